@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hashmap.h"
+
+#include "base/array.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/random.h>
+
+static uint64_t seed;
+static pthread_once_t seed_once = PTHREAD_ONCE_INIT;
+
+static void seed_make(void)
+{
+    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+        seed = 0x9e3779b97f4a7c15ULL; /* early boot: a constant is still correct */
+}
+
+static uint64_t hash_bytes(const void *data, size_t size)
+{
+    pthread_once(&seed_once, seed_make);
+    const unsigned char *p = data;
+    uint64_t hash = 0xcbf29ce484222325ULL ^ seed;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ p[i]) * 0x100000001b3ULL;
+    /* FNV's low bits are weak for short keys: finish with a murmur mix */
+    hash ^= hash >> 33;
+    hash *= 0xff51afd7ed558ccdULL;
+    hash ^= hash >> 33;
+    return hash;
+}
+
+void hashmap_init(struct hashmap *map, void (*free_value)(void *value))
+{
+    *map = (struct hashmap)HASHMAP_INIT(free_value);
+}
+
+void hashmap_release(struct hashmap *map)
+{
+    for (size_t i = 0; i < map->n_entries; i++) {
+        struct hashmap_entry *entry = &map->entries[i];
+        if (!entry->key)
+            continue;
+        free(entry->key);
+        if (map->free_value && entry->value)
+            map->free_value(entry->value);
+    }
+    free(map->entries);
+    free(map->slots);
+    hashmap_init(map, map->free_value);
+}
+
+static void slot_insert(struct hashmap *map, uint32_t index)
+{
+    size_t mask = map->n_slots - 1;
+    size_t i = map->entries[index].hash & mask;
+    while (map->slots[i])
+        i = (i + 1) & mask;
+    map->slots[i] = index + 1;
+}
+
+/* Also drops the removed entries, so that slots never point at them. */
+static void rebuild(struct hashmap *map)
+{
+    size_t live = 0;
+    for (size_t i = 0; i < map->n_entries; i++)
+        if (map->entries[i].key)
+            map->entries[live++] = map->entries[i];
+    map->n_entries = live;
+    size_t n_slots = 16;
+    while (n_slots < live * 3)
+        n_slots *= 2;
+    free(map->slots);
+    map->slots = xcalloc(n_slots, sizeof(*map->slots));
+    map->n_slots = n_slots;
+    for (size_t i = 0; i < live; i++)
+        slot_insert(map, (uint32_t)i);
+}
+
+static struct hashmap_entry *find(const struct hashmap *map, const void *key, size_t size, uint64_t hash)
+{
+    if (!map->n_slots)
+        return NULL;
+    size_t mask = map->n_slots - 1;
+    for (size_t i = hash & mask; map->slots[i]; i = (i + 1) & mask) {
+        struct hashmap_entry *entry = &map->entries[map->slots[i] - 1];
+        if (entry->key && entry->hash == hash && entry->key_size == size &&
+            (size == 0 || !memcmp(entry->key, key, size)))
+            return entry;
+    }
+    return NULL;
+}
+
+void *hashmap_getn(const struct hashmap *map, const void *key, size_t size)
+{
+    struct hashmap_entry *entry = find(map, key, size, hash_bytes(key, size));
+    return entry ? entry->value : NULL;
+}
+
+void *hashmap_get(const struct hashmap *map, const char *key)
+{
+    return hashmap_getn(map, key, strlen(key));
+}
+
+bool hashmap_has(const struct hashmap *map, const char *key)
+{
+    return find(map, key, strlen(key), hash_bytes(key, strlen(key))) != NULL;
+}
+
+void hashmap_putn(struct hashmap *map, const void *key, size_t size, void *value)
+{
+    uint64_t hash = hash_bytes(key, size);
+    struct hashmap_entry *entry = find(map, key, size, hash);
+    if (entry) {
+        if (map->free_value && entry->value && entry->value != value)
+            map->free_value(entry->value);
+        entry->value = value;
+        return;
+    }
+    assert(map->n_entries < UINT32_MAX - 1);
+    entry = ARRAY_PUSH(map, entries);
+    entry->key = xmalloc(size + 1);
+    if (size)
+        memcpy(entry->key, key, size);
+    entry->key[size] = '\0';
+    entry->key_size = size;
+    entry->hash = hash;
+    entry->value = value;
+    map->n++;
+    if (map->n_entries * 3 >= map->n_slots * 2)
+        rebuild(map);
+    else
+        slot_insert(map, (uint32_t)(map->n_entries - 1));
+}
+
+void hashmap_put(struct hashmap *map, const char *key, void *value)
+{
+    hashmap_putn(map, key, strlen(key), value);
+}
+
+bool hashmap_remove(struct hashmap *map, const char *key)
+{
+    struct hashmap_entry *entry = find(map, key, strlen(key), hash_bytes(key, strlen(key)));
+    if (!entry)
+        return false;
+    free(entry->key);
+    entry->key = NULL; /* its slot stays as a tombstone until the next rebuild */
+    if (map->free_value && entry->value)
+        map->free_value(entry->value);
+    entry->value = NULL;
+    map->n--;
+    return true;
+}
+
+struct hashmap_entry *hashmap_next(const struct hashmap *map, const struct hashmap_entry *after)
+{
+    size_t i = after ? (size_t)(after - map->entries) + 1 : 0;
+    for (; i < map->n_entries; i++)
+        if (map->entries[i].key)
+            return &map->entries[i];
+    return NULL;
+}
