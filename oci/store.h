@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store: an OCI image layout that any number of processes share, plus what
+ * cbuild keeps beside it. docs/FORMAT.md describes the files; DESIGN.md
+ * section 2 the rules:
+ *
+ * 1. A blob appears under its name only complete and verified (store_ingest.h).
+ * 2. Children before parents, then records, then tags; one syncfs before a tag.
+ * 3. Who wants to rely on a thing writes its lease before looking whether the
+ *    thing exists, so that collecting (store_gc.h) can't take it away.
+ * 4. Readers of blobs take no lock.
+ *
+ * A struct store may be used by any thread; the fds and paths it hands out
+ * belong to it.
+ */
+#ifndef CBUILD_OCI_STORE_H
+#define CBUILD_OCI_STORE_H
+
+#include "base/lockfile.h"
+#include "base/strbuf.h"
+#include "oci/descriptor.h"
+
+#include <stdbool.h>
+
+struct store;
+
+/* Folders of the store, for the floors above. */
+enum store_dir {
+    STORE_ROOT,
+    STORE_BLOBS,          /* blobs/sha256 */
+    STORE_ENTRIES,        /* entries: per layer digest, its entry list (layers/entries.h) */
+    STORE_PARTIAL,        /* interrupted downloads */
+    STORE_LAYERS,         /* directory forms */
+    STORE_CACHE_RECORDS,  /* cache/records */
+    STORE_CACHE_CONTEXTS, /* cache/contexts */
+    STORE_CACHE_MOUNTS,   /* cache/mounts */
+    STORE_LEASES,
+    STORE_TMP,
+    STORE_TAGS,
+    STORE_N_DIRS,
+};
+
+/* $CBUILD_ROOT, else /var/lib/cbuild for root, else $XDG_DATA_HOME/cbuild or ~/.local/share/cbuild. */
+char *store_default_path(struct error **err);
+
+/*
+ * Opens, makes it when missing. path NULL: store_default_path(). Left-overs of dead
+ * processes in tmp/ and leases/ are removed; names in unsynced/ of an earlier boot are verified first.
+ * ERR_STORE: a newer format, or not a store (and not empty): the message says the way out.
+ */
+struct store *store_open(const char *path, struct error **err);
+void store_close(struct store *store);
+DEFINE_AUTO(struct store, store_close)
+
+const char *store_path(const struct store *store);
+int store_dir_fd(const struct store *store, enum store_dir dir);
+
+/* Long waits for locks are told here (progress is built on it); NULL: silence. Set before threads start. */
+void store_set_wait(struct store *store, const struct lock_wait *wait);
+const struct lock_wait *store_wait(const struct store *store);
+
+/* Blobs. size (may be NULL): as stored. */
+bool store_has_blob(const struct store *store, const struct digest *digest, uint64_t *size);
+/* A read-only fd. ERR_NOT_FOUND. */
+int store_open_blob(const struct store *store, const struct digest *digest, struct error **err) WARN_UNUSED;
+/* Whole content of a small blob (a document), verified against the digest: ERR_DIGEST, ERR_LIMIT, ERR_NOT_FOUND. */
+int store_read_blob(const struct store *store, const struct digest *digest, size_t max, struct strbuf *buf,
+                    struct error **err) WARN_UNUSED;
+
+/*
+ * Leases: a name (any digest's hex: blob, diff_id, record) that this process relies on.
+ * Kept until store_close() or the process's death.
+ */
+int store_lease(struct store *store, const struct digest *digest, struct error **err) WARN_UNUSED;
+
+/* Serialises work on one thing between processes and threads ("step-HEX", "blob-HEX"). */
+struct lockfile *store_lock(struct store *store, const char *name, struct error **err);
+/* *lock NULL and 0 when another holds it. */
+int store_try_lock(struct store *store, const char *name, struct lockfile **lock, struct error **err) WARN_UNUSED;
+
+/* Makes everything named since the last call durable: one syncfs; cheap when nothing is new. */
+int store_sync(struct store *store, struct error **err) WARN_UNUSED;
+/* For whoever renames a blob into place: its name stands in unsynced/ until store_sync(). */
+int store_mark_unsynced(struct store *store, const struct digest *digest, struct error **err) WARN_UNUSED;
+
+#endif

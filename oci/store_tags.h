@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names of images in the store. A tag is one file under tags/ (atomic replace);
+ * index.json is derived from them under the tags lock, so that every OCI tool
+ * sees the same names.
+ */
+#ifndef CBUILD_OCI_STORE_TAGS_H
+#define CBUILD_OCI_STORE_TAGS_H
+
+#include "oci/reference.h"
+#include "oci/store.h"
+
+struct store_tag {
+    char *name;                   /* normalised: docker.io/user/app:1.0; NULL: an image without name */
+    struct descriptor descriptor; /* of the manifest or index */
+    int64_t tagged;               /* when, seconds */
+};
+
+struct store_tags {
+    struct store_tag *tags; /* sorted by name */
+    size_t n_tags, tags_capacity;
+};
+
+void store_tags_release(struct store_tags *tags);
+DEFINE_AUTO_STRUCT(struct store_tags, store_tags_release)
+
+/*
+ * Points reference (tag required: call reference_default_tag() first) at an image whose blobs are all
+ * there; syncs the store before. An image that loses its last name this way stays as an untagged
+ * entry ("dangling") until rmi or prune.
+ */
+int store_tag_set(struct store *store, const struct reference *reference, const struct descriptor *desc,
+                  struct error **err) WARN_UNUSED;
+/* Keeps an image that has no name (a build without -t). No-op where it has one. */
+int store_tag_keep(struct store *store, const struct descriptor *desc, struct error **err) WARN_UNUSED;
+/* ERR_NOT_FOUND */
+int store_tag_get(struct store *store, const struct reference *reference, struct descriptor *ret,
+                  struct error **err) WARN_UNUSED;
+/* Removes one name; ERR_NOT_FOUND. keep_image: the last name gone, the image stays as untagged. */
+int store_tag_remove(struct store *store, const struct reference *reference, bool keep_image,
+                     struct error **err) WARN_UNUSED;
+/* Removes the untagged entry of an image. */
+int store_tag_remove_untagged(struct store *store, const struct digest *digest, struct error **err) WARN_UNUSED;
+/* All names and untagged images. */
+int store_tags_list(struct store *store, struct store_tags *ret, struct error **err) WARN_UNUSED;
+
+/*
+ * An image by name (default tag latest), name@digest, digest ("sha256:..." or hex) of manifest, index or
+ * config, or a unique prefix of at least 4 hex digits of one of them. A name wins over an id.
+ * ERR_NOT_FOUND (with the nearest name as hint), ERR_INVALID: several images have that prefix.
+ * *reference (may be NULL) gets the name where text was one (path NULL otherwise).
+ */
+int store_resolve(struct store *store, const char *text, struct descriptor *ret, struct reference *reference,
+                  struct error **err) WARN_UNUSED;
+
+#endif
