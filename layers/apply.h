@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing a directory form, entry by entry: from a tar, or from a changeset on
+ * the same pass that writes the layer. All path work beneath the form's root
+ * with openat2; directory fds are cached. Times of directories are set at the end.
+ * image-spec v1.1, layer.md, "Applying Changesets"; RELIABILITY.md 11
+ */
+#ifndef CBUILD_LAYERS_APPLY_H
+#define CBUILD_LAYERS_APPLY_H
+
+#include "layers/entry.h"
+#include "oci/store.h"
+
+struct form_writer;
+struct tree;
+
+/*
+ * below: the chain beneath (NULL: nothing): implied parents get its attributes, hard links into it are
+ * copied from it. Borrowed until free.
+ */
+struct form_writer *form_writer_new(struct store *store, struct tree *below, struct error **err);
+int form_writer_entry(struct form_writer *form, const struct entry *entry, struct error **err) WARN_UNUSED;
+int form_writer_data(struct form_writer *form, const void *data, size_t size, struct error **err) WARN_UNUSED;
+/*
+ * Completes and names it: d-diff_id when it needed nothing from below, else c-chain_id. Another process that
+ * was first wins silently. Returns an O_PATH fd of the form.
+ */
+int form_writer_commit(struct form_writer *form, const struct digest *diff_id, const struct digest *chain_id,
+                       struct error **err) WARN_UNUSED;
+/* Without commit: removes it. */
+void form_writer_free(struct form_writer *form);
+DEFINE_AUTO(struct form_writer, form_writer_free)
+
+/*
+ * A plain tree (no overlay marks) at dir_fd from a chain: for `export`, tests and --output type=local.
+ */
+int apply_tree(struct tree *tree, int dir_fd, struct error **err) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a layer blob holds, kept beside it in entries/HEX (HEX: the blob's
+ * digest): its entry list, its diff_id, and the table of compressed members
+ * (offset, sizes, SHA-256 of each member's input: the chunk cache).
+ * A cache: made again from the blob when missing or damaged. docs/FORMAT.md
+ */
+#ifndef CBUILD_LAYERS_ENTRIES_H
+#define CBUILD_LAYERS_ENTRIES_H
+
+#include "layers/entry.h"
+#include "oci/store.h"
+
+struct member {
+    uint64_t offset, size;   /* in the blob */
+    uint64_t input_size;     /* of the tar */
+    uint8_t input[SHA256_SIZE];
+};
+
+struct entries {
+    struct digest diff_id;
+    uint64_t tar_size;
+    struct entry_list list;
+    struct member *members;
+    size_t n_members, members_capacity;
+};
+
+void entries_release(struct entries *entries);
+DEFINE_AUTO_STRUCT(struct entries, entries_release)
+
+/* ERR_NOT_FOUND also when damaged or of another format version. */
+int entries_read(struct store *store, const struct digest *blob, struct entries *ret, struct error **err) WARN_UNUSED;
+int entries_write(struct store *store, const struct digest *blob, const struct entries *entries,
+                  struct error **err) WARN_UNUSED;
+/* From the blob itself: decompresses and parses it once, computing diff_id; writes the file. */
+int entries_scan(struct store *store, const struct digest *blob, struct entries *ret, struct error **err) WARN_UNUSED;
+
+#endif
