@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * COPY and ADD, everything expanded already: from sources to inputs of the cache
+ * key, and from there to a changeset on a destination tree.
+ *
+ * Two phases, so that a cached step never touches the destination:
+ *   1. copy_new(): finds the sources, hashes what the key needs (context files), reports the missing ones.
+ *   2. copy_changeset(): owners, modes, destination rules against the tree below.
+ *
+ * DOCKERFILE.md sections 6 and 11
+ */
+#ifndef CBUILD_BUILDER_COPY_H
+#define CBUILD_BUILDER_COPY_H
+
+#include "builder/context.h"
+#include "builder/inputs.h"
+#include "layers/changeset.h"
+#include "layers/tree.h"
+
+struct copy_file { /* a heredoc, or a downloaded file of ADD */
+    char *name;    /* target name when the destination is a directory */
+    const void *data;
+    size_t size;
+    int fd; /* content when data is NULL: read with pread; borrowed */
+    uint16_t mode;
+    int64_t mtime;
+    bool unpack; /* ADD --unpack of a download */
+};
+
+struct copy_spec {
+    bool is_add;
+    struct context *context; /* sources are in it (borrowed, must outlive the changeset); or */
+    struct tree *from;       /* in this tree (borrowed: referenced by the copy); or neither: only `files` */
+    const struct strvec *sources; /* expanded words, as written */
+    const struct copy_file *files;
+    size_t n_files;
+    const char *destination; /* expanded, as written */
+    const char *working_dir; /* absolute */
+    const char *chown;       /* "user[:group]", or NULL */
+    const char *chmod;       /* octal or symbolic, or NULL */
+    const struct strvec *excludes;
+    bool parents;
+    bool link;
+    bool no_unpack;        /* ADD --unpack=false */
+    int64_t now;           /* time of created parents: the build's, or the epoch */
+    bool clamp_times;      /* times later than now become it */
+    /* warnings: "directory /new/dir gets mode 0644"; text is borrowed */
+    void (*warn)(void *data, const char *text);
+    void *warn_data;
+};
+
+struct copy;
+
+/*
+ * Phase 1. ERR_NOT_FOUND: a literal source is absent, excluded (by which rule), or differs in case (the hint says so).
+ * The spec's strings may go away afterwards; context, from, files' content must outlive the copy.
+ */
+struct copy *copy_new(const struct copy_spec *spec, struct error **err);
+void copy_free(struct copy *copy);
+DEFINE_AUTO(struct copy, copy_free)
+
+/*
+ * Adds what the key needs: for context sources each file's type, mode, owner, digest, link, capability under its
+ * path relative to the source; for trees only the source words (the caller adds the tree's identity); for
+ * `files` name, mode and digest; and destination, chown, chmod, flags.
+ */
+int copy_add_inputs(struct copy *copy, struct inputs *inputs, struct error **err) WARN_UNUSED;
+
+/*
+ * Phase 2, once: the changeset on `below`. The changeset keeps what it needs of the copy (which may be freed).
+ */
+int copy_changeset(struct copy *copy, struct tree *below, struct changeset *ret, struct error **err) WARN_UNUSED;
+
+/* WORKDIR: the missing directories of an absolute path, owned by uid:gid; may be empty. */
+int copy_workdir_changeset(struct tree *below, const char *path, uint32_t uid, uint32_t gid, int64_t now,
+                           struct changeset *ret, struct error **err) WARN_UNUSED;
+
+#endif
