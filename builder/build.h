@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One build: from a Dockerfile and a context to an image in the store. The
+ * public entry of this folder; cli fills the options and draws the progress.
+ *
+ * The order of work: read and parse the Dockerfile (an error there costs no
+ * network), plan the stages that the target needs, resolve their bases, run the
+ * steps (independent stages at the same time, layers streaming in the background),
+ * write config and manifest when the last layer is in, tag.
+ */
+#ifndef CBUILD_BUILDER_BUILD_H
+#define CBUILD_BUILDER_BUILD_H
+
+#include "base/progress.h"
+#include "base/strvec.h"
+#include "layers/compress.h"
+#include "oci/reference.h"
+#include "oci/store.h"
+#include "registry/session.h"
+
+enum build_network { BUILD_NETWORK_DEFAULT, BUILD_NETWORK_NONE, BUILD_NETWORK_HOST };
+
+struct build_options {
+    const char *context;    /* a directory, or "-": a Dockerfile or a tar on stdin, told apart by content */
+    const char *dockerfile; /* -f; NULL: Dockerfile, dockerfile or Containerfile in the context; "-": stdin */
+    int stdin_fd;
+    const struct reference *tags; /* each with a tag */
+    size_t n_tags;
+    const struct strvec *build_args;     /* "K=V" */
+    const struct strvec *proxy_args;     /* "K=V" of config.json: never in keys or history; or NULL */
+    const struct strvec *labels;         /* "K=V" */
+    const struct strvec *named_contexts; /* --build-context "NAME=VALUE", or NULL */
+    const struct strvec *add_hosts;      /* "name:ip", or NULL */
+    const char *target;                  /* stage name; NULL: the last stage */
+    const struct platform *platform;     /* NULL: the host's */
+    enum build_network network;
+    bool no_cache;
+    bool pull;
+    bool has_epoch; /* SOURCE_DATE_EPOCH */
+    int64_t epoch;
+    struct compression compression;
+    unsigned jobs; /* stages at the same time; 0: no limit */
+    bool push;     /* upload layers of `tags` while later steps run, and the image at the end */
+};
+
+#define BUILD_OPTIONS_INIT { .stdin_fd = -1 }
+
+struct build_warning {
+    char *rule; /* of DOCKERFILE.md section 10, or NULL */
+    char *text; /* "Dockerfile:3: ..." */
+};
+
+struct build_result {
+    struct descriptor image;  /* the manifest */
+    struct digest config;     /* its config */
+    struct build_warning *warnings;
+    size_t n_warnings, warnings_capacity;
+    size_t n_steps, n_cached; /* steps that make layers */
+};
+
+void build_result_release(struct build_result *result);
+DEFINE_AUTO_STRUCT(struct build_result, build_result_release)
+
+/*
+ * ERR_SYNTAX, ERR_NOT_FOUND, ERR_RUN, ERR_NETWORK and the rest as they come, each with the line of
+ * the Dockerfile; nothing is tagged then.
+ */
+int build_run(struct store *store, struct registry_session *session, const struct build_options *options,
+              struct progress *progress, struct build_result *ret, struct error **err) WARN_UNUSED;
+
+#endif
