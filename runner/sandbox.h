@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One command in a sandbox: what a RUN step is.
+ *
+ *     create → start → wait (or kill, from any thread) → free
+ *
+ * Two processes make a sandbox. The keeper is pid 1 of an outer pid namespace and
+ * holds one end of a pipe whose other end is ours: when cbuild is gone, in whatever
+ * way, it ends, and the kernel ends everything below it. Its child sets up the
+ * namespaces and becomes the command by exec: pid 1 of its own pid namespace.
+ * Between clone and exec both do async-signal-safe work only, since cbuild has
+ * threads: everything they need is laid out in memory before.
+ *
+ * Invariants (RELIABILITY.md 14–20):
+ *  1. Nothing of a sandbox is visible in the host's mount table, and none of its
+ *     processes outlives it, or cbuild.
+ *  2. The upper directory gets what the command writes, and nothing else: mount
+ *     points that the image lacks come from a stub directory stacked as the lowest
+ *     lower (or, where a whiteout hides that one, as the topmost with the attributes
+ *     of the directories in between). Only a missing working directory, as the
+ *     Dockerfile's WORKDIR would, is made in the upper.
+ *  3. Secret bytes are on a tmpfs of the sandbox only.
+ *  4. Device nodes open nowhere but in /dev.
+ *
+ * Needs CAP_SYS_ADMIN in a user namespace that owns the mount namespace: root, or
+ * a process that userns.h has put there.
+ */
+#ifndef CBUILD_RUNNER_SANDBOX_H
+#define CBUILD_RUNNER_SANDBOX_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct network;
+struct sandbox;
+
+/* Most layers that one overlay takes: the kernel's limit (500) less our stubs. */
+#define SANDBOX_MAX_LOWERS 498
+
+/* A tree in overlay format. All paths are absolute directories that exist. */
+struct sandbox_tree {
+    const char *const *lowers; /* top to bottom; n_lowers 0: scratch */
+    size_t n_lowers;
+    const char *upper; /* gets the changes; NULL: read-only */
+    /*
+     * Whiteouts are char 0:0 in any case. Opaque marks are user.overlay.opaque, or with this
+     * trusted.overlay.opaque: for kernels before 5.11, which know no userxattr.
+     */
+    bool trusted_xattrs;
+};
+
+enum mount_kind {
+    MOUNT_BIND,  /* source: absolute directory or file; subpath resolved in it as in a chroot */
+    MOUNT_TREE,  /* tree, subpath in it; with an upper writes go there */
+    MOUNT_TMPFS, /* size (0: the kernel's default), mode */
+    MOUNT_FILE,  /* content and size, as a file on tmpfs: secrets and generated files */
+};
+
+struct mount_spec {
+    enum mount_kind kind;
+    const char *target;              /* absolute path in the image, not "/" */
+    const char *source;              /* MOUNT_BIND */
+    const struct sandbox_tree *tree; /* MOUNT_TREE; its upper and ours must not be shared */
+    const char *subpath;             /* MOUNT_BIND, MOUNT_TREE; NULL: all of it */
+    const void *content;             /* MOUNT_FILE */
+    uint64_t size;                   /* MOUNT_FILE: of content; MOUNT_TMPFS: limit */
+    uid_t uid;                       /* MOUNT_FILE, MOUNT_TMPFS */
+    gid_t gid;
+    mode_t mode; /* MOUNT_FILE, MOUNT_TMPFS */
+    bool read_only;
+};
+
+enum network_mode {
+    NETWORK_PRIVATE, /* the default: `network` of the spec, made once per build */
+    NETWORK_NONE,    /* loopback only, of the sandbox's own */
+    NETWORK_HOST,
+};
+
+/* Resource and value as for setrlimit(2); a hard limit that can't be raised is left as it is. */
+struct sandbox_ulimit {
+    int resource; /* RLIMIT_NOFILE... */
+    uint64_t soft, hard;
+};
+
+struct sandbox_spec {
+    const char *name; /* for errors and traces; NULL: "sandbox" */
+
+    /* file system */
+    struct sandbox_tree root;
+    /*
+     * An absolute, existing, empty directory on the file system of root.upper: overlay's work
+     * directory, stubs and mount points go there. The caller removes it when the sandbox is freed.
+     */
+    const char *scratch;
+    const struct mount_spec *mounts; /* in this order, on top of the usual ones */
+    size_t n_mounts;
+    uint64_t shm_size; /* 0: 64 MiB */
+
+    /* process */
+    const char *const *argv; /* argv[0] with a slash, or looked up in env's PATH */
+    /* NULL-terminated, complete; PATH and HOME are added where they are missing. */
+    const char *const *env;
+    const char *cwd;  /* absolute; NULL: "/" */
+    const char *user; /* "name|uid[:group|gid]"; NULL or "": root */
+    /* Content of the image's /etc/passwd and /etc/group; NULL: there is none. */
+    const char *passwd;
+    size_t passwd_size;
+    const char *group;
+    size_t group_size;
+    const char *hostname;                 /* NULL: "buildkitsandbox" */
+    const struct sandbox_ulimit *ulimits; /* RLIMIT_NOFILE is 1024:524288 unless listed */
+    size_t n_ulimits;
+    const char *cgroup_parent; /* a cgroup of its own is made there; NULL: stays in ours */
+    bool insecure;             /* all capabilities, no seccomp filter, nothing masked */
+
+    /* network; with NETWORK_PRIVATE `network` is needed, else NULL */
+    enum network_mode network_mode;
+    struct network *network;
+    const char *const *extra_hosts; /* lines "ADDRESS\tNAME" for /etc/hosts */
+    size_t n_extra_hosts;
+    const char *const *dns; /* name servers instead of the host's */
+    size_t n_dns;
+
+    /*
+     * Output of the command, on the thread that waits: whole lines as they come, or what there
+     * is of a line that is long (32 KiB) or slow (250 ms). NULL: kept for the tail only.
+     */
+    void (*log)(void *data, const void *bytes, size_t size, bool error_stream);
+    void *log_data;
+};
+
+#define SANDBOX_SPEC_INIT                                                                          \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+
+struct sandbox_result {
+    int status;         /* exit status, 128 + signal, 127 not found, 126 not executable */
+    int signal;         /* that ended it; 0: none */
+    bool oom_killed;    /* by the memory limit of its cgroup (with cgroup_parent only) */
+    char *exec_message; /* why the command could not be executed; NULL: it was */
+    char *tail;         /* last lines of its output, both streams: at most 64 lines and 8 KiB */
+};
+
+void sandbox_result_release(struct sandbox_result *result);
+DEFINE_AUTO_STRUCT(struct sandbox_result, sandbox_result_release)
+
+/*
+ * Checks the spec, resolves the user, lays out what the child needs. The spec and what it
+ * points to must live until sandbox_start() returns (log_data until wait has).
+ *
+ * ERR_NOT_FOUND: no such user or group. ERR_LIMIT: too many layers, arguments too long.
+ * ERR_UNSUPPORTED: namespaces can't be made here; the hint says why.
+ */
+struct sandbox *sandbox_create(const struct sandbox_spec *spec, struct error **err);
+/*
+ * Returns when the command is executing, or couldn't be executed: that is a result, not an
+ * error. The first step that went wrong in the set-up is ERR_IO ("mounting /proc: ...").
+ */
+int sandbox_start(struct sandbox *sandbox, struct error **err) WARN_UNUSED;
+/*
+ * Delivers the output, until the command has ended and with it all its descendants.
+ * ERR_CANCELLED when cancel.h said so meanwhile: everything is killed and gone then.
+ */
+int sandbox_wait(struct sandbox *sandbox, struct sandbox_result *result,
+                 struct error **err) WARN_UNUSED;
+/* Ends it now; wait returns soon after. Any thread, any time between create and free. */
+void sandbox_kill(struct sandbox *sandbox);
+/* The keeper's pid on this host, 0 before start. */
+pid_t sandbox_pid(const struct sandbox *sandbox);
+/* Kills what still runs. Accepts NULL. */
+void sandbox_free(struct sandbox *sandbox);
+DEFINE_AUTO(struct sandbox, sandbox_free)
+
+/* All of it. */
+int sandbox_run(const struct sandbox_spec *spec, struct sandbox_result *result,
+                struct error **err) WARN_UNUSED;
+
+/*
+ * The error that a result other than status 0 means: ERR_RUN "exit status 2", "killed by
+ * signal 9 (Killed)", "/bin/sh: no such file or directory in the image", with the tail as
+ * detail. 0 when the status is 0.
+ */
+int sandbox_result_check(const struct sandbox_result *result, struct error **err) WARN_UNUSED;
+
+#endif
