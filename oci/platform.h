@@ -19,7 +19,7 @@ struct platform {
     char *architecture;
     char *variant;    /* NULL: none */
     char *os_version; /* NULL: none */
-    /* os.features is kept by whoever keeps the document */
+    json_t *other;    /* further members of the object (os.features), kept when written; or NULL */
 };
 
 void platform_release(struct platform *platform);
@@ -35,7 +35,10 @@ void platform_set(struct platform *platform, const char *os, const char *archite
 void platform_host(struct platform *ret);
 void platform_format(const struct platform *platform, struct strbuf *buf);
 bool platform_equal(const struct platform *a, const struct platform *b);
-/* How well `have` serves `want`: 0 not at all, else higher is better (exact first; v7 takes v6, v5). */
+/*
+ * How well `have` serves `want`: 0 not at all, else higher is better: the same, then lower variants (v7
+ * takes v6, v5), then what the machine runs besides (amd64 takes 386, arm64 takes arm), as containerd does.
+ */
 int platform_match(const struct platform *want, const struct platform *have);
 /* "unknown/unknown": BuildKit's attestation entries, never candidates. */
 bool platform_is_unknown(const struct platform *platform);
