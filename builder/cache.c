@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/cache.h"
+
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define RECORD_MAX_SIZE (1u << 20)
+
+void cache_record_release(struct cache_record *record)
+{
+    free(record->step);
+    free(record->created);
+    descriptor_release(&record->blob);
+    memset(record, 0, sizeof(*record));
+}
+
+static struct digest key_of(const char *kind, const struct digest *below, const struct digest *rest)
+{
+    AUTO(sha256_free) struct sha256 *hash = sha256_new();
+    sha256_update_field(hash, kind);
+    char version[16];
+    (void)snprintf(version, sizeof(version), "%d", CACHE_KEY_VERSION);
+    sha256_update_field(hash, version);
+    sha256_update(hash, below->bytes, sizeof(below->bytes));
+    sha256_update(hash, rest->bytes, sizeof(rest->bytes));
+    uint8_t bytes[SHA256_SIZE];
+    sha256_finish(hash, bytes);
+    return digest_from_sha256(bytes);
+}
+
+struct digest cache_recipe_key(const struct digest *parent_recipe, const struct digest *rest)
+{
+    return key_of("recipe", parent_recipe, rest);
+}
+
+struct digest cache_result_key(const struct digest *parent_chain, const struct digest *rest)
+{
+    return key_of("result", parent_chain, rest);
+}
+
+static int record_parse(const struct strbuf *text, const char *codec, struct cache_record *ret,
+                        struct error **err)
+{
+    AUTO(json_decref) json_t *root = json_parse_object(text->data, text->size, err);
+    if (!root)
+        return -1;
+    AUTO(cache_record_release) struct cache_record record = { 0 };
+    uint64_t version = 0;
+    const char *step = NULL, *created = NULL, *diff_id = NULL;
+    const json_t *layers = NULL;
+    if (json_get_uint64(root, "", "version", JSON_REQUIRED, &version, err) < 0)
+        return -1;
+    if (version != CACHE_KEY_VERSION)
+        return error_set(err, ERR_UNSUPPORTED, "record version %llu", (unsigned long long)version);
+    if (json_get_string(root, "", "step", JSON_REQUIRED, &step, err) < 0 ||
+        json_get_string(root, "", "created", JSON_REQUIRED, &created, err) < 0 ||
+        json_get_string(root, "", "diff_id", JSON_OPTIONAL, &diff_id, err) < 0 ||
+        json_get_object(root, "", "layers", JSON_OPTIONAL, &layers, err) < 0)
+        return -1;
+    record.step = xstrdup(step);
+    record.created = xstrdup(created);
+    if (diff_id) {
+        record.has_layer = true;
+        const json_t *blob = layers ? json_object_get(layers, codec) : NULL;
+        if (!blob)
+            return error_set(err, ERR_NOT_FOUND, "no layer in %s", codec);
+        if (digest_parse(diff_id, &record.diff_id, err) < 0 ||
+            descriptor_from_json(blob, "/layers", &record.blob, err) < 0)
+            return -1;
+    }
+    *ret = record;
+    memset(&record, 0, sizeof(record));
+    return 0;
+}
+
+int cache_find(struct store *store, const struct digest *key, const struct compression *compression,
+               struct cache_record *ret, struct error **err)
+{
+    char name[DIGEST_HEX_SIZE];
+    digest_format_hex(key, name);
+    int records = store_dir_fd(store, STORE_CACHE_RECORDS);
+    struct stat st;
+    if (fstatat(records, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno == ENOENT)
+            return 0;
+        return error_errno(err, "cache record %s", name);
+    }
+    /* the lease comes before the look that counts: collecting can't slip in between */
+    if (store_lease(store, key, err) < 0)
+        return -1;
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    AUTO(free) char *codec = compression_codec_version(compression);
+    AUTO(cache_record_release) struct cache_record record = { 0 };
+    AUTO(error_free) struct error *bad = NULL; /* an unreadable record is a miss: the step runs */
+    if (fs_read_file(records, name, &text, RECORD_MAX_SIZE, &bad) < 0 ||
+        record_parse(&text, codec, &record, &bad) < 0)
+        return 0;
+    if (record.has_layer) {
+        if (store_lease(store, &record.blob.digest, err) < 0)
+            return -1;
+        uint64_t size;
+        if (!store_has_blob(store, &record.blob.digest, &size) || size != record.blob.size)
+            return 0;
+    }
+    /* a hit makes the record young again: least recently used goes first */
+    (void)utimensat(records, name, NULL, 0);
+    *ret = record;
+    memset(&record, 0, sizeof(record));
+    return 1;
+}
+
+static void rest_name(const struct digest *rest, char out[DIGEST_HEX_SIZE + 5])
+{
+    memcpy(out, "rest-", 5);
+    digest_format_hex(rest, out + 5);
+}
+
+bool cache_has_rest(struct store *store, const struct digest *rest)
+{
+    char name[DIGEST_HEX_SIZE + 5];
+    rest_name(rest, name);
+    return faccessat(store_dir_fd(store, STORE_CACHE_RECORDS), name, F_OK, 0) == 0;
+}
+
+static void record_format(const struct cache_record *record, const char *codec, const struct digest *rest,
+                          struct strbuf *text)
+{
+    AUTO(json_decref) json_t *root = json_object();
+    char digest[DIGEST_TEXT_SIZE];
+    json_set(root, "version", json_integer(CACHE_KEY_VERSION));
+    json_set(root, "state", json_from_string("done"));
+    json_set(root, "step", json_from_string(record->step));
+    json_set(root, "created", json_from_string(record->created));
+    if (rest) {
+        digest_format(rest, digest);
+        json_set(root, "inputs", json_from_string(digest));
+    }
+    if (record->has_layer) {
+        digest_format(&record->diff_id, digest);
+        json_set(root, "diff_id", json_from_string(digest));
+        json_t *layers = json_object();
+        json_set(layers, codec, descriptor_to_json(&record->blob));
+        json_set(root, "layers", layers);
+    }
+    json_format_canonical(root, text);
+}
+
+/* Inputs stand in a file of their own: only an explanation reads them, and they may be many. */
+static int inputs_write(int records, const struct digest *rest, const struct inputs *inputs, struct error **err)
+{
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    for (size_t i = 0; i < inputs->n_items; i++) {
+        strbuf_addc(&text, '[');
+        strbuf_add_json_string(&text, inputs->items[i].kind);
+        strbuf_addc(&text, ',');
+        strbuf_add_json_string(&text, inputs->items[i].name);
+        strbuf_addc(&text, ',');
+        strbuf_add_json_string(&text, inputs->items[i].value);
+        strbuf_adds(&text, "]\n");
+    }
+    char name[DIGEST_HEX_SIZE + 5];
+    rest_name(rest, name);
+    return fs_write_file(records, name, text.data, text.size, 0600, err);
+}
+
+int cache_put(struct store *store, const struct digest *recipe, const struct digest *result,
+              const struct digest *rest, const struct compression *compression, const struct cache_record *record,
+              const struct inputs *inputs, struct error **err)
+{
+    int records = store_dir_fd(store, STORE_CACHE_RECORDS);
+    AUTO(free) char *codec = compression_codec_version(compression);
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    record_format(record, codec, rest, &text);
+    char name[DIGEST_HEX_SIZE];
+    if (rest && inputs && inputs_write(records, rest, inputs, err) < 0)
+        return error_wrap(err, "cache record of %s", record->step);
+    if (result) {
+        digest_format_hex(result, name);
+        if (fs_write_file(records, name, text.data, text.size, 0600, err) < 0)
+            return error_wrap(err, "cache record of %s", record->step);
+    }
+    digest_format_hex(recipe, name);
+    if (fs_write_file(records, name, text.data, text.size, 0600, err) < 0)
+        return error_wrap(err, "cache record of %s", record->step);
+    return 0;
+}

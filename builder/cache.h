@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cache records: what a step gave, found by its keys. DESIGN.md section 4.
+ *
+ *   rest       = H(inputs)                       the step without what lies below
+ *   recipe key = H("recipe", parent recipe, rest)  known without running anything
+ *   result key = H("result", parent chain_id, rest) known when the parent's layers are
+ *
+ * A record stands under its recipe key; a second name under its result key lets a rerun
+ * that changed nothing stop there. The marker rest-HEX says that some record has this rest, so that nobody
+ * waits for a parent's chain_id in vain.
+ *
+ * Records hold digests only: no path, inode or time of this machine but `created`.
+ * docs/FORMAT.md, "Cache records". Thread-safe.
+ */
+#ifndef CBUILD_BUILDER_CACHE_H
+#define CBUILD_BUILDER_CACHE_H
+
+#include "builder/inputs.h"
+#include "layers/compress.h"
+#include "oci/store.h"
+
+#define CACHE_KEY_VERSION 1
+
+struct cache_record {
+    char *step;    /* "RUN make": for people */
+    char *created; /* RFC 3339 */
+    bool has_layer;
+    struct digest diff_id;
+    struct descriptor blob; /* in the compression that was asked for */
+};
+
+void cache_record_release(struct cache_record *record);
+DEFINE_AUTO_STRUCT(struct cache_record, cache_record_release)
+
+struct digest cache_recipe_key(const struct digest *parent_recipe, const struct digest *rest);
+struct digest cache_result_key(const struct digest *parent_chain, const struct digest *rest);
+
+/*
+ * 1 and the record when there is one whose blob (in this compression) is in the store; leased first. 0: a miss.
+ * A damaged record is a miss.
+ */
+int cache_find(struct store *store, const struct digest *key, const struct compression *compression,
+               struct cache_record *ret, struct error **err) WARN_UNUSED;
+/* Whether any record has this rest. */
+bool cache_has_rest(struct store *store, const struct digest *rest);
+/*
+ * Writes a record under its recipe key, and result key and rest marker where given. `inputs` (may be NULL) is kept
+ * beside it to explain later misses.
+ */
+int cache_put(struct store *store, const struct digest *recipe, const struct digest *result,
+              const struct digest *rest, const struct compression *compression, const struct cache_record *record,
+              const struct inputs *inputs, struct error **err) WARN_UNUSED;
+
+#endif

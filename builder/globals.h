@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What holds before the first FROM: platform arguments, global ARGs, values
+ * from the command line. DOCKERFILE.md section 5, ARG. Immutable after globals_new().
+ */
+#ifndef CBUILD_BUILDER_GLOBALS_H
+#define CBUILD_BUILDER_GLOBALS_H
+
+#include "base/strvec.h"
+#include "builder/dockerfile.h"
+#include "oci/platform.h"
+
+struct globals {
+    struct platform build_platform;  /* this machine */
+    struct platform target_platform; /* --platform, else this machine */
+    struct strvec build_args;        /* --build-arg "K=V"; the last of a name counts */
+    struct strvec values;            /* global ARGs with a value and platform arguments, "K=V" */
+    struct strvec declared;          /* names of global ARGs as the Dockerfile declares them */
+};
+
+/*
+ * `platform` NULL: the host's. `target`: --target's text or NULL ("default"). Errors name the ARG's line.
+ */
+struct globals *globals_new(const struct dockerfile *dockerfile, const struct strvec *build_args,
+                            const struct platform *platform, const char *target, struct error **err);
+void globals_free(struct globals *globals);
+DEFINE_AUTO(struct globals, globals_free)
+
+/* Value from --build-arg; NULL when not given. */
+const char *globals_build_arg(const struct globals *globals, const char *name);
+/* Value of a global ARG or platform argument; NULL when there is none. */
+const char *globals_value(const struct globals *globals, const char *name);
+/* Names that need no ARG: HTTP_PROXY and its kin, either case. */
+bool globals_is_proxy(const char *name);
+
+/* name's value in "K=V" strings (the last counts), NULL: absent. */
+const char *env_get(const struct strvec *env, const char *name);
+/* Replaces in place, or appends. */
+void env_set(struct strvec *env, const char *name, const char *value);
+
+#endif

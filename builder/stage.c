@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/stage.h"
+
+#include "base/array.h"
+#include "base/mem.h"
+#include "base/suggest.h"
+#include "builder/words.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+void stage_source_release(struct stage_source *source)
+{
+    free(source->name);
+    *source = (struct stage_source){ 0 };
+}
+
+static int expand_global(const struct stage_graph *graph, const char *word, char **ret, struct error **err)
+{
+    struct words_expander expander = { .escape = graph->dockerfile->escape,
+                                       .lookup = words_lookup_strvec,
+                                       .context = (void *)(uintptr_t)&graph->globals->values };
+    return words_expand(&expander, word, ret, err);
+}
+
+/* The last stage before `before` with this name, or -1. */
+static ssize_t find_stage(const struct stage_graph *graph, const char *name, size_t before, bool any_case)
+{
+    for (size_t i = before; i-- > 0;) {
+        const char *have = graph->stages[i].name;
+        if (have && (any_case ? strcasecmp(have, name) : strcmp(have, name)) == 0)
+            return (ssize_t)i;
+    }
+    return -1;
+}
+
+static bool has_context(const struct stage_graph *graph, const char *name)
+{
+    if (!graph->contexts)
+        return false;
+    for (size_t i = 0; i < graph->contexts->n; i++) {
+        const char *item = graph->contexts->items[i];
+        size_t size = strcspn(item, "=");
+        if (strlen(name) == size && !strncasecmp(item, name, size))
+            return true;
+        /* "NAME:latest" is NAME */
+        if (strlen(name) == size + 7 && !strncasecmp(item, name, size) && !strcmp(name + size, ":latest"))
+            return true;
+    }
+    return false;
+}
+
+static bool is_number(const char *text)
+{
+    for (const char *p = text; *p; p++)
+        if (!isdigit((unsigned char)*p))
+            return false;
+    return *text != '\0';
+}
+
+static int resolve_number(const char *text, size_t before, struct stage_source *ret, struct error **err)
+{
+    errno = 0;
+    unsigned long number = strtoul(text, NULL, 10);
+    if (errno || number >= before)
+        return error_set(err, ERR_NOT_FOUND, "stage %s: there %s before this one", text,
+                         before == 0   ? "is no stage"
+                         : before == 1 ? "is only stage 0"
+                                       : "are fewer stages");
+    *ret = (struct stage_source){ .kind = STAGE_SOURCE_STAGE, .stage = number };
+    return 0;
+}
+
+int stage_graph_resolve(const struct stage_graph *graph, const char *text, size_t before,
+                        struct stage_source *ret, struct error **err)
+{
+    AUTO(free) char *name = NULL;
+    if (expand_global(graph, text, &name, err) < 0)
+        return -1;
+    if (!*name)
+        return error_set(err, ERR_SYNTAX, "--from=%s is empty", text);
+    if (has_context(graph, name)) {
+        *ret = (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = TAKE(name) };
+        return 0;
+    }
+    ssize_t stage = find_stage(graph, name, before, true);
+    if (stage >= 0) {
+        *ret = (struct stage_source){ .kind = STAGE_SOURCE_STAGE, .stage = (size_t)stage };
+        return 0;
+    }
+    if (is_number(name))
+        return resolve_number(name, before, ret, err);
+    *ret = (struct stage_source){ .kind = STAGE_SOURCE_IMAGE, .name = TAKE(name) };
+    return 0;
+}
+
+static void add_need(struct stage *stage, const struct stage_source *source)
+{
+    if (source->kind != STAGE_SOURCE_STAGE)
+        return;
+    for (size_t i = 0; i < stage->n_needs; i++)
+        if (stage->needs[i] == source->stage)
+            return;
+    *ARRAY_PUSH(stage, needs) = source->stage;
+}
+
+static int resolve_base(struct stage_graph *graph, struct stage *stage, struct error **err)
+{
+    const struct from_body *from = &stage->from->from;
+    AUTO(free) char *image = NULL;
+    if (expand_global(graph, from->image, &image, err) < 0)
+        return -1;
+    if (!*image) {
+        error_set_(err, ERR_SYNTAX, "base name (%s) is blank", from->image);
+        error_hint(err, "give the ARG a default before the first FROM, or pass --build-arg");
+        return -1;
+    }
+    if (from->platform) {
+        AUTO(free) char *platform = NULL;
+        if (expand_global(graph, from->platform, &platform, err) < 0)
+            return -1;
+        if (*platform) {
+            if (platform_parse(platform, &stage->platform, err) < 0)
+                return error_wrap(err, "--platform=%s", from->platform);
+            stage->has_platform = true;
+        }
+    }
+    if (!stage->has_platform)
+        platform_copy(&stage->platform, &graph->globals->target_platform);
+
+    ssize_t earlier;
+    if (has_context(graph, image))
+        stage->base = (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = TAKE(image) };
+    else if ((earlier = find_stage(graph, image, stage->index, false)) >= 0)
+        stage->base = (struct stage_source){ .kind = STAGE_SOURCE_STAGE, .stage = (size_t)earlier };
+    else if (!strcmp(image, "scratch"))
+        stage->base = (struct stage_source){ .kind = STAGE_SOURCE_SCRATCH };
+    else
+        stage->base = (struct stage_source){ .kind = STAGE_SOURCE_IMAGE, .name = TAKE(image) };
+    add_need(stage, &stage->base);
+    /* a stage FROM another keeps that one's platform */
+    if (stage->base.kind == STAGE_SOURCE_STAGE && !stage->has_platform)
+        platform_copy(&stage->platform, &graph->stages[stage->base.stage].platform);
+    return 0;
+}
+
+static int add_from(const struct stage_graph *graph, struct stage *stage, const char *from, struct error **err)
+{
+    AUTO(stage_source_release) struct stage_source source = { 0 };
+    if (stage_graph_resolve(graph, from, stage->index, &source, err) < 0)
+        return -1;
+    add_need(stage, &source);
+    return 0;
+}
+
+static int add_instruction_needs(const struct stage_graph *graph, struct stage *stage,
+                                 const struct instruction *instruction, struct error **err)
+{
+    if (instruction->kind == INSTRUCTION_COPY && instruction->copy.from)
+        return add_from(graph, stage, instruction->copy.from, err);
+    if (instruction->kind == INSTRUCTION_RUN)
+        for (size_t i = 0; i < instruction->run.n_mounts; i++)
+            if (instruction->run.mounts[i].from &&
+                add_from(graph, stage, instruction->run.mounts[i].from, err) < 0)
+                return -1;
+    return 0;
+}
+
+static int stage_init(struct stage_graph *graph, size_t index, struct error **err)
+{
+    const struct dockerfile *dockerfile = graph->dockerfile;
+    const struct dockerfile_stage *range = &dockerfile->stages[index];
+    struct stage *stage = &graph->stages[index];
+    stage->index = index;
+    stage->from = &dockerfile->instructions[range->from];
+    stage->instructions = stage->from + 1;
+    stage->n_instructions = range->end - range->from - 1;
+    stage->name = stage->from->from.name;
+    stage->label = stage->name ? xstrdup(stage->name) : xasprintf("stage-%zu", index);
+    if (resolve_base(graph, stage, err) < 0)
+        return dockerfile_locate(dockerfile, stage->from, stage->from->from.image, err);
+    for (size_t i = 0; i < stage->n_instructions; i++)
+        if (add_instruction_needs(graph, stage, &stage->instructions[i], err) < 0)
+            return dockerfile_locate(dockerfile, &stage->instructions[i], NULL, err);
+    return 0;
+}
+
+/* Needs always point to earlier stages, so one pass downwards reaches everything, and no cycle can be. */
+static void mark_needed(struct stage_graph *graph)
+{
+    graph->stages[graph->target].is_needed = true;
+    for (size_t i = graph->target + 1; i-- > 0;)
+        if (graph->stages[i].is_needed)
+            for (size_t j = 0; j < graph->stages[i].n_needs; j++)
+                graph->stages[graph->stages[i].needs[j]].is_needed = true;
+}
+
+static int find_target(struct stage_graph *graph, const char *target, struct error **err)
+{
+    graph->target = graph->n_stages - 1;
+    if (!target)
+        return 0;
+    ssize_t found = find_stage(graph, target, graph->n_stages, true);
+    if (found >= 0) {
+        graph->target = (size_t)found;
+        return 0;
+    }
+    error_set_(err, ERR_NOT_FOUND, "target stage \"%s\": no stage of %s has that name", target,
+               graph->dockerfile->source->name);
+    const char **names = xcalloc(graph->n_stages, sizeof(*names));
+    size_t n = 0;
+    AUTO(strbuf_release) struct strbuf list = STRBUF_INIT;
+    for (size_t i = 0; i < graph->n_stages; i++) {
+        if (!graph->stages[i].name)
+            continue;
+        names[n++] = graph->stages[i].name;
+        strbuf_addf(&list, "%s%s", n > 1 ? ", " : "", graph->stages[i].name);
+    }
+    const char *near = suggest_nearest(target, names, n);
+    if (near)
+        error_hint(err, "did you mean \"%s\"?", near);
+    else if (n)
+        error_hint(err, "its named stages: %s", list.data);
+    else
+        error_hint(err, "name a stage with FROM ... AS %s", target);
+    free(names);
+    return -1;
+}
+
+struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile, const struct globals *globals,
+                                    const struct strvec *contexts, const char *target, struct error **err)
+{
+    AUTO(stage_graph_free) struct stage_graph *graph = NEW(struct stage_graph);
+    graph->dockerfile = dockerfile;
+    graph->globals = globals;
+    graph->contexts = contexts;
+    graph->n_stages = dockerfile->n_stages;
+    graph->stages = xcalloc(graph->n_stages, sizeof(*graph->stages));
+    for (size_t i = 0; i < graph->n_stages; i++)
+        if (stage_init(graph, i, err) < 0)
+            return NULL;
+    if (find_target(graph, target, err) < 0)
+        return NULL;
+    mark_needed(graph);
+    return TAKE(graph);
+}
+
+void stage_graph_free(struct stage_graph *graph)
+{
+    if (!graph)
+        return;
+    for (size_t i = 0; i < graph->n_stages; i++) {
+        struct stage *stage = &graph->stages[i];
+        free(stage->label);
+        free(stage->needs);
+        platform_release(&stage->platform);
+        stage_source_release(&stage->base);
+    }
+    free(graph->stages);
+    free(graph);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stages of a Dockerfile as a graph: what each is built from, what it needs,
+ * which ones the target needs. Pure: no disk, no network.
+ *
+ * A stage's names are compared without case in COPY --from and --target; FROM NAME must
+ * match the case (as BuildKit does). The later of two stages of one name counts.
+ */
+#ifndef CBUILD_BUILDER_STAGE_H
+#define CBUILD_BUILDER_STAGE_H
+
+#include "builder/dockerfile.h"
+#include "builder/globals.h"
+
+enum stage_source_kind {
+    STAGE_SOURCE_SCRATCH,
+    STAGE_SOURCE_STAGE,
+    STAGE_SOURCE_CONTEXT, /* a named context: --build-context */
+    STAGE_SOURCE_IMAGE,
+};
+
+/* What a FROM, COPY --from or --mount=from names. */
+struct stage_source {
+    enum stage_source_kind kind;
+    size_t stage; /* of STAGE_SOURCE_STAGE */
+    char *name;   /* image reference or context name, else NULL */
+};
+
+void stage_source_release(struct stage_source *source);
+DEFINE_AUTO_STRUCT(struct stage_source, stage_source_release)
+
+struct stage {
+    size_t index;
+    const struct instruction *from;
+    const struct instruction *instructions; /* after FROM */
+    size_t n_instructions;
+    const char *name; /* lower case; NULL: unnamed */
+    char *label;      /* name, or "stage-1": for progress */
+    struct platform platform;
+    bool has_platform; /* --platform was given */
+    struct stage_source base;
+    size_t *needs; /* stages, each once */
+    size_t n_needs, needs_capacity;
+    bool is_needed; /* by the target */
+};
+
+struct stage_graph {
+    const struct dockerfile *dockerfile;
+    const struct globals *globals;
+    const struct strvec *contexts; /* names of --build-context, or NULL */
+    struct stage *stages;
+    size_t n_stages;
+    size_t target;
+};
+
+/*
+ * dockerfile, globals, contexts outlive the graph. target NULL: the last stage.
+ * ERR_NOT_FOUND: unknown target or stage number (with the nearest name); ERR_SYNTAX: blank base name, cycle.
+ */
+struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile, const struct globals *globals,
+                                    const struct strvec *contexts, const char *target, struct error **err);
+void stage_graph_free(struct stage_graph *graph);
+DEFINE_AUTO(struct stage_graph, stage_graph_free)
+
+/*
+ * What --from=text means in a stage (`before`: only earlier stages count): a number, a stage, a named
+ * context, else an image. Global ARGs in it are expanded.
+ */
+int stage_graph_resolve(const struct stage_graph *graph, const char *text, size_t before,
+                        struct stage_source *ret, struct error **err) WARN_UNUSED;
+
+#endif
