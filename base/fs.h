@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files beneath a directory fd. Paths are relative. Two rules of resolution:
+ * Files beneath a directory fd. Two rules of resolution for paths from outside:
  *
- * - _beneath: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS where the flag says so;
- *   a path that leaves the directory is an error (EXDEV).
- * - _in_root: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS: absolute links and ".." are taken as in a chroot.
+ * - _beneath: a path or link that leaves the directory is an error (EXDEV); with O_NOFOLLOW in
+ *   the flags no component may be a symlink (ELOOP), not just the last.
+ * - _in_root: absolute links and ".." are taken as in a chroot. O_NOFOLLOW is of the last one only.
  *
- * Where openat2 is missing (ENOSYS, or EPERM from an old container filter) a walk
- * with O_NOFOLLOW component by component does the same. Thread-safe.
+ * Neither follows the magic links of /proc. Where openat2 is missing (ENOSYS, or EPERM from an old
+ * container filter) a walk component by component does the same (CBUILD_FORCE=no-openat2).
+ *
+ * The other functions take dir_fd and path as openat() does, links on the way included: use them
+ * with paths of our own or the user's choosing, and with AT_FDCWD where that is meant.
+ * Thread-safe. A missing file is ERR_NOT_FOUND; the errno of every failure is kept.
  */
 #ifndef CBUILD_BASE_FS_H
 #define CBUILD_BASE_FS_H
@@ -20,7 +24,9 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-/* O_CLOEXEC is added to flags. mode as for open(2). Mode is for O_CREAT: 0644 less umask. */
+#define FS_TEMP_PREFIX ".tmp"
+
+/* O_CLOEXEC is added to flags. With O_CREAT the mode is 0644 less umask. "" is ".". */
 int fs_open_beneath(int dir_fd, const char *path, int flags, struct error **err) WARN_UNUSED;
 int fs_open_in_root(int root_fd, const char *path, int flags, struct error **err) WARN_UNUSED;
 /* Plain openat with O_CLOEXEC, for paths of the user's own choosing. */
@@ -31,22 +37,30 @@ int fs_stat(int dir_fd, const char *path, struct stat *st, struct error **err) W
 
 /* mkdir -p beneath dir_fd (symlinks in the way are refused). */
 int fs_mkdirs(int dir_fd, const char *path, mode_t mode, struct error **err) WARN_UNUSED;
-/* rm -rf: no error where it is absent; never follows links nor crosses into mounts. */
+/* mkdir -p as the shell does it: absolute paths and links too. For paths of the user's choosing. */
+int fs_mkdirs_following(int dir_fd, const char *path, mode_t mode, struct error **err) WARN_UNUSED;
+/* rm -rf: no error where it is absent; never follows links nor crosses into mounts (EBUSY). */
 int fs_remove_tree(int dir_fd, const char *path, struct error **err) WARN_UNUSED;
 /* unlink; no error where it is absent */
 int fs_unlink(int dir_fd, const char *path, struct error **err) WARN_UNUSED;
 
-/* Appends the content of a regular file; anything else (a FIFO, a device) is ERR_INVALID, and never blocks. */
-int fs_read_file(int dir_fd, const char *path, struct strbuf *buf, size_t max, struct error **err) WARN_UNUSED;
-/* The file has either its old or its new content: temp file, then rename. */
+/* Appends the content of a regular file; anything else (a FIFO, a device) is ERR_INVALID, and never
+ * blocks. ERR_LIMIT above max bytes. */
+int fs_read_file(int dir_fd, const char *path, struct strbuf *buf, size_t max,
+                 struct error **err) WARN_UNUSED;
+/* Whatever happens to this process, the file has its old or its new content: temp file, rename.
+ * A kill may leave ".tmp.PID.RANDOM" behind: who lists the directory skips names with FS_TEMP_PREFIX. */
 int fs_write_file(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
                   struct error **err) WARN_UNUSED;
-/* Target of a symlink, at most PATH_MAX. NULL on error. */
+/* As fs_write_file, whatever happens to the machine: synced before and after the rename. */
+int fs_write_file_synced(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
+                         struct error **err) WARN_UNUSED;
+/* Target of a symlink, at most PATH_MAX; "" reads the link that dir_fd is. NULL on error. */
 char *fs_read_link(int dir_fd, const char *path, struct error **err) WARN_UNUSED;
 
-/* Names in a directory, sorted by bytes, without . and .. */
+/* Names in a directory, appended, sorted by bytes, without . and .. */
 int fs_list(int dir_fd, const char *path, struct strvec *names, struct error **err) WARN_UNUSED;
-/* As fs_list for an open directory fd (borrowed; its position is reset). */
+/* As fs_list for an open directory fd (borrowed; its position isn't touched). `what` names it in errors. */
 int fs_list_fd(int fd, struct strvec *names, const char *what, struct error **err) WARN_UNUSED;
 
 /* Free bytes for this user on the file system of fd. */

@@ -27,7 +27,7 @@ DEFINE_AUTO(struct tempfile, tempfile_free)
 char *tempdir_new(int dir_fd, const char *prefix, struct error **err);
 void tempdir_forget(const char *name);
 
-/* Removes all temp files (not trees) of this process: called by main before it exits, safe to call twice. */
+/* Removes all temp files (not trees) of this process; async-signal-safe, safe to call twice. */
 void tempfile_remove_all(void);
 
 #endif
