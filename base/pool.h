@@ -32,7 +32,7 @@ void pool_submit(struct pool_group *group, int (*run)(void *data, struct error *
 /* Until all its tasks ended; the first error. The group can be used again. */
 int pool_group_wait(struct pool_group *group, struct error **err) WARN_UNUSED;
 bool pool_group_failed(struct pool_group *group);
-/* Waits first. */
+/* Drops what is queued, waits for what runs. Before its pool is freed. */
 void pool_group_free(struct pool_group *group);
 DEFINE_AUTO(struct pool_group, pool_group_free)
 
