@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of struct store, for the store_*.c files. */
+#ifndef CBUILD_OCI_STORE_INTERNAL_H
+#define CBUILD_OCI_STORE_INTERNAL_H
+
+#include "base/hashmap.h"
+#include "base/strvec.h"
+#include "oci/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Files in locks/ that the store itself uses, in the order in which they may be taken. */
+#define STORE_LOCK_RECOVER "recover"
+#define STORE_LOCK_STORE "store"
+#define STORE_LOCK_TAGS "tags"
+#define STORE_LOCK_SYNC "sync"
+#define STORE_LOCK_UNSYNCED "unsynced"
+
+struct store {
+    char *path;
+    int dir_fds[STORE_N_DIRS];
+    int tmp_fd; /* tmp/ itself: dir_fds[STORE_TMP] is this process's folder in it, where there is one */
+    int locks_fd;
+    int unsynced_fd;
+    char *boot;     /* name of this boot's file in unsynced/ */
+    bool read_only; /* we may not write here: locks that only keep others from writing are left out */
+    struct lock_wait wait;
+
+    char *process; /* name of our file in leases/ and our folder in tmp/; NULL: neither could be made */
+    int lease_fd;
+    pthread_mutex_t lease_mutex; /* guards leased and writes to lease_fd */
+    struct hashmap leased;       /* hex names in our lease file */
+
+    atomic_bool dirty; /* we renamed something since our last store_sync() */
+};
+
+/* Takes one of the store's own locks. */
+struct lockfile *store_lock_internal(const struct store *store, const char *name,
+                                     enum lock_mode mode, struct error **err);
+
+/* store_lease.c */
+int store_process_register(struct store *store, struct error **err) WARN_UNUSED;
+void store_process_unregister(struct store *store);
+/* Removes leases and tmp folders of dead processes. */
+int store_sweep_processes(struct store *store, struct error **err) WARN_UNUSED;
+/* Appends the names that living processes (this one included) rely on. */
+int store_leased_names(struct store *store, struct strvec *names, struct error **err) WARN_UNUSED;
+
+/* store_sync.c */
+int store_recover(struct store *store, struct error **err) WARN_UNUSED;
+
+/* store_fsck.c: whether a blob is what its name says; `why` gets a static text when it isn't */
+int store_check_blob(const struct store *store, const struct digest *digest, bool *good,
+                     const char **why, struct error **err) WARN_UNUSED;
+
+/* store_mark.c: adds the hex names that an image needs: documents, layers, diff_ids, chain_ids */
+int store_mark_image(const struct store *store, const struct descriptor *desc,
+                     struct hashmap *names, struct error **err) WARN_UNUSED;
+/* ERR_NOT_FOUND names a blob that an image lacks. Of an index what is there must be whole. */
+int store_check_image(const struct store *store, const struct descriptor *desc,
+                      struct error **err) WARN_UNUSED;
+
+/* store_index.c: derives index.json from tags/; the caller holds the tags lock */
+int store_index_write(struct store *store, struct error **err) WARN_UNUSED;
+/* Writes it where it is missing, empty or older than tags/. */
+int store_index_refresh(struct store *store, struct error **err) WARN_UNUSED;
+
+/* "HEX\n": leases and unsynced files are made of these, so that a write is one record. */
+#define STORE_NAME_SIZE DIGEST_HEX_SIZE
+/* Appends the valid names of such a file to `names`. */
+int store_read_names(int dir_fd, const char *file, struct strvec *names, struct error **err) WARN_UNUSED;
+
+#endif
