@@ -97,6 +97,15 @@ void error_detail(struct error **err, const char *format, ...)
     va_end(args);
 }
 
+void error_add_detail(struct error **err, const char *text)
+{
+    assert(err && *err);
+    char *old = (*err)->detail;
+    (*err)->detail = old ? xasprintf("%s%s%s", old, *old && old[strlen(old) - 1] != '\n' ? "\n" : "", text)
+                         : xstrdup(text);
+    free(old);
+}
+
 void error_recode(struct error **err, enum error_code code)
 {
     assert(err && *err);

@@ -67,6 +67,9 @@ void error_wrap_(struct error **err, const char *format, ...) PRINTF(2, 3);
 void error_hint(struct error **err, const char *format, ...) PRINTF(2, 3);
 void error_detail(struct error **err, const char *format, ...) PRINTF(2, 3);
 
+/* Adds text after what the detail has already. */
+void error_add_detail(struct error **err, const char *text);
+
 /* Changes the code, where a level knows better what a failure means. */
 void error_recode(struct error **err, enum error_code code);
 

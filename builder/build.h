@@ -39,7 +39,6 @@ struct build_options {
     bool has_epoch; /* SOURCE_DATE_EPOCH */
     int64_t epoch;
     struct compression compression;
-    unsigned jobs; /* stages at the same time; 0: no limit */
     bool push;     /* upload layers of `tags` while later steps run, and the image at the end */
 };
 

@@ -17,14 +17,14 @@
 #include "oci/store.h"
 
 struct context;
-struct pattern_list;
+struct dockerignore;
 
 /*
- * A local directory. `ignore` (owned; may be NULL): its rules; `ignore_name`: the file they came from, for messages.
+ * A local directory. `ignore` (consumed, also on failure; may be NULL): its rules.
  * ERR_NOT_FOUND, ERR_INVALID (not a directory). `store` keeps the stat records (STORE_CACHE_CONTEXTS).
  */
-struct context *context_open(struct store *store, const char *path, struct pattern_list *ignore,
-                             const char *ignore_name, struct error **err);
+struct context *context_open(struct store *store, const char *path, struct dockerignore *ignore,
+                             struct error **err);
 /* No files at all: Dockerfile on stdin. */
 struct context *context_empty(struct store *store);
 /* Writes new stat records; drops the context. */
@@ -33,26 +33,56 @@ DEFINE_AUTO(struct context, context_free)
 
 const char *context_path(const struct context *context); /* as given; "-" for the empty one */
 int context_fd(const struct context *context);           /* -1 for the empty one */
+struct store *context_store(const struct context *context);
 
 enum context_found {
     CONTEXT_ABSENT,
     CONTEXT_FOUND,
-    CONTEXT_EXCLUDED, /* is there, but an ignore rule hides it */
+    CONTEXT_EXCLUDED, /* is there, but an ignore rule hides it (of a directory: and all below) */
 };
 
 /*
- * What is at a clean relative path ("" is the root), links not followed. Owner is 0:0 as copies have it, mtime whole
- * seconds, mode as on disk, xattrs security.capability only. When excluded, *why (free it; may be NULL) tells
- * ".dockerignore:3: node_modules".
+ * What is at a clean relative path ("" is the root), links not followed. Owner is 0:0 as copies have
+ * it, mtime whole seconds, mode as on disk, xattrs security.capability only (of files that can be
+ * executed: elsewhere it means nothing). `ret` is filled when found or excluded; its `content` tells
+ * this context which file was meant. *why (free it; `why` may be NULL) says for an excluded path
+ * "excluded by line 3 of .dockerignore (node_modules)", for a socket (ABSENT) that it is one.
  */
-int context_stat(struct context *context, const char *path, enum context_found *found, struct entry *ret, char **why,
+int context_stat(struct context *context, const char *path, enum context_found *found,
+                 struct entry *ret, char **why, struct error **err) WARN_UNUSED;
+/* Sorted names in a directory, excluded ones left out (but not directories that may hold
+ * re-included files). Sockets are listed. */
+int context_list(struct context *context, const char *path, struct strvec *names,
                  struct error **err) WARN_UNUSED;
-/* Sorted names in a directory, excluded ones left out (but not directories that may hold re-included files). */
-int context_list(struct context *context, const char *path, struct strvec *names, struct error **err) WARN_UNUSED;
-/* SHA-256 of a regular file's content, from the stat record or by reading it. */
+
+/*
+ * Told each entry below a directory: parents first, the names of a directory sorted by bytes. An
+ * excluded directory is told only when something below it isn't, just before that. Sockets are left
+ * out. The visitor may take the entry (leaving an empty one). It returns 0, -1, or 1 for "don't enter this
+ * directory".
+ */
+typedef int (*context_visit)(void *data, struct entry *entry, struct error **err);
+int context_walk(struct context *context, const char *path, context_visit visit, void *data,
+                 struct error **err) WARN_UNUSED;
+
+/* SHA-256 of a regular file's content if that is known without reading it. */
+bool context_known_digest(struct context *context, const struct entry *entry,
+                          uint8_t out[SHA256_SIZE]);
+/* The same, from the stat record or by reading. ERR_INVALID "changed during the build". */
 int context_digest(struct context *context, const struct entry *entry, uint8_t out[SHA256_SIZE],
                    struct error **err) WARN_UNUSED;
-/* Its content: exactly entry->size bytes; ERR_INVALID "changed during the build" when size, mtime or ctime moved since its digest. */
-struct source *context_open_file(struct context *context, const struct entry *entry, struct error **err);
+/* Its content: exactly entry->size bytes; ERR_INVALID "changed during the build" when size, mtime or
+ * ctime moved since context_stat() or context_walk(), at the beginning or at the end. */
+struct source *context_open_file(struct context *context, const struct entry *entry,
+                                 struct error **err);
+/* The file itself, with the same check; an fd. */
+int context_open_fd(struct context *context, const struct entry *entry, struct error **err) WARN_UNUSED;
+/* ERR_INVALID "changed during the build": to be asked after an fd was read. */
+int context_check_unchanged(struct context *context, const struct entry *entry, int fd,
+                            struct error **err) WARN_UNUSED;
+
+/* Whether a regular file has other names (on this disk), and then what all of them have in common:
+ * free() it. NULL: it has no others. */
+char *context_link_key(struct context *context, const struct entry *entry);
 
 #endif

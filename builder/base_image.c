@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * FROM image and COPY --from=image: a name becomes a tree and a config. The order: a named context, an
+ * earlier stage (both in stage.c), a tag of the local store, the registry; --pull always asks the registry.
+ * What a registry gave is tagged in the store, so that the next build asks nobody.
+ */
+#include "base/array.h"
+#include "base/mem.h"
+#include "builder/executor.h"
+#include "oci/image.h"
+#include "oci/store_tags.h"
+#include "registry/pull.h"
+
+#include <string.h>
+
+void base_image_free(struct base_image *base)
+{
+    if (!base)
+        return;
+    free(base->name);
+    free(base->platform);
+    reference_release(&base->reference);
+    image_config_release(&base->config);
+    tree_unref(base->tree);
+    free(base);
+}
+
+static int lease_image(struct store *store, const struct image *image, struct error **err)
+{
+    if (store_lease(store, &image->descriptor.digest, err) < 0 ||
+        store_lease(store, &image->manifest.config.digest, err) < 0)
+        return -1;
+    for (size_t i = 0; i < image->manifest.n_layers; i++)
+        if (store_lease(store, &image->manifest.layers[i].digest, err) < 0)
+            return -1;
+    return 0;
+}
+
+static bool layers_are_there(struct store *store, const struct image *image)
+{
+    for (size_t i = 0; i < image->manifest.n_layers; i++)
+        if (!store_has_blob(store, &image->manifest.layers[i].digest, NULL))
+            return false;
+    return true;
+}
+
+/* 1 found, complete and of the platform; 0 not here. */
+static int find_local(struct build *build, const struct reference *reference, const struct platform *platform,
+                      struct image *ret, struct error **err)
+{
+    AUTO(descriptor_release) struct descriptor desc = { 0 };
+    AUTO(free) char *text = reference_format(reference);
+    AUTO(error_free) struct error *missing = NULL;
+    if (store_resolve(build->store, text, &desc, NULL, &missing) < 0) {
+        if (error_is(missing, ERR_NOT_FOUND))
+            return 0;
+        error_move(err, TAKE(missing));
+        return -1;
+    }
+    AUTO(image_release) struct image image = { 0 };
+    if (image_read(build->store, &desc, platform, &image, &missing) < 0) {
+        if (error_is(missing, ERR_NOT_FOUND)) /* an index without this platform, or a blob that is gone */
+            return 0;
+        error_move(err, TAKE(missing));
+        return -1;
+    }
+    if (!layers_are_there(build->store, &image))
+        return 0;
+    *ret = image;
+    memset(&image, 0, sizeof(image));
+    return 1;
+}
+
+static int pull(struct build *build, const struct reference *reference, const struct platform *platform,
+                unsigned vertex, struct image *ret, struct error **err)
+{
+    struct pull_request request = { .reference = reference, .platform = platform, .vertex = vertex };
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    AUTO(descriptor_release) struct descriptor manifest = { 0 };
+    if (registry_pull(build->session, build->store, &request, &target, &manifest, err) < 0)
+        return -1;
+    if (image_read(build->store, &manifest, platform, ret, err) < 0)
+        return -1;
+    struct platform host = { 0 };
+    platform_host(&host);
+    bool is_host = platform_match(&host, &ret->config.platform) > 0;
+    platform_release(&host);
+    /* a foreign platform doesn't take the name away from the host's image */
+    if (reference->digest.is_set || !is_host)
+        return store_tag_keep(build->store, &target, err);
+    return store_tag_set(build->store, reference, &target, err);
+}
+
+static int find_image(struct build *build, const struct reference *reference, const struct platform *platform,
+                      unsigned vertex, struct image *ret, struct error **err)
+{
+    AUTO(image_release) struct image local = { 0 };
+    int found = find_local(build, reference, platform, &local, err);
+    if (found < 0)
+        return -1;
+    bool suits = found && platform_match(platform, &local.config.platform) > 0;
+    if (!suits || build->options->pull) {
+        AUTO(error_free) struct error *refused = NULL;
+        if (pull(build, reference, platform, vertex, ret, &refused) == 0)
+            return 0;
+        /* an image made here for another platform, that no registry knows: take it, and it is said */
+        bool use_local = found && !build->options->pull && !error_is(refused, ERR_CANCELLED);
+        if (!use_local) {
+            error_move(err, TAKE(refused));
+            return -1;
+        }
+    }
+    *ret = local;
+    memset(&local, 0, sizeof(local));
+    return 0;
+}
+
+static struct digest base_recipe(const struct image_config *config)
+{
+    struct digest chain = { 0 };
+    for (size_t i = 0; i < config->n_diff_ids; i++)
+        chain = digest_chain_id(i ? &chain : NULL, &config->diff_ids[i]);
+    return chain.is_set ? chain : digest_of("scratch", 7);
+}
+
+/* A base without history gets an entry per layer, so that ours pair with our layers. */
+static void complete_history(struct image_config *config)
+{
+    if (config->n_history)
+        return;
+    for (size_t i = 0; i < config->n_diff_ids; i++)
+        image_config_add_history(config, config->created, "", "layer of a base image without history", false);
+}
+
+static int fill(struct build *build, struct base_image *base, const struct platform *platform, unsigned vertex,
+                struct error **err)
+{
+    if (reference_parse(base->name, &base->reference, err) < 0)
+        return -1;
+    reference_default_tag(&base->reference);
+    AUTO(image_release) struct image image = { 0 };
+    if (find_image(build, &base->reference, platform, vertex, &image, err) < 0 ||
+        lease_image(build->store, &image, err) < 0)
+        return -1;
+    if (image.manifest.n_layers != image.config.n_diff_ids)
+        return error_set(err, ERR_INVALID, "%s: %zu layers, but %zu diff_ids in its config", base->name,
+                         image.manifest.n_layers, image.config.n_diff_ids);
+    base->digest = image.descriptor.digest;
+    base->tree = tree_new(build->store);
+    for (size_t i = 0; i < image.manifest.n_layers; i++) {
+        AUTO(layer_unref) struct layer *layer =
+            layer_from_blob(build->store, &image.manifest.layers[i], &image.config.diff_ids[i], NULL);
+        struct tree *tree = tree_push(base->tree, layer);
+        tree_unref(base->tree);
+        base->tree = tree;
+    }
+    base->config = image.config;
+    memset(&image.config, 0, sizeof(image.config));
+    base->recipe = base_recipe(&base->config);
+    complete_history(&base->config);
+    return 0;
+}
+
+static struct base_image *find(struct build *build, const char *name, const char *platform)
+{
+    for (size_t i = 0; i < build->n_bases; i++)
+        if (!strcmp(build->bases[i]->name, name) && !strcmp(build->bases[i]->platform, platform))
+            return build->bases[i];
+    return NULL;
+}
+
+struct base_image *base_image_get(struct build *build, const char *name, const struct platform *platform,
+                                  unsigned vertex, struct error **err)
+{
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    platform_format(platform, &text);
+    pthread_mutex_lock(&build->base_lock);
+    struct base_image *base = find(build, name, text.data);
+    while (base && base->state == BASE_WORKING)
+        pthread_cond_wait(&build->base_changed, &build->base_lock);
+    bool ours = !base;
+    if (ours) {
+        base = NEW(struct base_image);
+        base->name = xstrdup(name);
+        base->platform = xstrdup(text.data);
+        *ARRAY_PUSH(build, bases) = base;
+    }
+    pthread_mutex_unlock(&build->base_lock);
+    if (!ours) {
+        if (base->state == BASE_READY)
+            return base;
+        return error_set_null(err, ERR_CANCELLED, "%s: another stage couldn't get it", name);
+    }
+    int result = fill(build, base, platform, vertex, err);
+    pthread_mutex_lock(&build->base_lock);
+    base->state = result < 0 ? BASE_FAILED : BASE_READY;
+    pthread_cond_broadcast(&build->base_changed);
+    pthread_mutex_unlock(&build->base_lock);
+    return result < 0 ? NULL : base;
+}
+
+static const char *context_value(const struct build *build, const char *name)
+{
+    const struct strvec *contexts = build->options->named_contexts;
+    for (size_t i = 0; contexts && i < contexts->n; i++) {
+        const char *item = contexts->items[i];
+        size_t size = strcspn(item, "=");
+        bool same = !strncasecmp(item, name, size) && (!name[size] || !strcmp(name + size, ":latest"));
+        if (same && item[size])
+            return item + size + 1;
+    }
+    return NULL;
+}
+
+struct context *named_context_get(struct build *build, const char *name, char **image, struct error **err)
+{
+    static const char docker_image[] = "docker-image://";
+    const char *value = context_value(build, name);
+    if (!value)
+        return error_set_null(err, ERR_NOT_FOUND, "named context %s", name);
+    if (!strncmp(value, docker_image, strlen(docker_image))) {
+        *image = xstrdup(value + strlen(docker_image));
+        return NULL;
+    }
+    if (strstr(value, "://"))
+        return error_set_null(err, ERR_UNSUPPORTED, "--build-context %s=%s: only directories and docker-image:// are supported yet",
+                              name, value);
+    pthread_mutex_lock(&build->base_lock);
+    struct context *context = NULL;
+    for (size_t i = 0; i < build->n_contexts; i++)
+        if (!strcmp(build->contexts[i].name, name))
+            context = build->contexts[i].context;
+    if (!context) {
+        context = build_open_context(build, value, NULL, err);
+        if (context) {
+            (void)ARRAY_PUSH(build, contexts);
+            build->contexts[build->n_contexts - 1].name = xstrdup(name);
+            build->contexts[build->n_contexts - 1].context = context;
+        }
+    }
+    pthread_mutex_unlock(&build->base_lock);
+    return context;
+}

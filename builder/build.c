@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/build.h"
+
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/suggest.h"
+#include "builder/dockerignore.h"
+#include "builder/executor.h"
+#include "oci/store_tags.h"
+#include "registry/push.h"
+#include "runner/network.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define DOCKERFILE_MAX (16u << 20)
+#define IGNORE_MAX (4u << 20)
+
+void build_result_release(struct build_result *result)
+{
+    descriptor_release(&result->image);
+    for (size_t i = 0; i < result->n_warnings; i++) {
+        free(result->warnings[i].rule);
+        free(result->warnings[i].text);
+    }
+    free(result->warnings);
+    memset(result, 0, sizeof(*result));
+}
+
+/* --- Dockerfile and context ------------------------------------------------------------------ */
+
+struct dockerfile_input {
+    struct strbuf text;
+    char *name; /* for messages */
+    char *path; /* on disk, NULL: stdin */
+};
+
+static void dockerfile_input_release(struct dockerfile_input *input)
+{
+    strbuf_release(&input->text);
+    free(input->name);
+    free(input->path);
+}
+DEFINE_AUTO_STRUCT(struct dockerfile_input, dockerfile_input_release)
+
+static bool is_tar(const struct strbuf *text)
+{
+    return text->size > 262 && !memcmp(text->data + 257, "ustar", 5);
+}
+
+static int read_stdin(struct build *build, struct dockerfile_input *input, struct error **err)
+{
+    if (io_read_all(build->options->stdin_fd, &input->text, DOCKERFILE_MAX, "standard input", err) < 0)
+        return -1;
+    if (is_tar(&input->text) || compression_detect(input->text.data, input->text.size) != FOUND_PLAIN) {
+        error_set_(err, ERR_UNSUPPORTED, "a tar as build context on standard input is not supported yet");
+        error_hint(err, "unpack it and name the directory");
+        return -1;
+    }
+    input->name = xstrdup("<stdin>");
+    return 0;
+}
+
+static int open_dockerfile(struct build *build, const char *path, struct dockerfile_input *input, struct error **err)
+{
+    if (fs_read_file(AT_FDCWD, path, &input->text, DOCKERFILE_MAX, err) < 0)
+        return -1;
+    input->path = xstrdup(path);
+    /* as the user would write it: relative to the context when it lies there */
+    const char *context = build->options->context;
+    size_t size = strlen(context);
+    if (!strncmp(path, context, size) && path[size] == '/')
+        path += size + 1;
+    while (!strncmp(path, "./", 2))
+        path += 2;
+    input->name = xstrdup(path);
+    return 0;
+}
+
+static bool is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
+static int find_dockerfile(struct build *build, struct dockerfile_input *input, struct error **err)
+{
+    static const char *const names[] = { "Dockerfile", "dockerfile", "Containerfile" };
+    const struct build_options *options = build->options;
+    if (options->dockerfile) {
+        AUTO(free) char *inside = path_join(options->context, options->dockerfile);
+        /* relative to the current directory, as docker has it; else to the context, as others do */
+        if (!is_file(options->dockerfile) && is_file(inside))
+            return open_dockerfile(build, inside, input, err);
+        if (open_dockerfile(build, options->dockerfile, input, err) < 0)
+            return error_wrap(err, "reading the Dockerfile");
+        return 0;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        AUTO(free) char *path = path_join(options->context, names[i]);
+        if (is_file(path))
+            return open_dockerfile(build, path, input, err);
+    }
+    error_set_(err, ERR_NOT_FOUND, "no Dockerfile in %s", options->context);
+    error_hint(err, "name the file with -f, or another directory");
+    return -1;
+}
+
+static int check_context(const char *path, struct error **err)
+{
+    struct stat st;
+    if (strstr(path, "://") || !strncmp(path, "git@", 4))
+        return error_set(err, ERR_UNSUPPORTED, "build context %s: remote contexts are not supported yet", path);
+    if (stat(path, &st) < 0)
+        return error_errno(err, "build context %s", path);
+    if (!S_ISDIR(st.st_mode))
+        return error_set(err, ERR_INVALID, "build context %s: not a directory", path);
+    return 0;
+}
+
+static int read_dockerfile(struct build *build, struct dockerfile_input *input, struct error **err)
+{
+    const struct build_options *options = build->options;
+    bool stdin_is_dockerfile = options->dockerfile && !strcmp(options->dockerfile, "-");
+    if (!strcmp(options->context, "-")) {
+        if (options->dockerfile)
+            return error_set(err, ERR_USAGE, "the context is standard input: -f can't be given too");
+        return read_stdin(build, input, err);
+    }
+    if (check_context(options->context, err) < 0)
+        return -1;
+    return stdin_is_dockerfile ? read_stdin(build, input, err) : find_dockerfile(build, input, err);
+}
+
+struct context *build_open_context(struct build *build, const char *path, const char *ignore_path,
+                                   struct error **err)
+{
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    AUTO(free) char *at_root = path_join(path, ".dockerignore");
+    const char *names[] = { ignore_path, at_root };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (!names[i] || !is_file(names[i]))
+            continue;
+        if (fs_read_file(AT_FDCWD, names[i], &text, IGNORE_MAX, err) < 0)
+            return NULL;
+        AUTO(dockerignore_free) struct dockerignore *ignore = NULL;
+        if (dockerignore_parse(path_base(names[i]), text.data, text.size, &ignore, err) < 0)
+            return NULL;
+        return context_open(build->store, path, TAKE(ignore), err);
+    }
+    return context_open(build->store, path, NULL, err);
+}
+
+static int open_context(struct build *build, const struct dockerfile_input *input, struct error **err)
+{
+    if (!strcmp(build->options->context, "-")) {
+        build->context = context_empty(build->store);
+        return 0;
+    }
+    AUTO(free) char *ignore_path = input->path ? xasprintf("%s.dockerignore", input->path) : NULL;
+    build->context = build_open_context(build, build->options->context, ignore_path, err);
+    return build->context ? 0 : -1;
+}
+
+/* --- the plan -------------------------------------------------------------------------------- */
+
+static void copy_parser_warnings(struct build *build)
+{
+    const struct dockerfile *dockerfile = build->dockerfile;
+    for (size_t i = 0; i < dockerfile->n_warnings; i++) {
+        const struct dockerfile_warning *from = &dockerfile->warnings[i];
+        struct instruction at = { .range = from->range };
+        build_warn(build, &at, from->rule, "%s: %s", from->rule, from->text);
+    }
+}
+
+static bool is_declared(const struct build *build, const char *name)
+{
+    if (globals_is_proxy(name) || strvec_has(&build->globals->declared, name) ||
+        globals_value(build->globals, name) || !strncmp(name, "BUILDKIT_", 9) || !strcmp(name, "SOURCE_DATE_EPOCH"))
+        return true;
+    const struct dockerfile *dockerfile = build->dockerfile;
+    for (size_t i = 0; i < dockerfile->n_instructions; i++) {
+        const struct instruction *arg = &dockerfile->instructions[i];
+        for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items; j++)
+            if (!strcmp(arg->pairs.items[j].key, name))
+                return true;
+    }
+    return false;
+}
+
+static const char *nearest_arg(const struct build *build, const char *name)
+{
+    const struct dockerfile *dockerfile = build->dockerfile;
+    const char *best = NULL;
+    for (size_t i = 0; i < dockerfile->n_instructions && !best; i++) {
+        const struct instruction *arg = &dockerfile->instructions[i];
+        for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items && !best; j++) {
+            const char *key = arg->pairs.items[j].key;
+            best = suggest_nearest(name, &key, 1);
+        }
+    }
+    return best;
+}
+
+static void warn_unused_args(struct build *build)
+{
+    const struct strvec *args = build->options->build_args;
+    for (size_t i = 0; args && i < args->n; i++) {
+        AUTO(free) char *name = xstrndup(args->items[i], strcspn(args->items[i], "="));
+        if (is_declared(build, name))
+            continue;
+        const char *near = nearest_arg(build, name);
+        build_warn(build, NULL, NULL, "--build-arg %s: no ARG of that name%s%s%s", name,
+                   near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+}
+
+static int plan(struct build *build, const struct dockerfile_input *input, struct error **err)
+{
+    const struct build_options *options = build->options;
+    if (dockerfile_parse(input->name, input->text.data, input->text.size, &build->dockerfile, err) < 0)
+        return -1;
+    build->globals = globals_new(build->dockerfile, options->build_args, options->platform, options->target, err);
+    if (!build->globals)
+        return -1;
+    build->graph = stage_graph_new(build->dockerfile, build->globals, options->named_contexts, options->target, err);
+    if (!build->graph)
+        return -1;
+    copy_parser_warnings(build);
+    warn_unused_args(build);
+    build->runs = xcalloc(build->graph->n_stages, sizeof(*build->runs));
+    for (size_t i = 0; i < build->graph->n_stages; i++) {
+        build->runs[i].build = build;
+        build->runs[i].stage = &build->graph->stages[i];
+    }
+    return 0;
+}
+
+/* --- the build ------------------------------------------------------------------------------- */
+
+static void build_release(struct build *build)
+{
+    for (size_t i = 0; build->runs && i < build->graph->n_stages; i++)
+        stage_run_release(&build->runs[i]);
+    free(build->runs);
+    recorder_free(build->recorder);
+    pool_group_free(build->group);
+    for (size_t i = 0; i < build->n_bases; i++)
+        base_image_free(build->bases[i]);
+    free(build->bases);
+    for (size_t i = 0; i < build->n_contexts; i++) {
+        free(build->contexts[i].name);
+        context_free(build->contexts[i].context);
+    }
+    free(build->contexts);
+    context_free(build->context);
+    pool_free(build->pool);
+    network_free(build->network);
+    stage_graph_free(build->graph);
+    globals_free(build->globals);
+    dockerfile_free(build->dockerfile);
+    error_free(build->error);
+    free(build->sandboxes);
+    free(build->created);
+    pthread_mutex_destroy(&build->lock);
+    pthread_mutex_destroy(&build->base_lock);
+    pthread_cond_destroy(&build->changed);
+    pthread_cond_destroy(&build->base_changed);
+}
+DEFINE_AUTO_STRUCT(struct build, build_release)
+
+static void build_init(struct build *build)
+{
+    const struct build_options *options = build->options;
+    pthread_mutex_init(&build->lock, NULL);
+    pthread_mutex_init(&build->base_lock, NULL);
+    pthread_cond_init(&build->changed, NULL);
+    pthread_cond_init(&build->base_changed, NULL);
+    build->now = options->has_epoch ? options->epoch : clock_now();
+    if (options->has_epoch) {
+        char text[CLOCK_TEXT_SIZE];
+        clock_format(options->epoch, text);
+        build->created = xstrdup(text);
+    }
+    build->pool = pool_new(0);
+    build->group = pool_group_new(build->pool);
+    build->recorder = recorder_new(build->store, &options->compression);
+}
+
+static int write_tags(struct build *build, const struct descriptor *image, struct error **err)
+{
+    const struct build_options *options = build->options;
+    for (size_t i = 0; i < options->n_tags; i++)
+        if (store_tag_set(build->store, &options->tags[i], image, err) < 0)
+            return -1;
+    return options->n_tags ? 0 : store_tag_keep(build->store, image, err);
+}
+
+static int push(struct build *build, const struct descriptor *image, struct error **err)
+{
+    const struct build_options *options = build->options;
+    for (size_t i = 0; i < options->n_tags; i++) {
+        AUTO(free) char *name = reference_familiar(&options->tags[i]);
+        struct push_request request = { .reference = &options->tags[i], .image = image };
+        if (registry_push(build->session, build->store, &request, NULL, err) < 0)
+            return error_wrap(err, "pushing %s", name);
+    }
+    return 0;
+}
+
+/* Layers stream on after the last step; then the documents, the records, the names. */
+static int finish(struct build *build, struct build_result *ret, struct error **err)
+{
+    unsigned vertex = progress_vertex(build->progress);
+    progress_started(build->progress, vertex, "exporting the image");
+    struct stage_run *target = &build->runs[build->graph->target];
+    if (image_write(build, target, ret, err) < 0 || pool_group_wait(build->group, err) < 0 ||
+        recorder_finish(build->recorder, err) < 0 || write_tags(build, &ret->image, err) < 0) {
+        progress_failed(build->progress, vertex, error_message(*err));
+        return -1;
+    }
+    progress_simple(build->progress, PROGRESS_DONE, vertex);
+    return build->options->push ? push(build, &ret->image, err) : 0;
+}
+
+int build_run(struct store *store, struct registry_session *session, const struct build_options *options,
+              struct progress *progress, struct build_result *ret, struct error **err)
+{
+    AUTO(build_result_release) struct build_result result = { 0 };
+    AUTO(build_release) struct build build = {
+        .store = store, .session = session, .options = options, .progress = progress, .result = &result
+    };
+    build_init(&build);
+    AUTO(dockerfile_input_release) struct dockerfile_input input = { .text = STRBUF_INIT };
+    if (read_dockerfile(&build, &input, err) < 0 || plan(&build, &input, err) < 0 ||
+        open_context(&build, &input, err) < 0 || schedule_run(&build, err) < 0 || finish(&build, &result, err) < 0)
+        return -1;
+    *ret = result;
+    memset(&result, 0, sizeof(result));
+    return 0;
+}

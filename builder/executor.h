@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files that carry out a build share. Internal to builder/.
+ *
+ * One struct build per build_run(); one struct stage_run per stage, worked on by one thread
+ * (schedule.c). A stage_run's state is that thread's own until `done`, and immutable afterwards; then
+ * stages that need it read it.
+ *
+ *   build.c      the entry: Dockerfile, context, graph; at the end image and tags
+ *   schedule.c   threads of stages, waiting for each other, the first error
+ *   stage_run.c  one stage: its base, then instruction after instruction
+ *   step_meta.c  instructions that change the config only
+ *   step_run.c   RUN           step_copy.c   COPY, ADD, WORKDIR
+ *   step.c       a step that makes a layer: keys, cache, making, recording
+ *   recorder.c   waits for layers in the background and writes their cache records
+ *   base_image.c FROM image    image_write.c config and manifest
+ */
+#ifndef CBUILD_BUILDER_EXECUTOR_H
+#define CBUILD_BUILDER_EXECUTOR_H
+
+#include "base/pool.h"
+#include "builder/build.h"
+#include "builder/cache.h"
+#include "builder/context.h"
+#include "builder/dockerfile.h"
+#include "builder/globals.h"
+#include "builder/stage.h"
+#include "layers/tree.h"
+#include "oci/image_config.h"
+
+#include <pthread.h>
+
+struct sandbox;
+struct network;
+struct recorder;
+
+/* A base image, resolved: shared by the stages that name it. */
+struct base_image {
+    enum { BASE_WORKING, BASE_READY, BASE_FAILED } state; /* under build->base_lock */
+    char *name;             /* as written */
+    char *platform;         /* that was asked for */
+    struct reference reference;
+    struct digest digest;   /* of the manifest */
+    struct image_config config;
+    struct tree *tree;
+    struct digest recipe;   /* the key that steps on it start from */
+};
+
+void base_image_free(struct base_image *base);
+DEFINE_AUTO(struct base_image, base_image_free)
+
+struct build_arg {
+    char *name;
+    char *value; /* NULL: declared, unset */
+};
+
+struct stage_run {
+    struct build *build;
+    const struct stage *stage;
+    struct thread *thread;
+    bool started, done, failed; /* under build->lock */
+
+    struct base_image *base; /* of the chain's first FROM; borrowed; NULL: scratch */
+    struct image_config config;
+    struct tree *tree;
+    struct digest recipe;      /* of the tree */
+    struct digest history_key; /* of the tree and the metadata since */
+    struct strvec env;         /* what RUN and expansion see: ENV and ARG, the later one wins */
+    struct build_arg *args;    /* declared, in order, for history */
+    size_t n_args, args_capacity;
+    bool cmd_is_ours; /* CMD was set in this stage: ENTRYPOINT leaves it */
+    size_t n_dated; /* history entries that have their time */
+    size_t n_base_layers; /* of config's layers, those of the base image */
+    size_t n_base_history;
+
+    const struct instruction *current; /* for messages: inside a trigger, the FROM */
+    unsigned n_steps, step;            /* steps shown: FROM and those that make layers */
+};
+
+struct build {
+    struct store *store;
+    struct registry_session *session;
+    const struct build_options *options;
+    struct progress *progress;
+
+    struct dockerfile *dockerfile;
+    struct globals *globals;
+    struct stage_graph *graph;
+    struct context *context;
+    struct strvec context_names; /* of options->named_contexts */
+    struct pool *pool;
+    struct pool_group *group; /* layer streams */
+    struct recorder *recorder;
+    char *created; /* text of the epoch, or NULL */
+    int64_t now;   /* the epoch, else when the build began */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct stage_run *runs; /* one per stage */
+    struct error *error;    /* the first */
+    bool failed;
+    struct sandbox **sandboxes; /* running: killed when a stage fails */
+    size_t n_sandboxes, sandboxes_capacity;
+
+    pthread_cond_t base_changed;
+    pthread_mutex_t base_lock; /* base images and named contexts, network: made once */
+    struct base_image **bases;
+    size_t n_bases, bases_capacity;
+    struct named_context {
+        char *name;
+        struct context *context;
+    } *contexts;
+    size_t n_contexts, contexts_capacity;
+    struct network *network;
+
+    struct build_result *result; /* warnings and counts are added under lock */
+};
+
+/* schedule.c */
+int schedule_run(struct build *build, struct error **err) WARN_UNUSED;
+/* The stage's state when it is done; starts it when nobody did (a trigger's COPY --from). ERR_CANCELLED: it failed. */
+struct stage_run *schedule_await(struct build *build, size_t stage, struct error **err);
+bool schedule_failed(struct build *build);
+/* Registers a running sandbox so that another stage's failure ends it; -1 when the build has failed already. */
+int schedule_add_sandbox(struct build *build, struct sandbox *sandbox, struct error **err) WARN_UNUSED;
+void schedule_remove_sandbox(struct build *build, struct sandbox *sandbox);
+
+/* stage_run.c */
+int stage_run_execute(struct stage_run *run, struct error **err) WARN_UNUSED;
+void stage_run_release(struct stage_run *run);
+/* Word to value in the environment of before the instruction. */
+int stage_run_expand(struct stage_run *run, const char *word, unsigned flags, char **ret, struct error **err) WARN_UNUSED;
+int stage_run_expand_all(struct stage_run *run, const struct strvec *words, struct strvec *ret,
+                         struct error **err) WARN_UNUSED;
+/* Gives the history entries that have no time yet theirs; before a layer's entry, and at the end. */
+int stage_run_date_history(struct stage_run *run, struct error **err) WARN_UNUSED;
+/* "[build 2/4] TEXT": counts the step. free() it. */
+char *stage_run_step_name(struct stage_run *run, const char *text) WARN_UNUSED;
+/* config.working_dir, "/" where it is empty. */
+const char *stage_run_cwd(const struct stage_run *run);
+void build_warn(struct build *build, const struct instruction *instruction, const char *rule, const char *format, ...)
+    PRINTF(4, 5);
+
+/* step_meta.c: false when it isn't one of them */
+bool step_meta_handles(enum instruction_kind kind);
+int step_meta_execute(struct stage_run *run, const struct instruction *instruction, struct error **err) WARN_UNUSED;
+/* An instruction that changes no files is done: history and key. */
+void step_meta_commit(struct stage_run *run, const char *created_by);
+
+/* step_run.c, step_copy.c */
+int step_run_execute(struct stage_run *run, const struct instruction *instruction, struct error **err) WARN_UNUSED;
+int step_copy_execute(struct stage_run *run, const struct instruction *instruction, struct error **err) WARN_UNUSED;
+int step_workdir_execute(struct stage_run *run, const struct instruction *instruction, struct error **err) WARN_UNUSED;
+/* USER's ids in the stage as it is now. */
+int step_user_files(struct stage_run *run, struct strbuf *passwd, bool *has_passwd, struct strbuf *group,
+                    bool *has_group, struct error **err) WARN_UNUSED;
+
+/* step.c: a step that makes a layer */
+struct layer_step {
+    const struct instruction *instruction;
+    char *history;        /* created_by */
+    struct inputs inputs; /* all that counts but the trees below */
+    struct {              /* other trees that it reads */
+        struct tree *tree;
+        struct digest recipe;
+    } *sources;
+    size_t n_sources, sources_capacity;
+    unsigned vertex;
+    bool begun;
+    /* Makes the layer on run->tree; called when the cache has none. */
+    int (*make)(struct stage_run *run, struct layer_step *step, struct layer **ret, struct error **err);
+    void *data;
+};
+
+void layer_step_release(struct layer_step *step);
+DEFINE_AUTO_STRUCT(struct layer_step, layer_step_release)
+void layer_step_add_source(struct layer_step *step, struct tree *tree, const struct digest *recipe);
+/* Shows that the step has begun; layer_step_execute() does it where nobody did before. */
+void layer_step_begin(struct stage_run *run, struct layer_step *step);
+/* Shows that it failed, with *err; yields -1. */
+int layer_step_fail(struct stage_run *run, struct layer_step *step, struct error **err) WARN_UNUSED;
+/* Finds it in the cache or makes it, and moves the stage on. */
+int layer_step_execute(struct stage_run *run, struct layer_step *step, struct error **err) WARN_UNUSED;
+void layer_step_options(struct stage_run *run, struct layer_options *ret);
+
+/* recorder.c */
+struct record_job {
+    struct layer *layer;   /* owned */
+    struct tree *tree;     /* owned: with the layer on top */
+    struct digest recipe, rest;
+    struct tree **sources; /* owned */
+    size_t n_sources;
+    struct cache_record record; /* owned; digests are filled in */
+    struct inputs inputs;       /* owned */
+    struct lockfile *lock;      /* owned: released when the record is written */
+};
+
+struct recorder *recorder_new(struct store *store, const struct compression *compression);
+/* Consumes what the job holds. */
+void recorder_add(struct recorder *recorder, struct record_job *job);
+/* Until all are written; the first failure. */
+int recorder_finish(struct recorder *recorder, struct error **err) WARN_UNUSED;
+void recorder_free(struct recorder *recorder);
+DEFINE_AUTO(struct recorder, recorder_free)
+/* Result key of a step on `parent` that reads `sources`. Waits for their chain_ids. */
+int recorder_result_key(struct tree *parent, struct tree *const *sources, size_t n_sources, const struct digest *rest,
+                        struct digest *ret, struct error **err) WARN_UNUSED;
+
+/* base_image.c: borrowed from the build */
+struct base_image *base_image_get(struct build *build, const char *name, const struct platform *platform,
+                                  unsigned vertex, struct error **err);
+/* A named context that is a directory; NULL and *err NULL: it stands for an image, named in *image (free it). */
+struct context *named_context_get(struct build *build, const char *name, char **image, struct error **err);
+
+/* build.c: a directory with the ignore rules at its root (or of `ignore_name` beside the Dockerfile) */
+struct context *build_open_context(struct build *build, const char *path, const char *ignore_path, struct error **err);
+
+/* image_write.c */
+int image_write(struct build *build, struct stage_run *run, struct build_result *ret, struct error **err) WARN_UNUSED;
+
+#endif

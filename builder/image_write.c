@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The target stage's state becomes config and manifest. image-spec v1.1, config.md, manifest.md */
+#include "base/array.h"
+#include "base/mem.h"
+#include "builder/executor.h"
+#include "oci/manifest.h"
+#include "oci/store_ingest.h"
+
+#include <string.h>
+
+/* A layer of a base in Docker's media types gets OCI's: the bytes are the same. */
+static const char *oci_layer_type(const char *media_type)
+{
+    static const struct {
+        const char *docker, *oci;
+    } types[] = {
+        { MEDIA_TYPE_DOCKER_LAYER, MEDIA_TYPE_OCI_LAYER },
+        { MEDIA_TYPE_DOCKER_LAYER_GZIP, MEDIA_TYPE_OCI_LAYER_GZIP },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+        if (!strcmp(media_type, types[i].docker))
+            return types[i].oci;
+    return media_type;
+}
+
+static int add_layers(struct stage_run *run, struct image_config *config, struct manifest *manifest,
+                      struct error **err)
+{
+    free(config->diff_ids);
+    config->diff_ids = NULL;
+    config->n_diff_ids = config->diff_ids_capacity = 0;
+    for (size_t i = 0; i < tree_n_layers(run->tree); i++) {
+        AUTO(descriptor_release) struct descriptor blob = { 0 };
+        struct digest diff_id;
+        if (layer_wait(tree_layer(run->tree, i), &blob, &diff_id, err) < 0)
+            return error_wrap(err, "layer %zu", i + 1);
+        image_config_add_diff_id(config, &diff_id);
+        struct descriptor *layer = ARRAY_PUSH(manifest, layers);
+        descriptor_copy(layer, &blob);
+        free(layer->media_type);
+        layer->media_type = xstrdup(oci_layer_type(blob.media_type));
+    }
+    if (manifest->n_layers > MANIFEST_MAX_LAYERS)
+        return error_set(err, ERR_LIMIT, "%zu layers: no container engine can run more than 127; join RUN steps",
+                         manifest->n_layers);
+    return 0;
+}
+
+static void add_labels(struct build *build, struct image_config *config)
+{
+    const struct strvec *labels = build->options->labels;
+    for (size_t i = 0; labels && i < labels->n; i++) {
+        size_t size = strcspn(labels->items[i], "=");
+        AUTO(free) char *key = xstrndup(labels->items[i], size);
+        image_config_set_label(config, key, labels->items[i][size] ? labels->items[i] + size + 1 : "");
+    }
+}
+
+static void annotate_base(const struct stage_run *run, struct manifest *manifest)
+{
+    if (!run->base)
+        return;
+    AUTO(free) char *name = reference_format(&run->base->reference);
+    char digest[DIGEST_TEXT_SIZE];
+    digest_format(&run->base->digest, digest);
+    manifest_annotate(manifest, "org.opencontainers.image.base.name", name);
+    manifest_annotate(manifest, "org.opencontainers.image.base.digest", digest);
+}
+
+int image_write(struct build *build, struct stage_run *run, struct build_result *ret, struct error **err)
+{
+    AUTO(image_config_release) struct image_config config = { 0 };
+    AUTO(manifest_release) struct manifest manifest = { 0 };
+    image_config_copy(&config, &run->config);
+    if (add_layers(run, &config, &manifest, err) < 0)
+        return -1;
+    add_labels(build, &config);
+    annotate_base(run, &manifest);
+    manifest.media_type = xstrdup(MEDIA_TYPE_OCI_MANIFEST);
+    manifest.config.media_type = xstrdup(MEDIA_TYPE_OCI_CONFIG);
+
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    image_config_format(&config, &text);
+    if (text.size > IMAGE_CONFIG_MAX_SIZE)
+        return error_set(err, ERR_LIMIT, "image config: %zu bytes, registries take 4 MiB", text.size);
+    if (store_put_blob(build->store, text.data, text.size, &manifest.config, err) < 0)
+        return error_wrap(err, "writing image config");
+    strbuf_reset(&text);
+    manifest_format(&manifest, &text);
+    descriptor_release(&ret->image);
+    ret->image.media_type = xstrdup(MEDIA_TYPE_OCI_MANIFEST);
+    if (store_put_blob(build->store, text.data, text.size, &ret->image, err) < 0)
+        return error_wrap(err, "writing image manifest");
+    platform_copy(&ret->image.platform, &config.platform);
+    ret->config = manifest.config.digest;
+    return 0;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cache records are written when their layer's blob is in the store, while later steps run: a kill
+ * costs only what hadn't come that far. Jobs are worked on in the order they were added; within a
+ * stage that is parents first, so waiting for a job's layer finds its parents' digests known.
+ */
+#include "base/array.h"
+#include "base/mem.h"
+#include "builder/executor.h"
+#include "layers/snapshot.h"
+
+#include <assert.h>
+
+struct recorder {
+    struct store *store;
+    struct compression compression;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct thread *thread;
+    struct record_job *jobs;
+    size_t n_jobs, jobs_capacity, next;
+    bool closed;
+    struct error *error;
+};
+
+static void record_job_release(struct record_job *job)
+{
+    layer_unref(job->layer);
+    tree_unref(job->tree);
+    for (size_t i = 0; i < job->n_sources; i++)
+        tree_unref(job->sources[i]);
+    free(job->sources);
+    cache_record_release(&job->record);
+    inputs_release(&job->inputs);
+    if (job->lock)
+        lockfile_release(job->lock);
+    *job = (struct record_job){ 0 };
+}
+
+static struct digest fold(const struct digest *a, const struct digest *b)
+{
+    uint8_t both[2 * SHA256_SIZE];
+    memcpy(both, a->bytes, SHA256_SIZE);
+    memcpy(both + SHA256_SIZE, b->bytes, SHA256_SIZE);
+    return digest_of(both, sizeof(both));
+}
+
+int recorder_result_key(struct tree *parent, struct tree *const *sources, size_t n_sources, const struct digest *rest,
+                        struct digest *ret, struct error **err)
+{
+    struct digest chain = { 0 };
+    if (tree_chain_id(parent, &chain, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n_sources; i++) {
+        struct digest source = { 0 };
+        if (tree_chain_id(sources[i], &source, err) < 0)
+            return -1;
+        chain = fold(&chain, &source);
+    }
+    *ret = cache_result_key(&chain, rest);
+    return 0;
+}
+
+static int record(struct recorder *recorder, struct record_job *job, struct error **err)
+{
+    if (layer_wait(job->layer, &job->record.blob, &job->record.diff_id, err) < 0)
+        return -1;
+    job->record.has_layer = true;
+    struct snapshot *snapshot = layer_snapshot(job->layer);
+    if (snapshot) {
+        struct digest chain = { 0 };
+        if (tree_chain_id(job->tree, &chain, err) < 0 || snapshot_name(snapshot, &chain, err) < 0)
+            return -1;
+    }
+    struct digest result;
+    if (recorder_result_key(tree_parent(job->tree), job->sources, job->n_sources, &job->rest, &result, err) < 0)
+        return -1;
+    return cache_put(recorder->store, &job->recipe, &result, &job->rest, &recorder->compression, &job->record,
+                     &job->inputs, err);
+}
+
+static void *recorder_thread(void *data)
+{
+    struct recorder *recorder = data;
+    pthread_mutex_lock(&recorder->lock);
+    for (;;) {
+        while (recorder->next == recorder->n_jobs && !recorder->closed)
+            pthread_cond_wait(&recorder->changed, &recorder->lock);
+        if (recorder->next == recorder->n_jobs)
+            break;
+        struct record_job job = recorder->jobs[recorder->next++];
+        pthread_mutex_unlock(&recorder->lock);
+        struct error *error = NULL;
+        (void)record(recorder, &job, &error);
+        record_job_release(&job);
+        pthread_mutex_lock(&recorder->lock);
+        if (error && !recorder->error)
+            recorder->error = error;
+        else
+            error_free(error);
+    }
+    pthread_mutex_unlock(&recorder->lock);
+    return NULL;
+}
+
+struct recorder *recorder_new(struct store *store, const struct compression *compression)
+{
+    struct recorder *recorder = NEW(struct recorder);
+    recorder->store = store;
+    recorder->compression = *compression;
+    pthread_mutex_init(&recorder->lock, NULL);
+    pthread_cond_init(&recorder->changed, NULL);
+    return recorder;
+}
+
+void recorder_add(struct recorder *recorder, struct record_job *job)
+{
+    pthread_mutex_lock(&recorder->lock);
+    assert(!recorder->closed);
+    struct error *error = NULL;
+    if (!recorder->thread)
+        recorder->thread = thread_start(recorder_thread, recorder, &error);
+    if (recorder->thread) {
+        *ARRAY_PUSH(recorder, jobs) = *job;
+        *job = (struct record_job){ 0 };
+        pthread_cond_signal(&recorder->changed);
+    } else if (!recorder->error) {
+        recorder->error = error;
+    } else {
+        error_free(error);
+    }
+    pthread_mutex_unlock(&recorder->lock);
+    record_job_release(job);
+}
+
+static void join(struct recorder *recorder)
+{
+    pthread_mutex_lock(&recorder->lock);
+    recorder->closed = true;
+    pthread_cond_signal(&recorder->changed);
+    pthread_mutex_unlock(&recorder->lock);
+    if (recorder->thread)
+        (void)thread_join(TAKE(recorder->thread));
+}
+
+int recorder_finish(struct recorder *recorder, struct error **err)
+{
+    join(recorder);
+    if (recorder->error) {
+        error_move(err, TAKE(recorder->error));
+        return -1;
+    }
+    return 0;
+}
+
+void recorder_free(struct recorder *recorder)
+{
+    if (!recorder)
+        return;
+    join(recorder);
+    error_free(recorder->error);
+    free(recorder->jobs);
+    pthread_mutex_destroy(&recorder->lock);
+    pthread_cond_destroy(&recorder->changed);
+    free(recorder);
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/array.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "builder/executor.h"
+#include "builder/words.h"
+
+#include <string.h>
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define MAX_TRIGGERS 1000 /* of one base image */
+
+const char *stage_run_cwd(const struct stage_run *run)
+{
+    return run->config.working_dir && *run->config.working_dir ? run->config.working_dir : "/";
+}
+
+int stage_run_expand(struct stage_run *run, const char *word, unsigned flags, char **ret, struct error **err)
+{
+    struct words_expander expander = { .escape = run->build->dockerfile->escape,
+                                       .flags = flags,
+                                       .lookup = words_lookup_strvec,
+                                       .context = &run->env };
+    return words_expand(&expander, word, ret, err);
+}
+
+int stage_run_expand_all(struct stage_run *run, const struct strvec *words, struct strvec *ret, struct error **err)
+{
+    for (size_t i = 0; i < words->n; i++) {
+        char *value = NULL;
+        if (stage_run_expand(run, words->items[i], 0, &value, err) < 0)
+            return -1;
+        strvec_take(ret, value);
+    }
+    return 0;
+}
+
+char *stage_run_step_name(struct stage_run *run, const char *text)
+{
+    run->step++;
+    size_t line = strcspn(text, "\n");
+    const struct stage *stage = run->stage;
+    bool single = run->build->graph->n_stages == 1 && !stage->name;
+    return xasprintf("[%s%s%u/%u] %.*s", single ? "" : stage->label, single ? "" : " ", run->step, run->n_steps,
+                     (int)line, text);
+}
+
+void build_warn(struct build *build, const struct instruction *instruction, const char *rule, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    AUTO(free) char *text = xvasprintf(format, args);
+    va_end(args);
+    pthread_mutex_lock(&build->lock);
+    struct build_warning *warning = ARRAY_PUSH(build->result, warnings);
+    warning->rule = xstrdup(rule);
+    if (instruction && instruction->range.first)
+        warning->text = xasprintf("%s:%zu: %s", build->dockerfile->source->name, instruction->range.first, text);
+    else
+        warning->text = xstrdup(text);
+    progress_warning(build->progress, 0, "%s", warning->text);
+    pthread_mutex_unlock(&build->lock);
+}
+
+static void fill_dates(struct stage_run *run, const char *created)
+{
+    for (; run->n_dated < run->config.n_history; run->n_dated++) {
+        struct history *history = &run->config.history[run->n_dated];
+        free(history->created);
+        history->created = xstrdup(created);
+    }
+    free(run->config.created);
+    run->config.created = xstrdup(created);
+}
+
+int stage_run_date_history(struct stage_run *run, struct error **err)
+{
+    struct build *build = run->build;
+    if (run->n_dated == run->config.n_history && run->config.created)
+        return 0;
+    if (build->created) {
+        fill_dates(run, build->created);
+        return 0;
+    }
+    AUTO(cache_record_release) struct cache_record record = { 0 };
+    int found = build->options->no_cache
+                    ? 0
+                    : cache_find(build->store, &run->history_key, &build->options->compression, &record, err);
+    if (found < 0)
+        return -1;
+    if (!found) {
+        char now[CLOCK_TEXT_SIZE];
+        clock_format(clock_now(), now);
+        record.step = xstrdup("metadata");
+        record.created = xstrdup(now);
+        if (cache_put(build->store, &run->history_key, NULL, NULL, &build->options->compression, &record, NULL, err) < 0)
+            return -1;
+    }
+    fill_dates(run, record.created);
+    return 0;
+}
+
+static bool makes_layer(enum instruction_kind kind)
+{
+    return kind == INSTRUCTION_RUN || kind == INSTRUCTION_COPY || kind == INSTRUCTION_ADD ||
+           kind == INSTRUCTION_WORKDIR;
+}
+
+static int execute(struct stage_run *run, const struct instruction *instruction, struct error **err)
+{
+    if (cancel_check(err) < 0)
+        return -1;
+    if (schedule_failed(run->build))
+        return error_set(err, ERR_CANCELLED, "another stage failed");
+    switch (instruction->kind) {
+    case INSTRUCTION_RUN:
+        return step_run_execute(run, instruction, err);
+    case INSTRUCTION_COPY:
+    case INSTRUCTION_ADD:
+        return step_copy_execute(run, instruction, err);
+    case INSTRUCTION_WORKDIR:
+        return step_workdir_execute(run, instruction, err);
+    case INSTRUCTION_FROM:
+        return error_set(err, ERR_SYNTAX, "FROM is not allowed here");
+    case INSTRUCTION_ARG:
+    case INSTRUCTION_CMD:
+    case INSTRUCTION_ENTRYPOINT:
+    case INSTRUCTION_ENV:
+    case INSTRUCTION_EXPOSE:
+    case INSTRUCTION_HEALTHCHECK:
+    case INSTRUCTION_LABEL:
+    case INSTRUCTION_MAINTAINER:
+    case INSTRUCTION_ONBUILD:
+    case INSTRUCTION_SHELL:
+    case INSTRUCTION_STOPSIGNAL:
+    case INSTRUCTION_USER:
+    case INSTRUCTION_VOLUME:
+        return step_meta_execute(run, instruction, err);
+    }
+    return 0;
+}
+
+/* NAME:LINE in front, the excerpt after what the detail has (a RUN's last output). */
+static int locate(struct stage_run *run, struct error **err)
+{
+    if (error_is(*err, ERR_CANCELLED))
+        return -1;
+    const struct source_text *source = run->build->dockerfile->source;
+    struct source_range range = run->current->range;
+    AUTO(strbuf_release) struct strbuf excerpt = STRBUF_INIT;
+    if (error_detail_text(*err)) {
+        source_text_excerpt(source, range, NULL, &excerpt);
+        error_add_detail(err, excerpt.data);
+    }
+    return source_text_locate(source, range, NULL, err);
+}
+
+static int execute_located(struct stage_run *run, const struct instruction *instruction, struct error **err)
+{
+    run->current = instruction;
+    return execute(run, instruction, err) < 0 ? locate(run, err) : 0;
+}
+
+static void inherit_config(struct stage_run *run, const struct image_config *from)
+{
+    image_config_release(&run->config);
+    image_config_copy(&run->config, from);
+    free(run->config.created);
+    run->config.created = NULL; /* dropped: ours follows */
+    run->n_dated = run->config.n_history;
+}
+
+static int from_image(struct stage_run *run, const char *name, unsigned vertex, struct error **err)
+{
+    run->base = base_image_get(run->build, name, &run->stage->platform, vertex, err);
+    if (!run->base)
+        return -1;
+    inherit_config(run, &run->base->config);
+    if (run->stage->has_platform && !platform_match(&run->stage->platform, &run->config.platform)) {
+        AUTO(strbuf_release) struct strbuf want = STRBUF_INIT;
+        AUTO(strbuf_release) struct strbuf have = STRBUF_INIT;
+        platform_format(&run->stage->platform, &want);
+        platform_format(&run->config.platform, &have);
+        build_warn(run->build, run->current, "InvalidBaseImagePlatform",
+                   "base image %s is for %s, not for the %s that was asked for", name, have.data, want.data);
+    }
+    run->tree = tree_ref(run->base->tree);
+    run->recipe = run->base->recipe;
+    run->n_base_layers = tree_n_layers(run->tree);
+    run->n_base_history = run->config.n_history;
+    strvec_copy(&run->env, &run->config.env);
+    return 0;
+}
+
+static int from_stage(struct stage_run *run, struct error **err)
+{
+    const struct stage_run *parent = schedule_await(run->build, run->stage->base.stage, err);
+    if (!parent)
+        return -1;
+    run->base = parent->base;
+    inherit_config(run, &parent->config);
+    run->tree = tree_ref(parent->tree);
+    run->recipe = parent->recipe;
+    run->n_base_layers = parent->n_base_layers;
+    run->n_base_history = parent->n_base_history;
+    strvec_copy(&run->env, &parent->env);
+    for (size_t i = 0; i < parent->n_args; i++) {
+        struct build_arg *arg = ARRAY_PUSH(run, args);
+        arg->name = xstrdup(parent->args[i].name);
+        arg->value = xstrdup(parent->args[i].value);
+    }
+    return 0;
+}
+
+static void from_scratch(struct stage_run *run)
+{
+    run->config.platform = (struct platform){ 0 };
+    platform_copy(&run->config.platform, &run->stage->platform);
+    run->config.working_dir = xstrdup("/");
+    run->tree = tree_new(run->build->store);
+    run->recipe = digest_of("scratch", 7);
+}
+
+static int from_source(struct stage_run *run, unsigned vertex, struct error **err)
+{
+    AUTO(free) char *image = NULL;
+    image_config_init(&run->config);
+    switch (run->stage->base.kind) {
+    case STAGE_SOURCE_SCRATCH:
+        from_scratch(run);
+        return 0;
+    case STAGE_SOURCE_STAGE:
+        return from_stage(run, err);
+    case STAGE_SOURCE_CONTEXT:
+        if (named_context_get(run->build, run->stage->base.name, &image, err))
+            return error_set(err, ERR_UNSUPPORTED, "FROM %s: a named context that is a directory can't be a base yet",
+                             run->stage->base.name);
+        return image ? from_image(run, image, vertex, err) : -1;
+    case STAGE_SOURCE_IMAGE:
+        return from_image(run, run->stage->base.name, vertex, err);
+    }
+    return 0;
+}
+
+static void default_path(struct stage_run *run)
+{
+    if (!image_config_getenv(&run->config, "PATH"))
+        image_config_setenv(&run->config, "PATH", DEFAULT_PATH);
+    if (!env_get(&run->env, "PATH"))
+        env_set(&run->env, "PATH", DEFAULT_PATH);
+}
+
+static int execute_from(struct stage_run *run, struct error **err)
+{
+    struct build *build = run->build;
+    run->current = run->stage->from;
+    AUTO(free) char *text = instruction_format(run->stage->from);
+    AUTO(free) char *name = stage_run_step_name(run, text);
+    unsigned vertex = 0;
+    if (run->stage->base.kind == STAGE_SOURCE_IMAGE || run->stage->base.kind == STAGE_SOURCE_CONTEXT) {
+        vertex = progress_vertex(build->progress);
+        progress_started(build->progress, vertex, name);
+    }
+    if (from_source(run, vertex, err) < 0) {
+        if (vertex)
+            progress_failed(build->progress, vertex, error_message(*err));
+        return locate(run, err);
+    }
+    if (vertex)
+        progress_simple(build->progress, PROGRESS_DONE, vertex);
+    run->history_key = run->recipe;
+    default_path(run);
+    return 0;
+}
+
+/* ONBUILD entries of the base fire in order, and aren't inherited. */
+static int execute_triggers(struct stage_run *run, struct error **err)
+{
+    AUTO(strvec_release) struct strvec triggers = run->config.on_build;
+    run->config.on_build = (struct strvec)STRVEC_INIT;
+    if (triggers.n > MAX_TRIGGERS)
+        return error_set(err, ERR_LIMIT, "base image has %zu ONBUILD triggers", triggers.n);
+    for (size_t i = 0; i < triggers.n; i++) {
+        AUTO(instruction_free) struct instruction *trigger = NULL;
+        if (instruction_parse_trigger(triggers.items[i], '\\', &trigger, err) < 0 ||
+            (makes_layer(trigger->kind) && (run->n_steps++, 0)) || execute(run, trigger, err) < 0) {
+            error_wrap_(err, "ONBUILD %s", triggers.items[i]);
+            return locate(run, err);
+        }
+    }
+    return 0;
+}
+
+int stage_run_execute(struct stage_run *run, struct error **err)
+{
+    const struct stage *stage = run->stage;
+    run->n_steps = 1;
+    for (size_t i = 0; i < stage->n_instructions; i++)
+        if (makes_layer(stage->instructions[i].kind))
+            run->n_steps++;
+    if (execute_from(run, err) < 0 || execute_triggers(run, err) < 0)
+        return -1;
+    for (size_t i = 0; i < stage->n_instructions; i++)
+        if (execute_located(run, &stage->instructions[i], err) < 0)
+            return -1;
+    return stage_run_date_history(run, err);
+}
+
+void stage_run_release(struct stage_run *run)
+{
+    image_config_release(&run->config);
+    tree_unref(run->tree);
+    strvec_release(&run->env);
+    for (size_t i = 0; i < run->n_args; i++) {
+        free(run->args[i].name);
+        free(run->args[i].value);
+    }
+    free(run->args);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/array.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "builder/executor.h"
+
+#include <string.h>
+
+void layer_step_release(struct layer_step *step)
+{
+    free(step->history);
+    inputs_release(&step->inputs);
+    for (size_t i = 0; i < step->n_sources; i++)
+        tree_unref(step->sources[i].tree);
+    free(step->sources);
+    memset(step, 0, sizeof(*step));
+}
+
+void layer_step_add_source(struct layer_step *step, struct tree *tree, const struct digest *recipe)
+{
+    (void)ARRAY_PUSH(step, sources);
+    step->sources[step->n_sources - 1].tree = tree_ref(tree);
+    step->sources[step->n_sources - 1].recipe = *recipe;
+}
+
+void layer_step_options(struct stage_run *run, struct layer_options *ret)
+{
+    *ret = (struct layer_options){ .compression = run->build->options->compression,
+                                   .pool = run->build->pool,
+                                   .group = run->build->group };
+}
+
+struct keys {
+    struct digest rest, recipe, result;
+    bool has_result;
+};
+
+static void make_recipe(struct stage_run *run, struct layer_step *step, struct keys *keys)
+{
+    struct build *build = run->build;
+    AUTO(strbuf_release) struct strbuf platform = STRBUF_INIT;
+    platform_format(&run->config.platform, &platform);
+    inputs_add(&step->inputs, "platform", "", platform.data);
+    if (build->created)
+        inputs_add(&step->inputs, "epoch", "", build->created);
+    keys->rest = inputs_digest(&step->inputs);
+    struct digest below = run->recipe;
+    for (size_t i = 0; i < step->n_sources; i++)
+        below = cache_recipe_key(&below, &step->sources[i].recipe);
+    keys->recipe = cache_recipe_key(&below, &keys->rest);
+}
+
+static int result_key(struct stage_run *run, struct layer_step *step, struct keys *keys, struct error **err)
+{
+    struct tree **sources = xcalloc(step->n_sources, sizeof(*sources));
+    for (size_t i = 0; i < step->n_sources; i++)
+        sources[i] = step->sources[i].tree;
+    int result = recorder_result_key(run->tree, sources, step->n_sources, &keys->rest, &keys->result, err);
+    free(sources);
+    keys->has_result = result == 0;
+    return result;
+}
+
+/* 1: found, by recipe, or by what the parents' rerun gave. */
+static int find_cached(struct stage_run *run, struct layer_step *step, struct keys *keys, struct cache_record *record,
+                       struct error **err)
+{
+    struct build *build = run->build;
+    if (build->options->no_cache)
+        return 0;
+    int found = cache_find(build->store, &keys->recipe, &build->options->compression, record, err);
+    if (found != 0 || !cache_has_rest(build->store, &keys->rest))
+        return found;
+    if (result_key(run, step, keys, err) < 0)
+        return -1;
+    found = cache_find(build->store, &keys->result, &build->options->compression, record, err);
+    /* next time the recipe finds it */
+    if (found > 0 && cache_put(build->store, &keys->recipe, NULL, NULL, &build->options->compression, record, NULL,
+                               err) < 0)
+        return -1;
+    return found;
+}
+
+static int advance(struct stage_run *run, struct layer_step *step, const struct keys *keys, struct layer *layer,
+                   const char *created, struct error **err)
+{
+    if (stage_run_date_history(run, err) < 0)
+        return -1;
+    struct tree *tree = tree_push(run->tree, layer);
+    tree_unref(run->tree);
+    run->tree = tree;
+    run->recipe = keys->recipe;
+    run->history_key = keys->recipe;
+    image_config_add_history(&run->config, created, step->history, "cbuild", false);
+    run->n_dated = run->config.n_history;
+    return 0;
+}
+
+static void record_later(struct stage_run *run, struct layer_step *step, const struct keys *keys, struct layer *layer,
+                         const char *created, struct lockfile *lock)
+{
+    struct record_job job = { .layer = layer_ref(layer),
+                              .tree = tree_ref(run->tree),
+                              .recipe = keys->recipe,
+                              .rest = keys->rest,
+                              .n_sources = step->n_sources,
+                              .lock = lock };
+    job.sources = xcalloc(step->n_sources, sizeof(*job.sources));
+    for (size_t i = 0; i < step->n_sources; i++)
+        job.sources[i] = tree_ref(step->sources[i].tree);
+    job.record.step = instruction_format(step->instruction);
+    job.record.created = xstrdup(created);
+    job.inputs = step->inputs;
+    step->inputs = (struct inputs){ 0 };
+    recorder_add(run->build->recorder, &job);
+}
+
+static int use_cached(struct stage_run *run, struct layer_step *step, const struct keys *keys,
+                      const struct cache_record *record, struct error **err)
+{
+    struct build *build = run->build;
+    AUTO(layer_unref) struct layer *layer =
+        layer_from_blob(build->store, &record->blob, &record->diff_id, NULL);
+    if (advance(run, step, keys, layer, record->created, err) < 0)
+        return -1;
+    pthread_mutex_lock(&build->lock);
+    build->result->n_cached++;
+    pthread_mutex_unlock(&build->lock);
+    progress_simple(build->progress, PROGRESS_CACHED, step->vertex);
+    return 0;
+}
+
+static int make_new(struct stage_run *run, struct layer_step *step, const struct keys *keys, struct lockfile **lock,
+                    struct error **err)
+{
+    struct build *build = run->build;
+    AUTO(layer_unref) struct layer *layer = NULL;
+    if (step->make(run, step, &layer, err) < 0)
+        return -1;
+    char now[CLOCK_TEXT_SIZE];
+    clock_format(clock_now(), now);
+    const char *created = build->created ? build->created : now;
+    if (advance(run, step, keys, layer, created, err) < 0)
+        return -1;
+    record_later(run, step, keys, layer, created, TAKE(*lock));
+    progress_simple(build->progress, PROGRESS_DONE, step->vertex);
+    return 0;
+}
+
+static int find_or_make(struct stage_run *run, struct layer_step *step, struct error **err)
+{
+    struct build *build = run->build;
+    struct keys keys = { 0 };
+    make_recipe(run, step, &keys);
+    AUTO(cache_record_release) struct cache_record record = { 0 };
+    int found = find_cached(run, step, &keys, &record, err);
+    if (found < 0)
+        return -1;
+    AUTO(lockfile_release) struct lockfile *lock = NULL;
+    if (!found) {
+        /* who wants the same step waits for the one who makes it, and then finds its record */
+        char hex[DIGEST_HEX_SIZE];
+        digest_format_hex(&keys.recipe, hex);
+        AUTO(free) char *name = xasprintf("step-%s", hex);
+        lock = store_lock(build->store, name, err);
+        if (!lock)
+            return -1;
+        found = find_cached(run, step, &keys, &record, err);
+        if (found < 0)
+            return -1;
+    }
+    return found ? use_cached(run, step, &keys, &record, err) : make_new(run, step, &keys, &lock, err);
+}
+
+void layer_step_begin(struct stage_run *run, struct layer_step *step)
+{
+    AUTO(free) char *text = instruction_format(step->instruction);
+    AUTO(free) char *name = stage_run_step_name(run, text);
+    step->vertex = progress_vertex(run->build->progress);
+    progress_started(run->build->progress, step->vertex, name);
+    step->begun = true;
+}
+
+int layer_step_fail(struct stage_run *run, struct layer_step *step, struct error **err)
+{
+    if (error_is(*err, ERR_CANCELLED))
+        progress_simple(run->build->progress, PROGRESS_CANCELLED, step->vertex);
+    else
+        progress_failed(run->build->progress, step->vertex, error_message(*err));
+    return -1;
+}
+
+int layer_step_execute(struct stage_run *run, struct layer_step *step, struct error **err)
+{
+    struct build *build = run->build;
+    if (!step->begun)
+        layer_step_begin(run, step);
+    pthread_mutex_lock(&build->lock);
+    build->result->n_steps++;
+    pthread_mutex_unlock(&build->lock);
+    return find_or_make(run, step, err) < 0 ? layer_step_fail(run, step, err) : 0;
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/array.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "builder/executor.h"
+#include "layers/diff.h"
+#include "layers/snapshot.h"
+#include "runner/network.h"
+#include "runner/sandbox.h"
+#include "runner/user.h"
+
+#include <string.h>
+
+struct run_step {
+    struct layer_step step;
+    const struct run_body *body;
+    struct strvec argv;
+    struct strvec env; /* with proxies, which no key holds */
+    enum network_mode network;
+};
+
+static void run_step_release(struct run_step *run)
+{
+    layer_step_release(&run->step);
+    strvec_release(&run->argv);
+    strvec_release(&run->env);
+}
+DEFINE_AUTO_STRUCT(struct run_step, run_step_release)
+
+static int read_optional(struct stage_run *run, const char *path, struct strbuf *buf, bool *found, struct error **err)
+{
+    int result = tree_read_file(run->tree, path, buf, USER_MAX_FILE, err);
+    if (result < 0)
+        return error_wrap(err, "reading /%s of the image", path);
+    *found = result > 0;
+    return 0;
+}
+
+int step_user_files(struct stage_run *run, struct strbuf *passwd, bool *has_passwd, struct strbuf *group,
+                    bool *has_group, struct error **err)
+{
+    if (read_optional(run, "etc/passwd", passwd, has_passwd, err) < 0)
+        return -1;
+    return read_optional(run, "etc/group", group, has_group, err);
+}
+
+static void log_output(void *data, const void *bytes, size_t size, bool error_stream)
+{
+    const struct layer_step *step = data;
+    const struct stage_run *run = step->data;
+    progress_log(run->build->progress, step->vertex, bytes, size, error_stream);
+}
+
+/* Made when the first RUN needs it, shared by all. */
+static int private_network(struct build *build, struct network **ret, struct error **err)
+{
+    int result = 0;
+    pthread_mutex_lock(&build->base_lock);
+    if (!build->network) {
+        AUTO(free) char *warning = NULL;
+        result = network_new(&build->network, &warning, err);
+        if (warning)
+            progress_warning(build->progress, 0, "%s", warning);
+    }
+    *ret = build->network;
+    pthread_mutex_unlock(&build->base_lock);
+    return result;
+}
+
+/* Paths through our descriptors: a form may be renamed to its final name while we mount it. */
+static void fd_paths(const int *fds, size_t n, struct strvec *paths)
+{
+    for (size_t i = 0; i < n; i++)
+        strvec_pushf(paths, "/proc/self/fd/%d", fds[i]);
+}
+
+static int run_sandbox(struct build *build, const struct sandbox_spec *spec, struct error **err)
+{
+    AUTO(sandbox_free) struct sandbox *sandbox = sandbox_create(spec, err);
+    if (!sandbox || schedule_add_sandbox(build, sandbox, err) < 0)
+        return -1;
+    AUTO(sandbox_result_release) struct sandbox_result result = { 0 };
+    int status = sandbox_start(sandbox, err);
+    if (status == 0)
+        status = sandbox_wait(sandbox, &result, err);
+    schedule_remove_sandbox(build, sandbox);
+    if (status < 0)
+        return -1;
+    if (result.signal && schedule_failed(build))
+        return error_set(err, ERR_CANCELLED, "another stage failed");
+    return sandbox_result_check(&result, err);
+}
+
+/* process "/bin/sh -c make" did not complete successfully: exit code: 2 */
+static int describe_failure(const struct run_step *step, struct error **err)
+{
+    if (!error_is(*err, ERR_RUN))
+        return -1;
+    AUTO(strbuf_release) struct strbuf command = STRBUF_INIT;
+    for (size_t i = 0; i < step->argv.n; i++)
+        strbuf_addf(&command, "%s%s", i ? " " : "", step->argv.items[i]);
+    if (command.size > 400) {
+        strbuf_set_size(&command, 400);
+        strbuf_adds(&command, "...");
+    }
+    return error_wrap(err, "process \"%s\" did not complete successfully", command.data);
+}
+
+static int fill_spec(struct stage_run *run, struct run_step *step, struct sandbox_spec *spec, struct error **err)
+{
+    spec->argv = (const char *const *)step->argv.items;
+    spec->env = (const char *const *)step->env.items;
+    spec->cwd = stage_run_cwd(run);
+    spec->user = run->config.user;
+    spec->network_mode = step->network;
+    if (step->network == NETWORK_PRIVATE && private_network(run->build, &spec->network, err) < 0)
+        return -1;
+    spec->log = log_output;
+    spec->log_data = &step->step;
+    return 0;
+}
+
+static int execute(struct stage_run *run, struct run_step *step, struct snapshot *snapshot, struct error **err)
+{
+    struct sandbox_spec spec = SANDBOX_SPEC_INIT;
+    AUTO(strbuf_release) struct strbuf passwd = STRBUF_INIT;
+    AUTO(strbuf_release) struct strbuf group = STRBUF_INIT;
+    AUTO(strvec_release) struct strvec hosts = STRVEC_INIT;
+    bool has_passwd = false, has_group = false;
+    if (fill_spec(run, step, &spec, err) < 0 ||
+        step_user_files(run, &passwd, &has_passwd, &group, &has_group, err) < 0)
+        return -1;
+    if (has_passwd) {
+        spec.passwd = passwd.data;
+        spec.passwd_size = passwd.size;
+    }
+    if (has_group) {
+        spec.group = group.data;
+        spec.group_size = group.size;
+    }
+    const struct strvec *extra = run->build->options->add_hosts;
+    for (size_t i = 0; extra && i < extra->n; i++) {
+        size_t name = strcspn(extra->items[i], ":=");
+        strvec_pushf(&hosts, "%s\t%.*s", extra->items[i] + name + 1, (int)name, extra->items[i]);
+    }
+    spec.extra_hosts = (const char *const *)hosts.items;
+    spec.n_extra_hosts = hosts.n;
+
+    struct mount_spec script = { .kind = MOUNT_FILE, .mode = 0755, .read_only = true };
+    if (step->body->command.script) {
+        script.target = step->body->command.text;
+        script.content = step->body->command.script;
+        script.size = strlen(step->body->command.script);
+        spec.mounts = &script;
+        spec.n_mounts = 1;
+    }
+
+    AUTO(free) int *fds = NULL;
+    size_t n_fds = 0;
+    if (tree_lowers(run->tree, run->build->pool, &fds, &n_fds, err) < 0)
+        return -1;
+    AUTO(strvec_release) struct strvec lowers = STRVEC_INIT;
+    fd_paths(fds, n_fds, &lowers);
+    AUTO(free) char *upper = xasprintf("/proc/self/fd/%d", snapshot_upper_fd(snapshot));
+    AUTO(free) char *work = xasprintf("/proc/self/fd/%d", snapshot_work_fd(snapshot));
+    spec.root = (struct sandbox_tree){ .lowers = (const char *const *)lowers.items,
+                                       .n_lowers = lowers.n,
+                                       .upper = upper };
+    spec.scratch = work;
+    return run_sandbox(run->build, &spec, err);
+}
+
+static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret, struct error **err)
+{
+    struct run_step *step = CONTAINER_OF(layer_step, struct run_step, step);
+    struct build *build = run->build;
+    AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(build->store, err);
+    if (!snapshot)
+        return -1;
+    if (execute(run, step, snapshot, err) < 0)
+        return describe_failure(step, err);
+    if (snapshot_seal(snapshot, err) < 0)
+        return -1;
+    struct diff_options diff = { .clamp_times = build->options->has_epoch, .epoch = build->options->epoch };
+    AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
+    if (diff_upper(snapshot, run->tree, &diff, &changeset, err) < 0)
+        return -1;
+    struct layer_options options;
+    layer_step_options(run, &options);
+    *ret = layer_make(build->store, &options, &changeset, TAKE(snapshot));
+    return 0;
+}
+
+static void set_argv(struct stage_run *run, struct run_step *step)
+{
+    const struct command *command = &step->body->command;
+    if (command->form == COMMAND_EXEC) {
+        strvec_append(&step->argv, &command->argv);
+        return;
+    }
+    if (command->script) {
+        strvec_push(&step->argv, command->text);
+        return;
+    }
+    if (run->config.has_shell && run->config.shell.n) {
+        strvec_append(&step->argv, &run->config.shell);
+    } else {
+        strvec_push(&step->argv, "/bin/sh");
+        strvec_push(&step->argv, "-c");
+    }
+    strvec_push(&step->argv, command->text);
+}
+
+/* Both cases of each proxy variable that was given and not declared by an ARG or ENV. */
+static void add_proxy(struct strvec *env, const char *name, const char *value)
+{
+    AUTO(free) char *lower = xstrdup(name);
+    AUTO(free) char *upper = xstrdup(name);
+    for (char *p = lower; *p; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p - 'A' + 'a');
+    for (char *p = upper; *p; p++)
+        if (*p >= 'a' && *p <= 'z')
+            *p = (char)(*p - 'a' + 'A');
+    if (!env_get(env, upper))
+        env_set(env, upper, value);
+    if (!env_get(env, lower))
+        env_set(env, lower, value);
+}
+
+static void add_proxies(struct strvec *env, const struct strvec *given)
+{
+    for (size_t i = 0; given && i < given->n; i++) {
+        size_t size = strcspn(given->items[i], "=");
+        AUTO(free) char *name = xstrndup(given->items[i], size);
+        if (globals_is_proxy(name) && given->items[i][size])
+            add_proxy(env, name, given->items[i] + size + 1);
+    }
+}
+
+/* "RUN |2 A=1 B=2 /bin/sh -c echo hi" */
+static char *history_text(const struct stage_run *run, const struct run_step *step)
+{
+    AUTO(strvec_release) struct strvec args = STRVEC_INIT;
+    for (size_t i = 0; i < run->n_args; i++) {
+        const char *value = env_get(&run->env, run->args[i].name);
+        env_set(&args, run->args[i].name, value ? value : "");
+    }
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    strbuf_adds(&text, "RUN");
+    if (args.n) {
+        strbuf_addf(&text, " |%zu", args.n);
+        for (size_t i = 0; i < args.n; i++)
+            strbuf_addf(&text, " %s", args.items[i]);
+    }
+    for (size_t i = 0; i < step->argv.n; i++)
+        strbuf_addf(&text, " %s", step->argv.items[i]);
+    return strbuf_detach(&text);
+}
+
+static int choose_network(struct stage_run *run, struct run_step *step, struct error **err)
+{
+    const char *asked = step->body->network;
+    enum build_network network = run->build->options->network;
+    if (asked && !strcmp(asked, "none"))
+        network = BUILD_NETWORK_NONE;
+    else if (asked && !strcmp(asked, "host") && network != BUILD_NETWORK_HOST) {
+        error_set_(err, ERR_UNSUPPORTED, "RUN --network=host is not allowed");
+        error_hint(err, "give --network=host to the build");
+        return -1;
+    }
+    switch (network) {
+    case BUILD_NETWORK_DEFAULT:
+        step->network = NETWORK_PRIVATE;
+        break;
+    case BUILD_NETWORK_NONE:
+        step->network = NETWORK_NONE;
+        break;
+    case BUILD_NETWORK_HOST:
+        step->network = NETWORK_HOST;
+        break;
+    }
+    return 0;
+}
+
+static int refuse_unsupported(const struct run_body *body, struct error **err)
+{
+    if (body->n_mounts)
+        return error_set(err, ERR_UNSUPPORTED, "RUN --mount is not supported yet");
+    if (body->security && strcmp(body->security, "sandbox") != 0)
+        return error_set(err, ERR_UNSUPPORTED, "RUN --security=%s is not supported yet", body->security);
+    if (body->devices.n)
+        return error_set(err, ERR_UNSUPPORTED, "RUN --device is not supported yet");
+    return 0;
+}
+
+static void add_inputs(struct stage_run *run, struct run_step *step)
+{
+    static const char *const networks[] = { [NETWORK_PRIVATE] = "default",
+                                            [NETWORK_NONE] = "none",
+                                            [NETWORK_HOST] = "host" };
+    struct inputs *inputs = &step->step.inputs;
+    for (size_t i = 0; i < step->argv.n; i++)
+        inputs_add(inputs, "argument", "", step->argv.items[i]);
+    if (step->body->command.script)
+        inputs_add(inputs, "script", "", step->body->command.script);
+    for (size_t i = 0; i < run->env.n; i++) {
+        AUTO(free) char *name = xstrndup(run->env.items[i], strcspn(run->env.items[i], "="));
+        inputs_add(inputs, "env", name, run->env.items[i] + strlen(name) + 1);
+    }
+    inputs_add(inputs, "workdir", "", stage_run_cwd(run));
+    inputs_add(inputs, "user", "", run->config.user ? run->config.user : "");
+    inputs_add(inputs, "network", "", networks[step->network]);
+}
+
+int step_run_execute(struct stage_run *run, const struct instruction *instruction, struct error **err)
+{
+    AUTO(run_step_release) struct run_step step = { .body = &instruction->run };
+    step.step.instruction = instruction;
+    step.step.make = make;
+    step.step.data = run;
+    if (refuse_unsupported(step.body, err) < 0 || choose_network(run, &step, err) < 0)
+        return -1;
+    set_argv(run, &step);
+    step.step.history = history_text(run, &step);
+    add_inputs(run, &step);
+    strvec_copy(&step.env, &run->env);
+    add_proxies(&step.env, run->build->options->build_args);
+    add_proxies(&step.env, run->build->options->proxy_args);
+    return layer_step_execute(run, &step.step, err);
+}
