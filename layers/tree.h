@@ -18,7 +18,8 @@ struct tree;
 
 /* The empty tree of a store ("FROM scratch"). */
 struct tree *tree_new(struct store *store);
-/* parent and layer are referenced, not consumed. No work is done here: entries are loaded when first asked. */
+/* parent and layer are referenced, not consumed. No work is done here: entries are loaded when
+ * first asked. */
 struct tree *tree_push(struct tree *parent, struct layer *layer);
 struct tree *tree_ref(struct tree *tree);
 void tree_unref(struct tree *tree);
@@ -26,14 +27,15 @@ DEFINE_AUTO(struct tree, tree_unref)
 
 size_t tree_n_layers(const struct tree *tree);
 struct layer *tree_layer(const struct tree *tree, size_t index); /* lowest is 0; borrowed */
-struct tree *tree_parent(const struct tree *tree);               /* borrowed; NULL for the empty tree */
+struct tree *tree_parent(const struct tree *tree); /* borrowed; NULL for the empty tree */
 /* Waits for all diff_ids. Unset for the empty tree. */
 int tree_chain_id(struct tree *tree, struct digest *ret, struct error **err) WARN_UNUSED;
 
 struct tree_entry {
-    const struct entry *entry; /* of the layer; NULL: a directory that no layer names (0755, 0:0, time 0) */
-    size_t layer;              /* index of the layer that shows it */
-    char *path;                /* the real path that was found, clean, relative; "" is the root */
+    const struct entry
+        *entry;   /* of the layer; NULL: a directory that no layer names (0755, 0:0, time 0) */
+    size_t layer; /* index of the layer that shows it */
+    char *path;   /* the real path that was found, clean, relative; "" is the root */
 };
 
 void tree_entry_release(struct tree_entry *entry);
@@ -44,30 +46,38 @@ int tree_resolve_hardlink(struct tree *tree, const struct tree_entry *from, stru
                           struct error **err) WARN_UNUSED;
 
 enum tree_lookup_flags {
-    TREE_FOLLOW = 1 << 0,  /* follow a symlink at the last component too */
+    TREE_FOLLOW = 1 << 0,   /* follow a symlink at the last component too */
     TREE_NO_LINKS = 1 << 1, /* follow none: the path is taken literally */
 };
 
 /*
- * 1 found, 0 not there, -1. Symlinks on the way are followed inside the root (at most 40: ERR_LIMIT).
- * ret->path is set also when it returns 0 and the parent exists: where the thing would be.
+ * 1 found, 0 not there, -1. Symlinks on the way are followed inside the root (at most 40:
+ * ERR_LIMIT). ret->path is set also when it returns 0 and the parent exists: where the thing would
+ * be.
  */
 int tree_lookup(struct tree *tree, const char *path, unsigned flags, struct tree_entry *ret,
                 struct error **err) WARN_UNUSED;
-/* As far as path exists, links resolved; the rest is appended as it is: mkdir -p's view. free() *real. */
-int tree_real_path(struct tree *tree, const char *path, bool follow_last, char **real, struct error **err) WARN_UNUSED;
+/* As far as path exists, links resolved; the rest is appended as it is: mkdir -p's view. free()
+ * *real. */
+int tree_real_path(struct tree *tree, const char *path, bool follow_last, char **real,
+                   struct error **err) WARN_UNUSED;
 /* Names of the merged children of a directory (a real path), sorted. */
-int tree_list(struct tree *tree, const char *path, struct strvec *names, struct error **err) WARN_UNUSED;
-/* Content of a file (or hard link to one). Makes a directory form of its layer where there is none. */
+int tree_list(struct tree *tree, const char *path, struct strvec *names,
+              struct error **err) WARN_UNUSED;
+/* Content of a file (or hard link to one). Makes a directory form of its layer where there is none.
+ */
 struct source *tree_open(struct tree *tree, const struct tree_entry *entry, struct error **err);
-/* A small file whole, links followed; 1, 0 when absent, -1; ERR_INVALID when not a regular file, ERR_LIMIT. */
-int tree_read_file(struct tree *tree, const char *path, struct strbuf *buf, size_t max, struct error **err) WARN_UNUSED;
+/* A small file whole, links followed; 1, 0 when absent, -1; ERR_INVALID when not a regular file,
+ * ERR_LIMIT. */
+int tree_read_file(struct tree *tree, const char *path, struct strbuf *buf, size_t max,
+                   struct error **err) WARN_UNUSED;
 
 /*
  * Directory forms of all layers, top first, for an overlay mount: O_PATH fds that belong to the
- * layers (valid while the tree lives). Forms that are missing are made, in parallel on `pool` (NULL: here).
- * Layers without entries are left out. `fds` is an array from malloc.
+ * layers (valid while the tree lives). Forms that are missing are made, in parallel on `pool`
+ * (NULL: here). Layers without entries are left out. `fds` is an array from malloc.
  */
-int tree_lowers(struct tree *tree, struct pool *pool, int **fds, size_t *n_fds, struct error **err) WARN_UNUSED;
+int tree_lowers(struct tree *tree, struct pool *pool, int **fds, size_t *n_fds,
+                struct error **err) WARN_UNUSED;
 
 #endif
