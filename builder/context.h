@@ -21,7 +21,8 @@ struct dockerignore;
 
 /*
  * A local directory. `ignore` (consumed, also on failure; may be NULL): its rules.
- * ERR_NOT_FOUND, ERR_INVALID (not a directory). `store` keeps the stat records (STORE_CACHE_CONTEXTS).
+ * ERR_NOT_FOUND, ERR_INVALID (not a directory). `store` keeps the stat records
+ * (STORE_CACHE_CONTEXTS).
  */
 struct context *context_open(struct store *store, const char *path, struct dockerignore *ignore,
                              struct error **err);
@@ -42,11 +43,11 @@ enum context_found {
 };
 
 /*
- * What is at a clean relative path ("" is the root), links not followed. Owner is 0:0 as copies have
- * it, mtime whole seconds, mode as on disk, xattrs security.capability only (of files that can be
- * executed: elsewhere it means nothing). `ret` is filled when found or excluded; its `content` tells
- * this context which file was meant. *why (free it; `why` may be NULL) says for an excluded path
- * "excluded by line 3 of .dockerignore (node_modules)", for a socket (ABSENT) that it is one.
+ * What is at a clean relative path ("" is the root), links not followed. Owner is 0:0 as copies
+ * have it, mtime whole seconds, mode as on disk, xattrs security.capability only (of files that can
+ * be executed: elsewhere it means nothing). `ret` is filled when found or excluded; its `content`
+ * tells this context which file was meant. *why (free it; `why` may be NULL) says for an excluded
+ * path "excluded by line 3 of .dockerignore (node_modules)", for a socket (ABSENT) that it is one.
  */
 int context_stat(struct context *context, const char *path, enum context_found *found,
                  struct entry *ret, char **why, struct error **err) WARN_UNUSED;
@@ -58,8 +59,8 @@ int context_list(struct context *context, const char *path, struct strvec *names
 /*
  * Told each entry below a directory: parents first, the names of a directory sorted by bytes. An
  * excluded directory is told only when something below it isn't, just before that. Sockets are left
- * out. The visitor may take the entry (leaving an empty one). It returns 0, -1, or 1 for "don't enter this
- * directory".
+ * out. The visitor may take the entry (leaving an empty one). It returns 0, -1, or 1 for "don't
+ * enter this directory".
  */
 typedef int (*context_visit)(void *data, struct entry *entry, struct error **err);
 int context_walk(struct context *context, const char *path, context_visit visit, void *data,
@@ -71,12 +72,13 @@ bool context_known_digest(struct context *context, const struct entry *entry,
 /* The same, from the stat record or by reading. ERR_INVALID "changed during the build". */
 int context_digest(struct context *context, const struct entry *entry, uint8_t out[SHA256_SIZE],
                    struct error **err) WARN_UNUSED;
-/* Its content: exactly entry->size bytes; ERR_INVALID "changed during the build" when size, mtime or
- * ctime moved since context_stat() or context_walk(), at the beginning or at the end. */
+/* Its content: exactly entry->size bytes; ERR_INVALID "changed during the build" when size, mtime
+ * or ctime moved since context_stat() or context_walk(), at the beginning or at the end. */
 struct source *context_open_file(struct context *context, const struct entry *entry,
                                  struct error **err);
 /* The file itself, with the same check; an fd. */
-int context_open_fd(struct context *context, const struct entry *entry, struct error **err) WARN_UNUSED;
+int context_open_fd(struct context *context, const struct entry *entry,
+                    struct error **err) WARN_UNUSED;
 /* ERR_INVALID "changed during the build": to be asked after an fd was read. */
 int context_check_unchanged(struct context *context, const struct entry *entry, int fd,
                             struct error **err) WARN_UNUSED;

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/context.h"
+
+#include "base/fs.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "builder/context_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#define CAPABILITY "security.capability"
+#define CAPABILITY_MAX 64
+
+static struct context *context_alloc(struct store *store, const char *path)
+{
+    struct context *context = NEW(struct context);
+    context->path = xstrdup(path);
+    context->fd = -1;
+    context->store = store;
+    pthread_mutex_init(&context->lock, NULL);
+    return context;
+}
+
+/* Stat records belong to a directory at a place: a copy or another disk has its own. */
+static char *records_name(int fd, const char *path, struct error **err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return error_errno_null(err, "looking at %s", path);
+    AUTO(free) char *real = realpath(path, NULL);
+    AUTO(free)
+    char *text = xasprintf("%llu %llu %s", (unsigned long long)st.st_dev,
+                           (unsigned long long)st.st_ino, real ? real : path);
+    struct digest digest = digest_of(text, strlen(text));
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(&digest, hex);
+    return xstrdup(hex);
+}
+
+struct context *context_open(struct store *store, const char *path, struct dockerignore *ignore,
+                             struct error **err)
+{
+    AUTO(context_free) struct context *context = context_alloc(store, path);
+    context->ignore = ignore;
+    context->fd = fs_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, err);
+    if (context->fd < 0) {
+        if (error_errno_value(*err) == ENOTDIR) {
+            error_clear(err);
+            return error_set_null(err, ERR_INVALID, "build context %s: not a directory", path);
+        }
+        return error_wrap_null(err, "build context");
+    }
+    AUTO(free) char *name = records_name(context->fd, path, err);
+    if (!name)
+        return error_wrap_null(err, "build context");
+    context->cache = context_cache_open(store_dir_fd(store, STORE_CACHE_CONTEXTS), name);
+    return TAKE(context);
+}
+
+struct context *context_empty(struct store *store)
+{
+    return context_alloc(store, "-");
+}
+
+void context_free(struct context *context)
+{
+    if (!context)
+        return;
+    if (context->cache) {
+        AUTO(error_free) struct error *ignored = NULL;
+        if (context_cache_write(context->cache, &ignored) < 0)
+            error_clear(&ignored); /* the files are read again next time */
+        context_cache_free(context->cache);
+    }
+    for (size_t i = 0; i < context->n_files; i++) {
+        free(context->files[i]->path);
+        free(context->files[i]);
+    }
+    free(context->files);
+    close_auto(&context->fd);
+    dockerignore_free(context->ignore);
+    pthread_mutex_destroy(&context->lock);
+    free(context->path);
+    free(context);
+}
+
+const char *context_path(const struct context *context)
+{
+    return context->path;
+}
+
+int context_fd(const struct context *context)
+{
+    return context->fd;
+}
+
+struct store *context_store(const struct context *context)
+{
+    return context->store;
+}
+
+/* Remembers which file was seen; entry->content leads back to it. */
+static void remember_file(struct context *context, const struct stat *st, struct entry *entry)
+{
+    struct context_file *file = NEW(struct context_file);
+    file->path = xstrdup(entry->path);
+    file->identity = file_identity_of(st);
+    file->has_other_names = st->st_nlink > 1;
+    pthread_mutex_lock(&context->lock);
+    *ARRAY_PUSH(context, files) = file;
+    entry->content = context->n_files;
+    pthread_mutex_unlock(&context->lock);
+}
+
+struct context_file *context_file_of(struct context *context, const struct entry *entry)
+{
+    pthread_mutex_lock(&context->lock);
+    struct context_file *file = entry->content && entry->content <= context->n_files
+                                    ? context->files[entry->content - 1]
+                                    : NULL;
+    pthread_mutex_unlock(&context->lock);
+    return file;
+}
+
+/*
+ * A capability with the id of its namespace's root (revision 3) is one of the image's root when
+ * that id is 0: written as revision 2, which means the same anywhere. capabilities(7)
+ */
+static void add_capability(struct entry *entry, uint8_t *value, size_t size)
+{
+    static const uint8_t no_root[4];
+    if (size == 24 && value[3] == 3 && memcmp(value + 20, no_root, sizeof(no_root)) == 0) {
+        value[3] = 2;
+        size = 20;
+    }
+    entry_add_xattr(entry, CAPABILITY, value, size);
+}
+
+/*
+ * Only where it could matter: each call costs as much as the stat. By name, because opening
+ * a file that isn't read would be the expensive part.
+ */
+static int read_capability(struct context *context, int dir_fd, const char *name,
+                           const struct stat *st, struct entry *entry, struct error **err)
+{
+    pthread_mutex_lock(&context->lock);
+    bool known_without = context->device_without_xattrs == st->st_dev;
+    pthread_mutex_unlock(&context->lock);
+    if (known_without || !(st->st_mode & 0111))
+        return 0;
+    uint8_t value[CAPABILITY_MAX];
+    AUTO(free) char *path = xasprintf("/proc/self/fd/%d/%s", dir_fd, name);
+    ssize_t size = lgetxattr(path, CAPABILITY, value, sizeof(value));
+    if (size > 0)
+        add_capability(entry, value, (size_t)size);
+    if (size >= 0 || errno == ENODATA || errno == ENOENT)
+        return 0;
+    if (errno != ENOTSUP)
+        return error_errno(err, "reading %s of %s", CAPABILITY, entry->path);
+    pthread_mutex_lock(&context->lock);
+    context->device_without_xattrs = st->st_dev;
+    pthread_mutex_unlock(&context->lock);
+    return 0;
+}
+
+static int set_type(struct context *context, int dir_fd, const char *name, const struct stat *st,
+                    struct entry *entry, struct error **err)
+{
+    switch (st->st_mode & S_IFMT) {
+    case S_IFREG:
+        entry->type = ENTRY_FILE;
+        entry->size = (uint64_t)st->st_size;
+        remember_file(context, st, entry);
+        return read_capability(context, dir_fd, name, st, entry, err);
+    case S_IFDIR:
+        entry->type = ENTRY_DIRECTORY;
+        return 0;
+    case S_IFLNK:
+        entry->type = ENTRY_SYMLINK;
+        entry->link = fs_read_link(dir_fd, name, err);
+        return entry->link ? 0 : -1;
+    case S_IFIFO:
+        entry->type = ENTRY_FIFO;
+        return 0;
+    default:
+        entry->type = S_ISCHR(st->st_mode) ? ENTRY_CHAR : ENTRY_BLOCK;
+        entry->dev_major = major(st->st_rdev);
+        entry->dev_minor = minor(st->st_rdev);
+        return 0;
+    }
+}
+
+int context_entry(struct context *context, int dir_fd, const char *name, char *path,
+                  const struct stat *st, struct entry *ret, struct error **err)
+{
+    AUTO(entry_release)
+    struct entry entry = { .path = path, .mode = st->st_mode & 07777, .mtime = st->st_mtim.tv_sec };
+    if (set_type(context, dir_fd, name, st, &entry, err) < 0)
+        return error_wrap(err, "build context");
+    entry_release(ret);
+    *ret = entry;
+    entry = (struct entry){ .type = ENTRY_FILE };
+    return 0;
+}
+
+int context_open_dir(struct context *context, const char *path, struct error **err)
+{
+    if (!path[0])
+        return fs_open(context->fd, ".", O_RDONLY | O_DIRECTORY, 0, err);
+    return fs_open_beneath(context->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, err);
+}
+
+/* 1 there, with the directory that holds it opened; 0 not there. */
+static int find(struct context *context, const char *path, int *dir_fd, struct stat *st,
+                struct error **err)
+{
+    if (context->fd < 0)
+        return 0;
+    AUTO(free) char *dir = path_dir(path);
+    AUTO(error_free) struct error *error = NULL;
+    AUTO(close) int fd = context_open_dir(context, dir, &error);
+    if (fd < 0) {
+        int number = error_errno_value(error);
+        if (number == ENOENT || number == ENOTDIR || number == ELOOP)
+            return 0;
+        error_move(err, TAKE(error));
+        return error_wrap(err, "build context");
+    }
+    int found = fs_stat(fd, path[0] ? path_base(path) : ".", st, err);
+    if (found > 0)
+        *dir_fd = take_fd(&fd);
+    return found;
+}
+
+int context_stat(struct context *context, const char *path, enum context_found *found,
+                 struct entry *ret, char **why, struct error **err)
+{
+    AUTO(close) int dir_fd = -1;
+    struct stat st;
+    int there = find(context, path, &dir_fd, &st, err);
+    if (there < 0)
+        return -1;
+    if (!there || S_ISSOCK(st.st_mode)) {
+        if (there && why)
+            *why = xstrdup("is a socket");
+        *found = CONTEXT_ABSENT;
+        return 0;
+    }
+    bool excluded;
+    if (context_is_excluded(context, path, S_ISDIR(st.st_mode), &excluded, err) < 0 ||
+        context_entry(context, dir_fd, path[0] ? path_base(path) : ".", xstrdup(path), &st, ret,
+                      err) < 0)
+        return -1;
+    if (excluded && why)
+        *why = dockerignore_explain(context->ignore, path);
+    *found = excluded ? CONTEXT_EXCLUDED : CONTEXT_FOUND;
+    return 0;
+}
+
+char *context_link_key(struct context *context, const struct entry *entry)
+{
+    const struct context_file *file = context_file_of(context, entry);
+    if (!file || !file->has_other_names)
+        return NULL;
+    return xasprintf("%llx:%llx", (unsigned long long)file->identity.device,
+                     (unsigned long long)file->identity.inode);
+}

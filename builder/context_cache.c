@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/context_cache.h"
+
+#include "base/array.h"
+#include "base/fs.h"
+#include "base/hashmap.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define TICK_NS 20000000LL          /* twice the slowest tick (HZ=100) */
+#define COARSE_TICK_NS 2000000000LL /* FAT and old NFS */
+#define RECORDS_MAX (1u << 24)
+#define UNUSED_KEPT 65536 /* records that this build didn't ask for (another target's) */
+
+struct header {
+    char magic[16];
+    uint32_t byte_order;
+    uint32_t record_size;
+    uint64_t n_records;
+};
+
+static const struct header header_now = { "cbuild-context\n", 0x01020304, 0, 0 };
+
+struct record {
+    struct file_identity file;
+    uint8_t digest[SHA256_SIZE];
+    uint64_t check;
+};
+
+struct context_cache {
+    int dir_fd;
+    char *name;
+    pthread_mutex_t lock;
+    void *map;
+    size_t map_size;
+    const struct record *old; /* in the map */
+    size_t n_old;
+    bool *used; /* per old record */
+    struct record *added;
+    size_t n_added, added_capacity;
+    struct hashmap added_by_inode; /* to index + 1 */
+};
+
+struct file_identity file_identity_of(const struct stat *st)
+{
+    return (struct file_identity){
+        .device = st->st_dev,
+        .inode = st->st_ino,
+        .size = (uint64_t)st->st_size,
+        .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+        .ctime_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec,
+    };
+}
+
+bool file_identity_equal(const struct file_identity *a, const struct file_identity *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
+}
+
+/* FNV-1a over all but the check itself */
+static uint64_t record_check(const struct record *record)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    const uint8_t *bytes = (const uint8_t *)record;
+    for (size_t i = 0; i < offsetof(struct record, check); i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3;
+    return hash;
+}
+
+static int compare_records(const void *a, const void *b)
+{
+    const struct file_identity *x = &((const struct record *)a)->file;
+    const struct file_identity *y = &((const struct record *)b)->file;
+    if (x->device != y->device)
+        return x->device < y->device ? -1 : 1;
+    if (x->inode != y->inode)
+        return x->inode < y->inode ? -1 : 1;
+    return 0;
+}
+
+static void map_file(struct context_cache *cache)
+{
+    AUTO(close) int fd = openat(cache->dir_fd, cache->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+        (uint64_t)st.st_size < sizeof(struct header))
+        return;
+    void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (map == MAP_FAILED)
+        return;
+    const struct header *header = map;
+    if (memcmp(header->magic, header_now.magic, sizeof(header->magic)) != 0 ||
+        header->byte_order != header_now.byte_order ||
+        header->record_size != sizeof(struct record) || header->n_records > RECORDS_MAX ||
+        (uint64_t)st.st_size != sizeof(*header) + header->n_records * sizeof(struct record)) {
+        (void)munmap(map, (size_t)st.st_size); /* not one of ours: as if it weren't there */
+        return;
+    }
+    cache->map = map;
+    cache->map_size = (size_t)st.st_size;
+    cache->old = (const struct record *)(header + 1);
+    cache->n_old = header->n_records;
+    cache->used = xcalloc(cache->n_old + 1, sizeof(bool));
+}
+
+struct context_cache *context_cache_open(int dir_fd, const char *name)
+{
+    struct context_cache *cache = NEW(struct context_cache);
+    cache->dir_fd = dir_fd;
+    cache->name = xstrdup(name);
+    pthread_mutex_init(&cache->lock, NULL);
+    hashmap_init(&cache->added_by_inode, NULL);
+    map_file(cache);
+    return cache;
+}
+
+void context_cache_free(struct context_cache *cache)
+{
+    if (!cache)
+        return;
+    if (cache->map)
+        (void)munmap(cache->map, cache->map_size); /* can't fail: it is ours */
+    hashmap_release(&cache->added_by_inode);
+    pthread_mutex_destroy(&cache->lock);
+    free(cache->added);
+    free(cache->used);
+    free(cache->name);
+    free(cache);
+}
+
+static struct record *find_added(struct context_cache *cache, const struct file_identity *file)
+{
+    uint64_t key[2] = { file->device, file->inode };
+    void *index = hashmap_getn(&cache->added_by_inode, key, sizeof(key));
+    return index ? &cache->added[(size_t)(uintptr_t)index - 1] : NULL;
+}
+
+static const struct record *find_old(const struct context_cache *cache,
+                                     const struct file_identity *file)
+{
+    if (!cache->n_old)
+        return NULL;
+    struct record key = { .file = *file };
+    const struct record *record =
+        bsearch(&key, cache->old, cache->n_old, sizeof(*cache->old), compare_records);
+    return record && record->check == record_check(record) ? record : NULL;
+}
+
+bool context_cache_get(struct context_cache *cache, const struct file_identity *file,
+                       uint8_t out[SHA256_SIZE])
+{
+    pthread_mutex_lock(&cache->lock);
+    const struct record *record = find_added(cache, file);
+    if (!record) {
+        record = find_old(cache, file);
+        if (record)
+            cache->used[record - cache->old] = true;
+    }
+    bool found = record && file_identity_equal(&record->file, file);
+    if (found)
+        memcpy(out, record->digest, SHA256_SIZE);
+    pthread_mutex_unlock(&cache->lock);
+    return found;
+}
+
+static bool is_racy(const struct file_identity *file, int64_t started_ns)
+{
+    int64_t tick = file->ctime_ns % 1000000000 ? TICK_NS : COARSE_TICK_NS;
+    return file->ctime_ns > started_ns - tick;
+}
+
+void context_cache_put(struct context_cache *cache, const struct file_identity *file,
+                       const uint8_t digest[SHA256_SIZE], int64_t started_ns)
+{
+    if (is_racy(file, started_ns))
+        return;
+    pthread_mutex_lock(&cache->lock);
+    struct record *record = find_added(cache, file);
+    if (!record) {
+        uint64_t key[2] = { file->device, file->inode };
+        record = ARRAY_PUSH(cache, added);
+        hashmap_putn(&cache->added_by_inode, key, sizeof(key), (void *)(uintptr_t)cache->n_added);
+    }
+    record->file = *file;
+    memcpy(record->digest, digest, SHA256_SIZE);
+    record->check = record_check(record);
+    pthread_mutex_unlock(&cache->lock);
+}
+
+static void add_old_records(struct context_cache *cache, struct strbuf *buf)
+{
+    size_t n_unused = 0;
+    for (size_t i = 0; i < cache->n_old; i++)
+        n_unused += !cache->used[i];
+    for (size_t i = 0; i < cache->n_old; i++) {
+        const struct record *record = &cache->old[i];
+        bool wanted = cache->used[i] || n_unused <= UNUSED_KEPT;
+        if (wanted && !find_added(cache, &record->file) && record->check == record_check(record))
+            strbuf_add(buf, record, sizeof(*record));
+    }
+}
+
+int context_cache_write(struct context_cache *cache, struct error **err)
+{
+    if (!cache->n_added)
+        return 0;
+    AUTO(strbuf_release) struct strbuf buf = STRBUF_INIT;
+    struct header header = header_now;
+    header.record_size = sizeof(struct record);
+    strbuf_add(&buf, &header, sizeof(header));
+    add_old_records(cache, &buf);
+    strbuf_add(&buf, cache->added, cache->n_added * sizeof(*cache->added));
+
+    size_t n = (buf.size - sizeof(header)) / sizeof(struct record);
+    qsort(buf.data + sizeof(header), n, sizeof(struct record), compare_records);
+    header.n_records = n;
+    memcpy(buf.data, &header, sizeof(header));
+    return fs_write_file(cache->dir_fd, cache->name, buf.data, buf.size, 0600, err);
+}
