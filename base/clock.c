@@ -114,8 +114,11 @@ void clock_format_ns(int64_t seconds, uint32_t nanoseconds, char out[CLOCK_TEXT_
         while (n > 0 && (fraction[n - 1] == '0' || fraction[n - 1] == '.'))
             fraction[--n] = '\0';
     }
-    (void)snprintf(out, CLOCK_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d%sZ", (int)c.year, c.month,
-                   c.day, c.hour, c.minute, c.second, fraction);
+    /* the remainders change nothing: they tell the compiler that it fits */
+    (void)snprintf(out, CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u%sZ",
+                   (unsigned)c.year % 10000, (unsigned)c.month % 100, (unsigned)c.day % 100,
+                   (unsigned)c.hour % 100, (unsigned)c.minute % 100, (unsigned)c.second % 100,
+                   fraction);
 }
 
 void clock_format(int64_t seconds, char out[CLOCK_TEXT_SIZE])

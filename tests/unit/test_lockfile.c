@@ -6,6 +6,7 @@
 #include "tests/unit/temp_dir.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -120,7 +121,7 @@ static void long_wait_names_the_holder_and_ends_with_it(void **state)
 
 struct counter {
     const struct temp_dir *dir;
-    int value;
+    atomic_int value; /* read and written apart: a lost addition shows */
 };
 
 static int add_under_lock(void *data, struct error **err)
@@ -131,7 +132,7 @@ static int add_under_lock(void *data, struct error **err)
             lockfile_acquire(counter->dir->fd, "lock", LOCK_MODE_EXCLUSIVE, NULL, err);
         if (!lock)
             return -1;
-        counter->value++;
+        atomic_store(&counter->value, atomic_load(&counter->value) + 1);
         if (i % 2)
             lockfile_remove(lock);
         else
@@ -149,7 +150,7 @@ static void threads_exclude_each_other(void **state)
     for (int i = 0; i < 4; i++)
         pool_submit(group, add_under_lock, NULL, &counter);
     assert_ok(pool_group_wait(group, &err), err);
-    assert_int_equal(counter.value, 800);
+    assert_int_equal(atomic_load(&counter.value), 800);
 }
 
 static void wait_is_cancelled(void **state)
