@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/app.h"
+
+#include "cli/render_plain.h"
+
+#include <string.h>
+
+void app_release(struct app *app)
+{
+    registry_session_free(app->session);
+    store_close(app->store);
+    strvec_release(&app->insecure);
+    render_plain_free(app->progress);
+    memset(app, 0, sizeof(*app));
+}
+
+static void tell_wait(void *data, const char *name, const char *holder)
+{
+    progress_note(data, 0, "waiting for %s, held by %s", name, holder);
+}
+
+struct store *app_store(struct app *app, struct error **err)
+{
+    if (!app->store) {
+        app->store = store_open(app->root, err);
+        if (app->store && app->progress)
+            store_set_wait(app->store, &(struct lock_wait){ .waiting = tell_wait, .data = app->progress });
+    }
+    return app->store;
+}
+
+struct registry_session *app_session(struct app *app)
+{
+    if (!app->session) {
+        app->registry.insecure = &app->insecure;
+        app->registry.progress = app->progress;
+        app->session = registry_session_new(&app->registry);
+    }
+    return app->session;
+}
+
+int app_set_progress(struct app *app, const char *style, struct error **err)
+{
+    if (!style)
+        style = getenv("BUILDKIT_PROGRESS");
+    if (!style || !*style)
+        style = "auto";
+    render_plain_free(app->progress);
+    app->progress = NULL;
+    if (!strcmp(style, "plain") || !strcmp(style, "auto"))
+        app->progress = render_plain_new();
+    else if (strcmp(style, "quiet") != 0 && strcmp(style, "none") != 0)
+        return error_set(err, ERR_USAGE, "--progress=%s: plain, quiet, none and auto are what there is", style);
+    return 0;
+}

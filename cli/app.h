@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the commands share: settings of the command line and environment, and
+ * the store and registry session made from them when a command first asks. main owns it.
+ */
+#ifndef CBUILD_CLI_APP_H
+#define CBUILD_CLI_APP_H
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/strvec.h"
+#include "cli/options.h"
+#include "oci/store.h"
+#include "registry/session.h"
+
+struct app {
+    const char *root; /* --root; NULL: the default store */
+    struct registry_options registry;
+    struct strvec insecure; /* hosts */
+    struct progress *progress; /* NULL: quiet */
+    /* made on demand */
+    struct store *store;
+    struct registry_session *session;
+};
+
+void app_release(struct app *app);
+DEFINE_AUTO_STRUCT(struct app, app_release)
+
+/* Both belong to the app. The session cannot fail: it opens nothing. */
+struct store *app_store(struct app *app, struct error **err);
+struct registry_session *app_session(struct app *app);
+/*
+ * Chooses how progress is shown: "plain", "quiet", "none", "auto" or NULL ($BUILDKIT_PROGRESS, else auto).
+ * ERR_USAGE. Call it before anything that tells progress; plain where it is never called.
+ */
+int app_set_progress(struct app *app, const char *style, struct error **err) WARN_UNUSED;
+
+/* Options that every command takes (--root) or that talks to registries (the rest), to list in tables. */
+#define APP_OPTIONS(app) OPT_STRING(0, "root", "DIR", &(app)->root, "store to use instead of $CBUILD_ROOT")
+#define APP_REGISTRY_OPTIONS(app)                                                                  \
+    OPT_STRING(0, "creds", "USER:PASSWORD", &(app)->registry.credentials, "credentials instead of those logged in"), \
+    OPT_STRING(0, "cert-dir", "DIR", &(app)->registry.cert_dir, "folder of *.crt, *.cert and *.key for the registry"), \
+    OPT_LIST(0, "insecure", "HOST", &(app)->insecure, "host that may be plain http or have a bad certificate")
+
+/* One of main's table. `run` gets argv with the command's own name as argv[0]. */
+struct command {
+    const char *name;
+    int (*run)(struct app *app, char *const *argv, struct error **err);
+    const char *summary; /* NULL: an alias */
+};
+
+/* cmd_*.c */
+int cmd_build(struct app *app, char *const *argv, struct error **err);
+int cmd_history(struct app *app, char *const *argv, struct error **err);
+int cmd_images(struct app *app, char *const *argv, struct error **err);
+int cmd_import(struct app *app, char *const *argv, struct error **err);
+int cmd_inspect(struct app *app, char *const *argv, struct error **err);
+int cmd_load(struct app *app, char *const *argv, struct error **err);
+int cmd_login(struct app *app, char *const *argv, struct error **err);
+int cmd_logout(struct app *app, char *const *argv, struct error **err);
+int cmd_prune(struct app *app, char *const *argv, struct error **err);
+int cmd_fsck(struct app *app, char *const *argv, struct error **err);
+int cmd_df(struct app *app, char *const *argv, struct error **err);
+int cmd_pull(struct app *app, char *const *argv, struct error **err);
+int cmd_push(struct app *app, char *const *argv, struct error **err);
+int cmd_rmi(struct app *app, char *const *argv, struct error **err);
+int cmd_save(struct app *app, char *const *argv, struct error **err);
+int cmd_tag(struct app *app, char *const *argv, struct error **err);
+int cmd_version(struct app *app, char *const *argv, struct error **err);
+
+#endif

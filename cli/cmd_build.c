@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "builder/build.h"
+#include "cli/app.h"
+#include "cli/last_build.h"
+#include "oci/platform.h"
+#include "registry/login.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command_help help = {
+    .usage = "cbuild [build] [OPTIONS] CONTEXT|-",
+    .summary = "Builds an image from a Dockerfile.",
+    .more = "CONTEXT is a directory; \"-\" reads a Dockerfile from standard input, with no context.\n"
+            "SOURCE_DATE_EPOCH in the environment fixes the image's times.",
+};
+
+struct build_command {
+    struct strvec tags, build_args, labels, contexts, add_hosts;
+    const char *file, *target, *platform, *network, *iidfile, *metadata_file, *progress, *compression;
+    bool no_cache, pull, push, quiet, harmless;
+    struct strvec resolved_args, proxies;
+    struct reference *references;
+    size_t n_references, references_capacity;
+    struct platform platform_value;
+    struct build_options options;
+};
+
+static void build_command_release(struct build_command *command)
+{
+    strvec_release(&command->tags);
+    strvec_release(&command->build_args);
+    strvec_release(&command->labels);
+    strvec_release(&command->contexts);
+    strvec_release(&command->add_hosts);
+    strvec_release(&command->resolved_args);
+    strvec_release(&command->proxies);
+    for (size_t i = 0; i < command->n_references; i++)
+        reference_release(&command->references[i]);
+    free(command->references);
+    platform_release(&command->platform_value);
+}
+DEFINE_AUTO_STRUCT(struct build_command, build_command_release)
+
+static int parse_tags(struct build_command *command, struct error **err)
+{
+    for (size_t i = 0; i < command->tags.n; i++) {
+        struct reference *reference = ARRAY_PUSH(command, references);
+        if (reference_parse(command->tags.items[i], reference, err) < 0) {
+            error_recode(err, ERR_USAGE);
+            return error_wrap(err, "--tag");
+        }
+        if (reference->digest.is_set)
+            return error_set(err, ERR_USAGE, "--tag %s: a digest can't be chosen", command->tags.items[i]);
+        reference_default_tag(reference);
+    }
+    return 0;
+}
+
+/* Without a value it comes from the environment; unset there, it isn't passed. */
+static void resolve_args(struct build_command *command)
+{
+    for (size_t i = 0; i < command->build_args.n; i++) {
+        const char *arg = command->build_args.items[i];
+        if (strchr(arg, '='))
+            strvec_push(&command->resolved_args, arg);
+        else if (getenv(arg))
+            strvec_pushf(&command->resolved_args, "%s=%s", arg, getenv(arg));
+    }
+}
+
+static int parse_network(struct build_command *command, struct error **err)
+{
+    static const char *const names[] = { "default", "none", "host" };
+    const char *network = command->network ? command->network : "default";
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (!strcmp(network, names[i])) {
+            command->options.network = (enum build_network)i;
+            return 0;
+        }
+    }
+    return error_set(err, ERR_USAGE, "--network=%s: default, none and host are what there is", network);
+}
+
+static int parse_epoch(struct build_command *command, struct error **err)
+{
+    const char *epoch = getenv("SOURCE_DATE_EPOCH");
+    for (size_t i = 0; i < command->resolved_args.n; i++)
+        if (!strncmp(command->resolved_args.items[i], "SOURCE_DATE_EPOCH=", 18))
+            epoch = command->resolved_args.items[i] + 18;
+    if (!epoch || !*epoch)
+        return 0;
+    if (clock_parse_epoch(epoch, &command->options.epoch, err) < 0) {
+        error_recode(err, ERR_USAGE);
+        return error_wrap(err, "SOURCE_DATE_EPOCH");
+    }
+    command->options.has_epoch = true;
+    return 0;
+}
+
+static int parse_values(struct build_command *command, struct error **err)
+{
+    struct build_options *options = &command->options;
+    if (parse_tags(command, err) < 0 || parse_network(command, err) < 0)
+        return -1;
+    resolve_args(command);
+    if (parse_epoch(command, err) < 0)
+        return -1;
+    if (command->compression && compression_parse(command->compression, &options->compression, err) < 0) {
+        error_recode(err, ERR_USAGE);
+        return error_wrap(err, "--compression");
+    }
+    if (command->platform) {
+        if (strchr(command->platform, ','))
+            return error_set(err, ERR_USAGE, "--platform=%s: one platform at a time is supported so far",
+                             command->platform);
+        if (platform_parse(command->platform, &command->platform_value, err) < 0) {
+            error_recode(err, ERR_USAGE);
+            return error_wrap(err, "--platform");
+        }
+        options->platform = &command->platform_value;
+    }
+    if (command->push && !command->n_references)
+        return error_set(err, ERR_USAGE, "--push needs a name: give -t");
+    for (size_t i = 0; i < command->add_hosts.n; i++)
+        if (!strpbrk(command->add_hosts.items[i], ":="))
+            return error_set(err, ERR_USAGE, "--add-host %s: expected NAME:ADDRESS", command->add_hosts.items[i]);
+    for (size_t i = 0; i < command->contexts.n; i++)
+        if (!strchr(command->contexts.items[i], '='))
+            return error_set(err, ERR_USAGE, "--build-context %s: expected NAME=PLACE", command->contexts.items[i]);
+    return 0;
+}
+
+static void fill_options(struct build_command *command, const char *context)
+{
+    struct build_options *options = &command->options;
+    options->context = context;
+    options->dockerfile = command->file;
+    options->stdin_fd = STDIN_FILENO;
+    options->tags = command->references;
+    options->n_tags = command->n_references;
+    options->build_args = &command->resolved_args;
+    options->proxy_args = &command->proxies;
+    options->labels = &command->labels;
+    options->named_contexts = command->contexts.n ? &command->contexts : NULL;
+    options->add_hosts = &command->add_hosts;
+    options->target = command->target;
+    options->no_cache = command->no_cache;
+    options->pull = command->pull;
+    options->push = command->push;
+}
+
+static int write_metadata(const struct build_command *command, const struct build_result *result, struct error **err)
+{
+    AUTO(json_decref) json_t *root = json_object();
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(&result->config, text);
+    json_set(root, "containerimage.config.digest", json_from_string(text));
+    digest_format(&result->image.digest, text);
+    json_set(root, "containerimage.digest", json_from_string(text));
+    json_set(root, "containerimage.descriptor", descriptor_to_json(&result->image));
+    AUTO(strbuf_release) struct strbuf names = STRBUF_INIT;
+    for (size_t i = 0; i < command->n_references; i++) {
+        AUTO(free) char *name = reference_format(&command->references[i]);
+        strbuf_addf(&names, "%s%s", i ? "," : "", name);
+    }
+    if (names.size)
+        json_set(root, "image.name", json_from_string(names.data));
+    AUTO(strbuf_release) struct strbuf json = STRBUF_INIT;
+    json_format_pretty(root, &json);
+    strbuf_addc(&json, '\n');
+    if (fs_write_file(AT_FDCWD, command->metadata_file, json.data, json.size, 0644, err) < 0)
+        return error_wrap(err, "--metadata-file");
+    return 0;
+}
+
+static int write_results(struct app *app, const struct build_command *command, const struct build_result *result,
+                         struct error **err)
+{
+    char id[DIGEST_TEXT_SIZE];
+    digest_format(&result->image.digest, id);
+    if (command->iidfile && fs_write_file(AT_FDCWD, command->iidfile, id, strlen(id), 0644, err) < 0)
+        return error_wrap(err, "--iidfile");
+    if (command->metadata_file && write_metadata(command, result, err) < 0)
+        return -1;
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    for (size_t i = 0; i < command->n_references; i++)
+        strvec_take(&names, reference_format(&command->references[i]));
+    if (names.n && last_build_write(app->store, &names, err) < 0)
+        return error_wrap(err, "remembering the tags for push");
+    if (command->quiet) {
+        printf("%s\n", id);
+        return 0;
+    }
+    progress_note(app->progress, 0, "%s", id);
+    for (size_t i = 0; i < names.n; i++)
+        progress_note(app->progress, 0, "tagged %s", names.items[i]);
+    return 0;
+}
+
+int cmd_build(struct app *app, char *const *argv, struct error **err)
+{
+    AUTO(build_command_release) struct build_command command = { .options = BUILD_OPTIONS_INIT };
+    const struct option options[] = {
+        OPT_LIST('t', "tag", "NAME", &command.tags, "name of the image, more than one may be given"),
+        OPT_STRING('f', "file", "FILE", &command.file, "Dockerfile to read; - is standard input"),
+        OPT_LIST(0, "build-arg", "KEY[=VALUE]", &command.build_args, "value of an ARG, by default the environment's"),
+        OPT_LIST(0, "label", "KEY=VALUE", &command.labels, "label of the image"),
+        OPT_STRING(0, "target", "STAGE", &command.target, "build up to this stage"),
+        OPT_STRING(0, "platform", "OS/ARCH", &command.platform, "platform of the image"),
+        OPT_LIST(0, "build-context", "NAME=PLACE", &command.contexts, "directory or docker-image:// for FROM and --from"),
+        OPT_STRING(0, "network", "MODE", &command.network, "network of RUN: default, none, host"),
+        OPT_LIST(0, "add-host", "NAME:ADDRESS", &command.add_hosts, "line for /etc/hosts of RUN"),
+        OPT_FLAG(0, "no-cache", &command.no_cache, "run every step again"),
+        OPT_FLAG(0, "pull", &command.pull, "ask the registry for newer base images"),
+        OPT_FLAG(0, "push", &command.push, "push the image when it is built"),
+        OPT_STRING(0, "compression", "CODEC", &command.compression,
+                   "of layers: gzip[:1-12], zstd[:1-19] (not read by docker before 23), uncompressed"),
+        OPT_FLAG('q', "quiet", &command.quiet, "print the image's digest only"),
+        OPT_STRING(0, "progress", "STYLE", &command.progress, "plain, quiet"),
+        OPT_STRING(0, "iidfile", "FILE", &command.iidfile, "write the image's digest there"),
+        OPT_STRING(0, "metadata-file", "FILE", &command.metadata_file, "write digests and names there as JSON"),
+        APP_REGISTRY_OPTIONS(app),
+        APP_OPTIONS(app),
+        /* what scripts for other builders say and is so anyway */
+        OPT_FLAG(0, "load", &command.harmless, NULL),
+        OPT_FLAG(0, "rm", &command.harmless, NULL),
+        OPT_FLAG(0, "force-rm", &command.harmless, NULL),
+        OPT_END(),
+    };
+    AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+    int parsed = options_parse(options, &help, argv, &operands, err);
+    if (parsed != 0)
+        return parsed < 0 ? -1 : 0;
+    if (operands.n == 0) {
+        error_set_(err, ERR_USAGE, "no build context");
+        error_hint(err, "the current directory is \".\": cbuild %s.", command.tags.n ? "-t NAME " : "");
+        return -1;
+    }
+    if (options_check_operands(&help, &operands, 1, 1, err) < 0 || parse_values(&command, err) < 0 ||
+        app_set_progress(app, command.quiet ? "quiet" : command.progress, err) < 0)
+        return -1;
+    fill_options(&command, operands.items[0]);
+    if (!app_store(app, err) || registry_config_proxies(app_session(app), &command.proxies, err) < 0)
+        return -1;
+    AUTO(build_result_release) struct build_result result = { 0 };
+    if (build_run(app->store, app->session, &command.options, app->progress, &result, err) < 0)
+        return -1;
+    return write_results(app, &command, &result, err);
+}

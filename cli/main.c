@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The only file that ends the process, and the only one that prints errors. */
+#include "base/array.h"
+#include "base/cancel.h"
+#include "base/mem.h"
+#include "base/suggest.h"
+#include "base/tempfile.h"
+#include "cli/app.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct command commands[] = {
+    { "build", cmd_build, "build an image from a Dockerfile (the word may be left out)" },
+    { "push", cmd_push, "send images to a registry" },
+    { "pull", cmd_pull, "get an image from a registry" },
+    { "login", cmd_login, "store credentials of a registry" },
+    { "logout", cmd_logout, "forget them" },
+    { "images", cmd_images, "list images" },
+    { "tag", cmd_tag, "give an image another name" },
+    { "rmi", cmd_rmi, "remove names and images" },
+    { "inspect", cmd_inspect, "show what is known of an image" },
+    { "history", cmd_history, "show an image's layers and instructions" },
+    { "save", cmd_save, "write images to an archive" },
+    { "load", cmd_load, "read images from an archive" },
+    { "import", cmd_import, "make an image of a root file system tar" },
+    { "prune", cmd_prune, "remove what nothing refers to" },
+    { "df", cmd_df, "show what the store takes on disk" },
+    { "fsck", cmd_fsck, "verify the store by digest" },
+    { "version", cmd_version, "show versions" },
+    { "bud", cmd_build, NULL },
+};
+
+/* "cbuild image ls" and the like, as docker has them */
+static const struct {
+    const char *group, *name, *command;
+} grouped[] = {
+    { "image", "ls", "images" },       { "image", "list", "images" },      { "image", "rm", "rmi" },
+    { "image", "build", "build" },     { "image", "push", "push" },        { "image", "pull", "pull" },
+    { "image", "tag", "tag" },         { "image", "inspect", "inspect" },  { "image", "history", "history" },
+    { "image", "save", "save" },       { "image", "load", "load" },        { "image", "import", "import" },
+    { "image", "prune", "prune" },     { "system", "df", "df" },           { "system", "prune", "prune" },
+    { "builder", "build", "build" },   { "builder", "prune", "prune" },    { "buildx", "build", "build" },
+};
+
+static void print_help(void)
+{
+    printf("Usage: cbuild [build] [OPTIONS] CONTEXT|-\n"
+           "       cbuild COMMAND [OPTIONS] [ARGUMENTS]\n\n"
+           "Builds container images from Dockerfiles, and moves them to and from registries.\n\nCommands:\n");
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (commands[i].summary)
+            printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+    printf("\n`cbuild COMMAND --help` tells a command's options.\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (!strcmp(commands[i].name, name))
+            return &commands[i];
+    return NULL;
+}
+
+static const struct command *find_grouped(char *const *argv)
+{
+    if (!argv[1] || !argv[2])
+        return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(grouped); i++)
+        if (!strcmp(grouped[i].group, argv[1]) && !strcmp(grouped[i].name, argv[2]))
+            return find_command(grouped[i].command);
+    return NULL;
+}
+
+/*
+ * A word that is neither a command nor an option nor a directory was meant as a command: without this,
+ * `cbuild pusj` would look for a context of that name.
+ */
+static int unknown_command(const char *word, struct error **err)
+{
+    const char *names[ARRAY_SIZE(commands)];
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        names[i] = commands[i].name;
+    const char *near = suggest_nearest(word, names, ARRAY_SIZE(names));
+    error_set_(err, ERR_USAGE, "\"%s\" is neither a command nor a directory", word);
+    if (near)
+        error_hint(err, "did you mean \"cbuild %s\"?", near);
+    else
+        error_hint(err, "cbuild --help lists the commands");
+    return -1;
+}
+
+static int dispatch(struct app *app, char *const *argv, struct error **err)
+{
+    const char *word = argv[1];
+    if (!word || !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
+        const struct command *asked = word && argv[2] ? find_command(argv[2]) : NULL;
+        if (asked)
+            return asked->run(app, (char *const[]){ argv[2], (char[]){ "--help" }, NULL }, err);
+        print_help();
+        return 0;
+    }
+    if (!strcmp(word, "--version") || !strcmp(word, "-v"))
+        return cmd_version(app, (char *const[]){ argv[1], NULL }, err);
+    const struct command *command = find_command(word);
+    if (command)
+        return command->run(app, argv + 1, err);
+    command = find_grouped(argv);
+    if (command)
+        return command->run(app, argv + 2, err);
+    struct stat st;
+    if (word[0] != '-' && stat(word, &st) < 0 && !strchr(word, '/') && !argv[2])
+        return unknown_command(word, err);
+    return cmd_build(app, argv, err);
+}
+
+static void print_error(const struct error *error)
+{
+    const char *detail = error_detail_text(error);
+    const char *hint = error_hint_text(error);
+    if (detail && *detail)
+        fprintf(stderr, "%s%s", detail, detail[strlen(detail) - 1] == '\n' ? "" : "\n");
+    fprintf(stderr, "cbuild: %s\n", error_message(error));
+    if (hint)
+        fprintf(stderr, "hint: %s\n", hint);
+}
+
+static int status_of(const struct error *error)
+{
+    if (cancel_signal())
+        return 128 + cancel_signal();
+    return error_exit_status(error);
+}
+
+int main(int argc UNUSED, char **argv)
+{
+    AUTO(error_free) struct error *error = NULL;
+    struct app app = { 0 };
+    int result = cancel_init(&error);
+    if (result == 0)
+        result = dispatch(&app, argv, &error);
+    /* output that could not be written (a full disk, a closed pipe) is a failure too */
+    if (result == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+        result = error_errno(&error, "writing to standard output");
+    app_release(&app);
+    tempfile_remove_all();
+    if (result == 0)
+        return 0;
+    print_error(error);
+    return status_of(error);
+}
