@@ -13,18 +13,9 @@
 #ifndef CBUILD_BUILDER_DOCKERFILE_H
 #define CBUILD_BUILDER_DOCKERFILE_H
 
+#include "builder/check_options.h"
 #include "builder/instruction.h"
 #include "builder/source_text.h"
-
-/* "# check=..." */
-struct check_options {
-    struct strvec skip; /* rule names */
-    bool skip_all;
-    bool error;                 /* findings fail the build */
-    struct strvec experimental; /* rule names */
-    bool experimental_all;
-    size_t line; /* 0: no such directive */
-};
 
 /* What the parser noticed and didn't refuse. */
 struct dockerfile_warning {

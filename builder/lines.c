@@ -225,7 +225,7 @@ static bool find_start(struct lines *lines, struct logical_line *line)
     return false;
 }
 
-bool lines_next(struct lines *lines, struct logical_line *line)
+static bool read_logical_line(struct lines *lines, struct logical_line *line)
 {
     strbuf_reset(&line->text);
     strbuf_reset(&line->comment);
@@ -252,6 +252,15 @@ bool lines_next(struct lines *lines, struct logical_line *line)
     }
     line->range.last = lines->next - 1;
     return true;
+}
+
+bool lines_next(struct lines *lines, struct logical_line *line)
+{
+    bool more;
+    /* a lone escape character before the end of the text continues into nothing */
+    while ((more = read_logical_line(lines, line)) && !line->text.size)
+        continue;
+    return more;
 }
 
 static bool is_terminator(struct piece line, const struct heredoc *heredoc)

@@ -24,18 +24,6 @@ int stop_signal_parse(const char *text, int *number, struct error **err) WARN_UN
  */
 int expose_parse(const char *word, struct strvec *ports, struct error **err) WARN_UNUSED;
 
-/* --chmod: octal 0 to 07777, or symbolic. */
-struct chmod_spec {
-    bool is_octal;
-    uint32_t mode;  /* octal */
-    char *symbolic; /* else */
-};
-int chmod_parse(const char *text, struct chmod_spec *ret, struct error **err) WARN_UNUSED;
-void chmod_spec_release(struct chmod_spec *spec);
-DEFINE_AUTO_STRUCT(struct chmod_spec, chmod_spec_release)
-/* The permission bits (07777) that a file or directory of `mode` gets. umask counts as 0. */
-uint32_t chmod_apply(const struct chmod_spec *spec, uint32_t mode, bool is_directory);
-
 /* "10m", "1GiB", "4096": bytes. ERR_SYNTAX. */
 int size_parse(const char *text, uint64_t *ret, struct error **err) WARN_UNUSED;
 
