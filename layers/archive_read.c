@@ -209,7 +209,7 @@ ssize_t archive_reader_data(struct archive_reader *reader, void *data, size_t si
 struct filter_source {
     struct source source;
     struct source *next; /* until the first read */
-    enum archive_filter filter;
+    enum filter_kind filter;
     struct archive_reader *reader;
 };
 
@@ -221,11 +221,11 @@ static int filter_open(struct filter_source *self, struct error **err)
     struct archive *archive = self->reader->archive;
     int result = lib.archive_read_support_format_raw(archive);
     if (result == ARCHIVE_OK)
-        result = self->filter == ARCHIVE_FILTER_XZ ? lib.archive_read_support_filter_xz(archive)
-                                                   : lib.archive_read_support_filter_bzip2(archive);
+        result = self->filter == FILTER_XZ ? lib.archive_read_support_filter_xz(archive)
+                                           : lib.archive_read_support_filter_bzip2(archive);
     if (result != ARCHIVE_OK) /* WARN: it would call an external program */
         return error_set(err, ERR_UNSUPPORTED, "%s without %s", LIBRARY,
-                         self->filter == ARCHIVE_FILTER_XZ ? "xz" : "bzip2");
+                         self->filter == FILTER_XZ ? "xz" : "bzip2");
     struct archive_item item;
     if (archive_reader_next(self->reader, &item, err) < 0)
         return -1;
@@ -250,7 +250,7 @@ static void filter_free(struct source *source)
     free(self);
 }
 
-struct source *archive_filter_source_new(struct source *next, enum archive_filter filter)
+struct source *archive_filter_source_new(struct source *next, enum filter_kind filter)
 {
     static const struct source_ops ops = { "libarchive filter", filter_read, filter_free };
     struct filter_source *self = NEW(struct filter_source);

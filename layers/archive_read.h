@@ -50,10 +50,10 @@ bool archive_reader_xattr(struct archive_reader *reader, const char **name, cons
 ssize_t archive_reader_data(struct archive_reader *reader, void *data, size_t size,
                             struct error **err) WARN_UNUSED;
 
-enum archive_filter { ARCHIVE_FILTER_BZIP2, ARCHIVE_FILTER_XZ };
+enum filter_kind { FILTER_BZIP2, FILTER_XZ };
 
 /* The decompressed bytes of next (owned). A cut or damaged stream is ERR_INVALID; libarchive
  * missing: at read. */
-struct source *archive_filter_source_new(struct source *next, enum archive_filter filter);
+struct source *archive_filter_source_new(struct source *next, enum filter_kind filter);
 
 #endif

@@ -18,13 +18,15 @@ struct compression {
 
 /* "gzip", "gzip:6", "zstd:3", "uncompressed". ERR_INVALID. */
 int compression_parse(const char *text, struct compression *ret, struct error **err) WARN_UNUSED;
+/* What level 0 means, else the level; 0 for uncompressed. */
+int compression_level(const struct compression *compression);
 /* For cache records and `cbuild version`: "gzip:3 libdeflate-1.14". free() it. */
 char *compression_codec_version(const struct compression *compression);
 /* OCI layer media type of it. */
 const char *compression_media_type(const struct compression *compression);
 
 enum compression_found { FOUND_PLAIN, FOUND_GZIP, FOUND_ZSTD, FOUND_BZIP2, FOUND_XZ };
-/* By the first bytes (6 are enough; fewer are FOUND_PLAIN). */
+/* By the first bytes (10 are best, 6 enough; fewer than 3 are FOUND_PLAIN). */
 enum compression_found compression_detect(const void *data, size_t size);
 
 /*
