@@ -20,8 +20,8 @@
 #define NAMES_MAX_SIZE ((size_t)64 << 20)
 
 /*
- * The image layout is for every tool to read. All else is the owner's alone: directory forms hold setuid files
- * that must not be reachable by others, cache mounts what builds left there.
+ * The image layout is for every tool to read. All else is the owner's alone: directory forms hold
+ * setuid files that must not be reachable by others, cache mounts what builds left there.
  */
 static const struct {
     const char *path;
@@ -54,7 +54,8 @@ char *store_default_path(struct error **err)
     const char *home = getenv("HOME");
     if (home && *home == '/')
         return xasprintf("%s/.local/share/cbuild", home);
-    error_set_(err, ERR_USAGE, "place of the store: neither CBUILD_ROOT, XDG_DATA_HOME nor HOME set");
+    error_set_(err, ERR_USAGE,
+               "place of the store: neither CBUILD_ROOT, XDG_DATA_HOME nor HOME set");
     return NULL;
 }
 
@@ -66,7 +67,8 @@ static int check_is_empty(struct store *store, struct error **err)
         return -1;
     for (size_t i = 0; i < names.n; i++) {
         const char *name = names.items[i];
-        if (strncmp(name, FORMAT_FILE, strlen(FORMAT_FILE)) == 0 || strcmp(name, "lost+found") == 0)
+        if (strncmp(name, FS_TEMP_PREFIX, strlen(FS_TEMP_PREFIX)) == 0 ||
+            strcmp(name, "lost+found") == 0)
             continue;
         error_set_(err, ERR_STORE, "%s: not a cbuild store, and not empty", store->path);
         error_hint(err, "name an empty or new directory with CBUILD_ROOT or --root");
@@ -107,7 +109,8 @@ static int check_format(struct store *store, struct error **err)
     return 1;
 }
 
-/* The folder's fd; makes it, except beneath a store that we may only read: -1 without error there. */
+/* The folder's fd; makes it, except beneath a store that we may only read: -1 without error there.
+ */
 static int open_dir(struct store *store, const char *path, mode_t mode, struct error **err)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;

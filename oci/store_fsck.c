@@ -110,7 +110,8 @@ static int check_blobs(struct fsck *fsck, struct error **err)
     return 0;
 }
 
-/* Tags whose image isn't whole, after the damaged blobs are gone. They stay: pulling again mends them. */
+/* Tags whose image isn't whole, after the damaged blobs are gone. They stay: pulling again mends
+ * them. */
 static int check_tags(struct fsck *fsck, struct error **err)
 {
     AUTO(store_tags_release) struct store_tags tags = { 0 };
@@ -129,8 +130,8 @@ static int check_tags(struct fsck *fsck, struct error **err)
         if (store_check_image(fsck->store, &tag->descriptor, &lacks) == 0)
             continue;
         AUTO(free)
-        char *why = xasprintf("image %s: %s", tag->name ? tag->name : "without name",
-                              error_message(lacks));
+        char *why =
+            xasprintf("image %s: %s", tag->name ? tag->name : "without name", error_message(lacks));
         (void)found_bad(fsck, &tag->descriptor.digest, why);
     }
     return 0;

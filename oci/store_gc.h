@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Collecting what nothing refers to. Roots: tags and untagged entries, leases
- * of living processes, and cache records. Marks and unlinks under the exclusive
- * store lock; blobs reachable from a root's manifests stay, as do directory forms
- * and entry lists of their layers.
+ * of living processes, and cache records as long as what they keep fits their
+ * share of the disk (a fifth of the file system, at most 50 GiB; least recently
+ * used first out). Marks and unlinks under the exclusive store lock; trees get
+ * another name there and are removed after it.
+ *
+ * What stays: blobs that a root's manifests reach; entries/HEX, sources/HEX and
+ * partial/HEX of such blobs; layers/FORM/d-HEX and c-HEX of their diff_ids and
+ * chain_ids; and whatever carries a leased name. A record keeps every name that
+ * it holds as "sha256:HEX". layers/FORM/p-* stays while store_lock(store, "p-...") on
+ * its name is held. Other folders are never touched.
  */
 #ifndef CBUILD_OCI_STORE_GC_H
 #define CBUILD_OCI_STORE_GC_H
@@ -11,13 +18,14 @@
 #include "oci/store.h"
 
 enum store_gc_flags {
-    STORE_GC_RECORDS = 1 << 0, /* drop all cache records first (prune --all) */
+    STORE_GC_RECORDS = 1 << 0, /* drop all cache records and context records first (prune --all) */
     STORE_GC_TRY = 1 << 1,     /* give up silently when another process holds the store lock */
 };
 
 struct store_gc_result {
     uint64_t n_blobs, n_forms, n_records;
-    uint64_t size; /* bytes freed on disk */
+    uint64_t n_left; /* forms of another id map: gone from the store, but still on disk until that map collects */
+    uint64_t size;   /* bytes freed on disk */
 };
 
 int store_gc(struct store *store, unsigned flags, struct store_gc_result *ret, struct error **err) WARN_UNUSED;
@@ -26,7 +34,11 @@ struct store_fsck_result {
     uint64_t n_checked, n_bad, n_repaired;
 };
 
-/* Hashes every blob; `bad` is told each damaged one. repair: damaged blobs are removed (they can be pulled or built again). */
+/*
+ * Hashes every blob and looks whether tags can be read and their images are whole; `bad` (may be NULL) is told
+ * each damaged or missing one. repair: damaged blobs and tag files are removed (they can be pulled or built
+ * again); an image that lacks blobs keeps its name.
+ */
 int store_fsck(struct store *store, bool repair, void (*bad)(void *data, const struct digest *digest, const char *why),
                void *data, struct store_fsck_result *ret, struct error **err) WARN_UNUSED;
 

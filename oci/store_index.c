@@ -11,13 +11,14 @@
  * "1.0" of two images could not be told apart; and `skopeo inspect oci:STORE:user/app:1.0` is what
  * one would try. Untagged images are listed without ref.name.
  */
+#include "base/array.h"
 #include "base/fs.h"
+#include "base/io.h"
+#include "base/tempfile.h"
 #include "oci/index.h"
 #include "oci/manifest.h"
 #include "oci/store_internal.h"
 #include "oci/store_tags.h"
-
-#include "base/array.h"
 
 #include <sys/stat.h>
 
@@ -40,6 +41,18 @@ static int add_entry(struct index *index, const struct store_tag *tag, struct er
     return 0;
 }
 
+/* By way of tmp/, so that a kill leaves nothing beside the layout's own files. */
+static int replace_index(struct store *store, const struct strbuf *text, struct error **err)
+{
+    AUTO(tempfile_free)
+    struct tempfile *temp = tempfile_new(store->dir_fds[STORE_TMP], "index", err);
+    if (!temp || io_write_full(tempfile_fd(temp), text->data, text->size, "writing it", err) < 0)
+        return -1;
+    if (fchmod(tempfile_fd(temp), 0644) < 0)
+        return error_errno(err, "setting its mode");
+    return tempfile_commit(temp, store->dir_fds[STORE_ROOT], INDEX_FILE, err);
+}
+
 int store_index_write(struct store *store, struct error **err)
 {
     AUTO(store_tags_release) struct store_tags tags = { 0 };
@@ -51,7 +64,7 @@ int store_index_write(struct store *store, struct error **err)
             return error_wrap(err, "store %s: " INDEX_FILE, store->path);
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     index_format(&index, &text);
-    if (fs_write_file(store->dir_fds[STORE_ROOT], INDEX_FILE, text.data, text.size, 0644, err) < 0)
+    if (replace_index(store, &text, err) < 0)
         return error_wrap(err, "store %s: " INDEX_FILE, store->path);
     return 0;
 }
@@ -79,8 +92,7 @@ int store_index_refresh(struct store *store, struct error **err)
     if (fresh)
         return fresh < 0 ? -1 : 0;
     AUTO(lockfile_release)
-    struct lockfile *lock =
-        store_lock_internal(store, STORE_LOCK_TAGS, LOCK_MODE_EXCLUSIVE, err);
+    struct lockfile *lock = store_lock_internal(store, STORE_LOCK_TAGS, LOCK_MODE_EXCLUSIVE, err);
     if (!lock)
         return -1;
     fresh = is_fresh(store, err); /* another process may have been at it */

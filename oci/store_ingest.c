@@ -26,8 +26,9 @@ static int too_long(const struct store_ingest *ingest, struct error **err)
 {
     char name[DIGEST_TEXT_SIZE];
     digest_format(&ingest->expected, name);
-    return error_set(err, ERR_DIGEST, "blob %s: more than the %" PRIu64 " bytes that it should have",
-                     name, ingest->expected_size);
+    return error_set(err, ERR_DIGEST,
+                     "blob %s: more than the %" PRIu64 " bytes that it should have", name,
+                     ingest->expected_size);
 }
 
 static int ingest_write(struct sink *sink, const void *data, size_t size, struct error **err)

@@ -45,7 +45,8 @@ static int lock_fd(int fd)
 static int try_lease_file(struct store *store, const char *name)
 {
     int leases = store->dir_fds[STORE_LEASES];
-    AUTO(close) int fd = openat(leases, name, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    AUTO(close)
+    int fd = openat(leases, name, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         return errno == EEXIST ? 0 : -1;
     int locked = lock_fd(fd);
@@ -113,12 +114,12 @@ int store_lease(struct store *store, const struct digest *digest, struct error *
         return 0;
 
     AUTO(lockfile_release)
-    struct lockfile *lock =
-        store_lock_internal(store, STORE_LOCK_STORE, LOCK_MODE_SHARED, err);
+    struct lockfile *lock = store_lock_internal(store, STORE_LOCK_STORE, LOCK_MODE_SHARED, err);
     if (!lock)
         return error_wrap(err, "store %s", store->path);
     if (store->lease_fd < 0 && store->read_only)
-        return 0; /* who can't write leases can't be collected from by accident: nor can others here */
+        return 0; /* who can't write leases can't be collected from by accident: nor can others here
+                   */
     if (store->lease_fd < 0)
         return error_set(err, ERR_NO_SPACE, "store %s: no room for a lease", store->path);
     char line[STORE_NAME_SIZE];
@@ -135,7 +136,8 @@ int store_lease(struct store *store, const struct digest *digest, struct error *
 /* A lease file of a dead process: its fd, locked; -1 without error when it lives or is gone. */
 static int lock_dead_lease(struct store *store, const char *name, struct error **err)
 {
-    AUTO(close) int fd = openat(store->dir_fds[STORE_LEASES], name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    AUTO(close)
+    int fd = openat(store->dir_fds[STORE_LEASES], name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno == ENOENT ? -1 : error_errno(err, "leases/%s", name);
     int locked = lock_fd(fd);
@@ -172,7 +174,8 @@ static int sweep_tmp(struct store *store, const char *name, struct error **err)
     return fs_remove_tree(store->tmp_fd, name, err);
 }
 
-/* Trees that other users' ids left can't always be removed: that must not keep the store from opening. */
+/* Trees that other users' ids left can't always be removed: that must not keep the store from
+ * opening. */
 static int tolerate(struct error **err)
 {
     int value = error_errno_value(*err);
@@ -186,7 +189,8 @@ int store_sweep_processes(struct store *store, struct error **err)
 {
     AUTO(strvec_release) struct strvec folders = STRVEC_INIT;
     AUTO(strvec_release) struct strvec leases = STRVEC_INIT;
-    /* folders first: one that is made meanwhile has a lease in the second list, or isn't in the first */
+    /* folders first: one that is made meanwhile has a lease in the second list, or isn't in the
+     * first */
     if (fs_list_fd(store->tmp_fd, &folders, "tmp", err) < 0 ||
         fs_list_fd(store->dir_fds[STORE_LEASES], &leases, "leases", err) < 0)
         return -1;

@@ -154,8 +154,9 @@ static int check_blob(struct walk *walk, const struct descriptor *desc, bool req
         return 0;
     }
     if (size != desc->size)
-        return error_set(err, ERR_DIGEST, "blob %s: its size in store %s isn't what its descriptor says",
-                         text, store_path(walk->store));
+        return error_set(err, ERR_DIGEST,
+                         "blob %s: its size in store %s isn't what its descriptor says", text,
+                         store_path(walk->store));
     return 0;
 }
 

@@ -21,7 +21,7 @@ struct match {
 
 struct search {
     struct store *store;
-    const char *prefix; /* hex */
+    const char *prefix;            /* hex */
     const struct descriptor *root; /* the tagged image that we are in */
     struct platform host;
     struct match *matches;
@@ -78,8 +78,8 @@ static int search_index(struct search *search, const struct strbuf *buf, const c
         if (!store_has_blob(search->store, &entry->digest, NULL))
             continue;
         consider(search, &entry->digest, entry);
-        bool stands_for = is_choice && index_is_candidate(entry) &&
-                          (entry == choice || n_here == 1);
+        bool stands_for =
+            is_choice && index_is_candidate(entry) && (entry == choice || n_here == 1);
         if (search_document(search, entry, stands_for, depth + 1, err) < 0)
             return -1;
     }

@@ -55,8 +55,7 @@ int store_rename_begin(struct store *store, const struct digest *digest, struct 
                        struct error **err)
 {
     AUTO(lockfile_release)
-    struct lockfile *held =
-        store_lock_internal(store, STORE_LOCK_UNSYNCED, LOCK_MODE_SHARED, err);
+    struct lockfile *held = store_lock_internal(store, STORE_LOCK_UNSYNCED, LOCK_MODE_SHARED, err);
     if (!held)
         return error_wrap(err, "store %s", store->path);
     if (append_name(store, digest, err) < 0)
@@ -201,8 +200,7 @@ static int for_suspects(struct store *store, int dir_fd, const struct suspects *
         if (there < 0)
             return -1;
         hex_part(names.items[i], hex);
-        if (there && is_suspect(suspects, hex, &st) &&
-            act(store, dir_fd, names.items[i], err) < 0)
+        if (there && is_suspect(suspects, hex, &st) && act(store, dir_fd, names.items[i], err) < 0)
             return -1;
     }
     return 0;
@@ -214,8 +212,8 @@ static int act_verify(struct store *store, int dir_fd UNUSED, const char *name, 
 }
 
 /*
- * Forms, entry lists, records: all can be made again. A tree of other ids that we can't remove loses its name at
- * least; collecting with the right id map removes it.
+ * Forms, entry lists, records: all can be made again. A tree of other ids that we can't remove
+ * loses its name at least; collecting with the right id map removes it.
  */
 static int act_remove(struct store *store UNUSED, int dir_fd, const char *name, struct error **err)
 {
@@ -299,8 +297,7 @@ int store_recover(struct store *store, struct error **err)
     if (fs_list_fd(store->unsynced_fd, &files, "unsynced", err) < 0)
         return -1;
     for (size_t i = 0; i < files.n; i++)
-        if (is_earlier_boot(store, files.items[i]) &&
-            recover_boot(store, files.items[i], err) < 0)
+        if (is_earlier_boot(store, files.items[i]) && recover_boot(store, files.items[i], err) < 0)
             return error_wrap(err, "looking at what an earlier boot left unsynced");
     return 0;
 }

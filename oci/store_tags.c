@@ -249,8 +249,8 @@ static int set_tag(struct store *store, const char *name, const struct descripto
 }
 
 /*
- * Both locks that a new root needs: collecting sees it or has not begun, and what it refers to is there.
- * The caller releases them, tags first.
+ * Both locks that a new root needs: collecting sees it or has not begun, and what it refers to is
+ * there. The caller releases them, tags first.
  */
 static int begin_root(struct store *store, const struct descriptor *desc,
                       struct lockfile **store_lock, struct lockfile **tags_lock, struct error **err)
@@ -312,7 +312,8 @@ int store_tag_get(struct store *store, const struct reference *reference, struct
     return 0;
 }
 
-/* index.json is derived: where the disk is full, removing must go on, and the next open writes it. */
+/* index.json is derived: where the disk is full, removing must go on, and the next open writes it.
+ */
 static int index_after_removal(struct store *store, struct error **err)
 {
     if (store_index_write(store, err) == 0)
@@ -349,8 +350,7 @@ int store_tag_remove(struct store *store, const struct reference *reference, boo
     if (!name)
         return -1;
     AUTO(lockfile_release)
-    struct lockfile *lock =
-        store_lock_internal(store, STORE_LOCK_TAGS, LOCK_MODE_EXCLUSIVE, err);
+    struct lockfile *lock = store_lock_internal(store, STORE_LOCK_TAGS, LOCK_MODE_EXCLUSIVE, err);
     if (!lock)
         return error_wrap(err, "untagging %s", name);
     return remove_tag(store, name, keep_image, err);
@@ -359,8 +359,7 @@ int store_tag_remove(struct store *store, const struct reference *reference, boo
 int store_tag_remove_untagged(struct store *store, const struct digest *digest, struct error **err)
 {
     AUTO(lockfile_release)
-    struct lockfile *lock =
-        store_lock_internal(store, STORE_LOCK_TAGS, LOCK_MODE_EXCLUSIVE, err);
+    struct lockfile *lock = store_lock_internal(store, STORE_LOCK_TAGS, LOCK_MODE_EXCLUSIVE, err);
     char file[FILE_NAME_SIZE];
     file_of_untagged(digest, file);
     if (!lock || fs_unlink(store->dir_fds[STORE_TAGS], file, err) < 0)
