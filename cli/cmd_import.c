@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "base/fs.h"
+#include "cli/app.h"
+#include "layers/archive.h"
+#include "oci/store_tags.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command_help help = {
+    .usage = "cbuild import [OPTIONS] FILE|- [NAME[:TAG]]",
+    .summary = "Makes an image of one layer of a root file system tar (any compression).",
+};
+
+static int creation_time(int64_t *ret, struct error **err)
+{
+    const char *epoch = getenv("SOURCE_DATE_EPOCH");
+    *ret = clock_now();
+    if (epoch && *epoch && clock_parse_epoch(epoch, ret, err) < 0) {
+        error_recode(err, ERR_USAGE);
+        return error_wrap(err, "SOURCE_DATE_EPOCH");
+    }
+    return 0;
+}
+
+static int import(struct app *app, const char *file, struct import_options *options, const char *name,
+                  struct error **err)
+{
+    bool is_stdin = !strcmp(file, "-");
+    AUTO(close) int fd = is_stdin ? -1 : fs_open(AT_FDCWD, file, O_RDONLY, 0, err);
+    if (!is_stdin && fd < 0)
+        return -1;
+    AUTO(descriptor_release) struct descriptor image = { 0 };
+    struct source *source =
+        source_fd_new(is_stdin ? STDIN_FILENO : fd, false, is_stdin ? "standard input" : file);
+    if (archive_import(app->store, source, options, &image, err) < 0)
+        return error_wrap(err, "importing %s", is_stdin ? "standard input" : file);
+    AUTO(reference_release) struct reference reference = { 0 };
+    if (name && reference_parse(name, &reference, err) < 0) {
+        error_recode(err, ERR_USAGE);
+        return -1;
+    }
+    reference_default_tag(&reference);
+    if ((name ? store_tag_set(app->store, &reference, &image, err) : store_tag_keep(app->store, &image, err)) < 0)
+        return -1;
+    char digest[DIGEST_TEXT_SIZE];
+    digest_format(&image.digest, digest);
+    printf("%s\n", digest);
+    return 0;
+}
+
+int cmd_import(struct app *app, char *const *argv, struct error **err)
+{
+    const char *message = NULL, *platform_text = NULL, *compression = NULL;
+    struct import_options import_options = { 0 };
+    const struct option options[] = {
+        OPT_STRING('m', "message", "TEXT", &message, "comment of the history entry"),
+        OPT_STRING(0, "platform", "OS/ARCH", &platform_text, "platform of the image"),
+        OPT_STRING(0, "compression", "CODEC", &compression, "gzip[:1-12], zstd[:1-19], uncompressed"),
+        APP_OPTIONS(app),
+        OPT_END(),
+    };
+    AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+    int parsed = options_parse(options, &help, argv, &operands, err);
+    if (parsed != 0)
+        return parsed < 0 ? -1 : 0;
+    AUTO(platform_release) struct platform platform = { 0 };
+    if (options_check_operands(&help, &operands, 1, 2, err) < 0)
+        return -1;
+    if ((platform_text && platform_parse(platform_text, &platform, err) < 0) ||
+        (compression && compression_parse(compression, &import_options.compression, err) < 0)) {
+        error_recode(err, ERR_USAGE);
+        return -1;
+    }
+    if (creation_time(&import_options.created, err) < 0 || !app_store(app, err))
+        return -1;
+    import_options.message = message;
+    import_options.platform = platform_text ? &platform : NULL;
+    return import(app, operands.items[0], &import_options, operands.n > 1 ? operands.items[1] : NULL, err);
+}
