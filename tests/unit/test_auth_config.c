@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/auth_config.h"
+#include "tests/unit/test.h"
+
+static int parse(const char *text, struct auth_config *config, struct error **err)
+{
+    return auth_config_parse(text, strlen(text), false, config, err);
+}
+
+static void longest_path_wins_and_keys_are_normalised(void **state UNUSED)
+{
+    static const char text[] = "{\"auths\":{"
+                               "\"quay.io\":{\"auth\":\"YTox\"},"          /* a:1 */
+                               "\"quay.io/org\":{\"auth\":\"YToy\"},"      /* a:2 */
+                               "\"quay.io/org/repo\":{\"auth\":\"YToz\"}," /* a:3 */
+                               "\"https://old.example/v1/\":{\"auth\":\"YTo0\"},"
+                               "\"https://index.docker.io/v1/\":{\"auth\":\"YTo1\"},"
+                               "\"docker.io/own\":{\"auth\":\"YTo2\"},"
+                               "\"split.example\":{\"username\":\"u\",\"password\":\"p:w\"},"
+                               "\"token.example\":{\"identitytoken\":\"it\",\"auth\":\"\"},"
+                               "\"empty.example\":{}}}";
+    static const struct {
+        const char *domain, *path, *password;
+    } cases[] = {
+        { "quay.io", "org/repo", "3" },         { "quay.io", "org/other", "2" },
+        { "quay.io", "organ/x", "1" },          { "quay.io", "", "1" },
+        { "quay.io", "org/repo/sub", "3" },     { "old.example", "x", "4" },
+        { "docker.io", "library/alpine", "5" }, { "docker.io", "own/x", "6" },
+        { "split.example", "x", "p:w" },        { "quay.io.evil", "x", NULL },
+        { "none.example", "x", NULL },
+    };
+    struct error *err = NULL;
+    AUTO(auth_config_release) struct auth_config config = { 0 };
+    assert_ok(parse(text, &config, &err), err);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct auth_entry *entry = auth_config_find(&config, cases[i].domain, cases[i].path);
+        const char *password = entry ? entry->password : NULL;
+        if ((password == NULL) != (cases[i].password == NULL) ||
+            (password && strcmp(password, cases[i].password) != 0))
+            fail_msg("%s/%s: %s", cases[i].domain, cases[i].path, password ? password : "(none)");
+    }
+    assert_string_equal(auth_config_find(&config, "token.example", "")->identity_token, "it");
+    assert_null(auth_config_find(&config, "empty.example", "")->username);
+}
+
+static void helpers_by_host_go_before_the_store(void **state UNUSED)
+{
+    struct error *err = NULL;
+    AUTO(auth_config_release) struct auth_config config = { 0 };
+    assert_ok(parse("{\"credsStore\":\"desktop\",\"credHelpers\":{\"gcr.io\":\"gcloud\",\"docker."
+                    "io\":\"hub\","
+                    "\"none.example\":\"\"}}",
+                    &config, &err),
+              err);
+    assert_string_equal(auth_config_helper(&config, "gcr.io"), "gcloud");
+    assert_string_equal(auth_config_helper(&config, "index.docker.io"), "hub");
+    assert_string_equal(auth_config_helper(&config, "other.example"), "desktop");
+    assert_null(auth_config_helper(&config, "none.example"));
+}
+
+static void broken_files_are_named_by_place(void **state UNUSED)
+{
+    static const struct {
+        const char *text, *error;
+    } cases[] = {
+        { "{\"auths\":{\"h\":{\"auth\":\"!!\"}}}", "/auths/h/auth: not base64" },
+        { "{\"auths\":{\"h\":{\"auth\":\"YQ==\"}}}", "expected USER:PASSWORD" },
+        { "{\"auths\":{\"h\":{\"auth\":1}}}", "/auths/h/auth: expected a string" },
+        { "{\"auths\":[]}", "/auths: expected an object" },
+        { "{\"auths\":{\"h\":[]}}", "expected an object" },
+        { "{\"credsStore\":{}}", "/credsStore: expected a string" },
+        { "{", "" },
+        { "[]", "" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        AUTO(auth_config_release) struct auth_config config = { 0 };
+        assert_fails(parse(cases[i].text, &config, &err), err, ERR_INVALID, cases[i].error);
+    }
+    struct error *err = NULL;
+    AUTO(auth_config_release) struct auth_config config = { 0 };
+    assert_ok(parse(" \n", &config, &err), err);
+    assert_int_equal(config.n_entries, 0);
+}
+
+static void old_dockercfg_is_a_list_of_auths(void **state UNUSED)
+{
+    static const char text[] = "{\"https://h.example/v1/\":{\"auth\":\"YTox\",\"email\":\"x@y\"}}";
+    struct error *err = NULL;
+    AUTO(auth_config_release) struct auth_config config = { 0 };
+    assert_ok(auth_config_parse(text, strlen(text), true, &config, &err), err);
+    assert_string_equal(auth_config_find(&config, "h.example", "x")->username, "a");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(longest_path_wins_and_keys_are_normalised),
+        cmocka_unit_test(helpers_by_host_go_before_the_store),
+        cmocka_unit_test(broken_files_are_named_by_place),
+        cmocka_unit_test(old_dockercfg_is_a_list_of_auths),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
