@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+#include "base/mem.h"
+#include "cli/app.h"
+#include "cli/image_info.h"
+#include "cli/template.h"
+#include "oci/store_tags.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command_help help = {
+    .usage = "cbuild history [OPTIONS] IMAGE",
+    .summary = "Shows an image's layers and the instructions that made them, newest first.",
+    .more = "Template members: ID CreatedAt CreatedSince CreatedBy Size Comment.",
+};
+
+struct history_command {
+    const char *format;
+    bool no_trunc, quiet, bytes;
+};
+
+/* "Created by" fits on a line of a terminal unless --no-trunc. */
+static char *shorten(const char *text, bool whole)
+{
+    char *line = xstrdup(text);
+    for (char *p = line; *p; p++)
+        if (*p == '\n' || *p == '\t')
+            *p = ' ';
+    if (!whole && strlen(line) > 45) {
+        char *cut = xasprintf("%.42s...", line);
+        free(line);
+        return cut;
+    }
+    return line;
+}
+
+static json_t *row_json(const struct history_command *command, const struct history *entry, const char *id,
+                        uint64_t size)
+{
+    json_t *row = json_object();
+    char age[64], size_text[32];
+    AUTO(free) char *by = shorten(entry->created_by ? entry->created_by : "", command->no_trunc);
+    format_age(entry->created, age);
+    format_size(size, size_text);
+    if (command->bytes)
+        (void)snprintf(size_text, sizeof(size_text), "%llu", (unsigned long long)size);
+    json_set(row, "ID", json_from_string(id));
+    json_set(row, "CreatedAt", json_from_string(entry->created ? entry->created : ""));
+    json_set(row, "CreatedSince", json_from_string(age));
+    json_set(row, "CreatedBy", json_from_string(by));
+    json_set(row, "Size", json_from_string(size_text));
+    json_set(row, "Comment", json_from_string(entry->comment ? entry->comment : ""));
+    return row;
+}
+
+static int collect(struct app *app, const struct history_command *command, const struct image *image, json_t *rows,
+                   struct error **err)
+{
+    char id[DIGEST_TEXT_SIZE];
+    digest_format(&image->descriptor.digest, id);
+    if (!command->no_trunc) {
+        memmove(id, id + 7, 12);
+        id[12] = '\0';
+    }
+    size_t layer = 0;
+    for (size_t i = 0; i < image->config.n_history; i++) {
+        const struct history *entry = &image->config.history[i];
+        uint64_t size = 0;
+        if (!entry->empty_layer && layer < image->manifest.n_layers &&
+            layer_unpacked_size(app->store, &image->manifest.layers[layer++], &size, err) < 0)
+            return -1;
+        bool newest = i + 1 == image->config.n_history;
+        (void)json_array_insert_new(rows, 0, row_json(command, entry, newest ? id : "<missing>", size));
+    }
+    return 0;
+}
+
+static int print_rows(const struct history_command *command, const json_t *rows, struct error **err)
+{
+    static const char *const members[] = { "ID", "CreatedSince", "CreatedBy", "Size", "Comment" };
+    static const char *const headers[] = { "IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT" };
+    size_t i;
+    json_t *row;
+    struct table table = { .n_columns = ARRAY_SIZE(headers) };
+    for (i = 0; i < ARRAY_SIZE(headers); i++)
+        strvec_push(&table.cells, headers[i]);
+    int result = 0;
+    json_array_foreach (rows, i, row) {
+        AUTO(strbuf_release) struct strbuf line = STRBUF_INIT;
+        if (command->quiet)
+            strbuf_adds(&line, json_string_value(json_object_get(row, "ID")));
+        else if (command->format && !strcmp(command->format, "json"))
+            json_format_canonical(row, &line);
+        else if (command->format && strcmp(command->format, "table") != 0)
+            result = result < 0 ? -1 : template_expand(command->format, row, &line, err);
+        else
+            for (size_t j = 0; j < ARRAY_SIZE(members); j++)
+                strvec_push(&table.cells, json_string_value(json_object_get(row, members[j])));
+        if (line.size && result == 0)
+            printf("%s\n", line.data);
+    }
+    if (table.cells.n > table.n_columns || (!command->quiet && !command->format))
+        table_print(&table);
+    strvec_release(&table.cells);
+    return result;
+}
+
+int cmd_history(struct app *app, char *const *argv, struct error **err)
+{
+    struct history_command command = { 0 };
+    bool human = true;
+    const struct option options[] = {
+        OPT_FLAG(0, "no-trunc", &command.no_trunc, "print whole texts"),
+        OPT_FLAG('q', "quiet", &command.quiet, "print ids only"),
+        OPT_FLAG('H', "human", &human, "sizes in units (the default); --human=false prints bytes"),
+        OPT_STRING(0, "format", "FORMAT", &command.format, "table, json, or a template"),
+        APP_OPTIONS(app),
+        OPT_END(),
+    };
+    AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+    int parsed = options_parse(options, &help, argv, &operands, err);
+    if (parsed != 0)
+        return parsed < 0 ? -1 : 0;
+    command.bytes = !human;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    AUTO(image_release) struct image image = { 0 };
+    if (options_check_operands(&help, &operands, 1, 1, err) < 0 || !app_store(app, err) ||
+        store_resolve(app->store, operands.items[0], &target, NULL, err) < 0 ||
+        image_read(app->store, &target, NULL, &image, err) < 0)
+        return -1;
+    AUTO(json_decref) json_t *rows = json_array();
+    if (collect(app, &command, &image, rows, err) < 0)
+        return -1;
+    return print_rows(&command, rows, err);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+#include "base/mem.h"
+#include "cli/app.h"
+#include "cli/image_info.h"
+#include "cli/template.h"
+#include "oci/store_tags.h"
+
+#include <stdio.h>
+
+static const struct command_help help = {
+    .usage = "cbuild inspect [OPTIONS] IMAGE...",
+    .summary = "Shows what is known of images as JSON, with docker's member names.",
+    .more = "--format takes a template: '{{.Id}}', '{{json .Config.Labels}}', '{{index .RepoDigests 0}}'.",
+};
+
+static int add_names(struct app *app, const struct descriptor *target, json_t *object, struct error **err)
+{
+    AUTO(store_tags_release) struct store_tags tags = { 0 };
+    if (store_tags_list(app->store, &tags, err) < 0)
+        return -1;
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    AUTO(strvec_release) struct strvec digests = STRVEC_INIT;
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(&target->digest, text);
+    for (size_t i = 0; i < tags.n_tags; i++) {
+        AUTO(reference_release) struct reference reference = { 0 };
+        if (!tags.tags[i].name || !digest_equal(&tags.tags[i].descriptor.digest, &target->digest))
+            continue;
+        if (reference_parse(tags.tags[i].name, &reference, err) < 0)
+            return -1;
+        strvec_take(&names, reference_familiar(&reference));
+        AUTO(free) char *repository = reference_familiar_repository(&reference);
+        AUTO(free) char *digest = xasprintf("%s@%s", repository, text);
+        if (!strvec_has(&digests, digest))
+            strvec_push(&digests, digest);
+    }
+    json_set(object, "RepoTags", json_from_strvec(&names));
+    json_set(object, "RepoDigests", json_from_strvec(&digests));
+    return 0;
+}
+
+static json_t *root_fs(const struct image_config *config)
+{
+    json_t *layers = json_array();
+    for (size_t i = 0; i < config->n_diff_ids; i++) {
+        char text[DIGEST_TEXT_SIZE];
+        digest_format(&config->diff_ids[i], text);
+        (void)json_array_append_new(layers, json_from_string(text));
+    }
+    json_t *object = json_object();
+    json_set(object, "Type", json_from_string("layers"));
+    json_set(object, "Layers", layers);
+    return object;
+}
+
+static json_t *text_or_empty(const char *text)
+{
+    return json_from_string(text ? text : "");
+}
+
+static int inspect(struct app *app, const char *name, json_t **ret, struct error **err)
+{
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    AUTO(image_release) struct image image = { 0 };
+    if (store_resolve(app->store, name, &target, NULL, err) < 0 ||
+        image_read(app->store, &target, NULL, &image, err) < 0)
+        return -1;
+    AUTO(json_decref) json_t *object = json_object();
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(&target.digest, text);
+    json_set(object, "Id", json_from_string(text));
+    if (add_names(app, &target, object, err) < 0)
+        return -1;
+    digest_format(&image.manifest.config.digest, text);
+    json_set(object, "ConfigDigest", json_from_string(text));
+    json_set(object, "Created", text_or_empty(image.config.created));
+    json_set(object, "Author", text_or_empty(image.config.author));
+    json_set(object, "Architecture", text_or_empty(image.config.platform.architecture));
+    if (image.config.platform.variant)
+        json_set(object, "Variant", text_or_empty(image.config.platform.variant));
+    json_set(object, "Os", text_or_empty(image.config.platform.os));
+    json_set(object, "Config", image_config_container_json(&image.config));
+    json_set(object, "RootFS", root_fs(&image.config));
+    uint64_t size;
+    if (image_unpacked_size(app->store, &image.manifest, &size, err) < 0)
+        return -1;
+    json_set(object, "Size", json_integer((json_int_t)size));
+    json_set(object, "Descriptor", descriptor_to_json(&image.descriptor));
+    *ret = TAKE(object);
+    return 0;
+}
+
+static int print(const json_t *images, const char *format, struct error **err)
+{
+    AUTO(strbuf_release) struct strbuf out = STRBUF_INIT;
+    size_t i;
+    json_t *image;
+    if (!format)
+        json_format_pretty(images, &out);
+    json_array_foreach (images, i, image) {
+        if (!format)
+            break;
+        if (template_expand(format, image, &out, err) < 0)
+            return -1;
+        strbuf_addc(&out, '\n');
+    }
+    if (!format)
+        strbuf_addc(&out, '\n');
+    (void)fwrite(out.data, 1, out.size, stdout);
+    return 0;
+}
+
+int cmd_inspect(struct app *app, char *const *argv, struct error **err)
+{
+    const char *format = NULL, *type = NULL;
+    const struct option options[] = {
+        OPT_STRING('f', "format", "TEMPLATE", &format, "print this of each image"),
+        OPT_STRING(0, "type", "image", &type, NULL), /* images are all there is */
+        APP_OPTIONS(app),
+        OPT_END(),
+    };
+    AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+    int parsed = options_parse(options, &help, argv, &operands, err);
+    if (parsed != 0)
+        return parsed < 0 ? -1 : 0;
+    if (options_check_operands(&help, &operands, 1, SIZE_MAX, err) < 0 || !app_store(app, err))
+        return -1;
+    AUTO(json_decref) json_t *images = json_array();
+    for (size_t i = 0; i < operands.n; i++) {
+        json_t *image = NULL;
+        if (inspect(app, operands.items[i], &image, err) < 0)
+            return -1;
+        (void)json_array_append_new(images, image);
+    }
+    return print(images, format, err);
+}

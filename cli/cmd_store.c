@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* prune, df, fsck: care of the store as a whole. */
+#include "base/fs.h"
+#include "cli/app.h"
+#include "cli/image_info.h"
+#include "oci/store_gc.h"
+#include "oci/store_tags.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+static const struct command_help prune_help = {
+    .usage = "cbuild prune [OPTIONS]",
+    .summary = "Removes images without a name and everything that nothing refers to.",
+};
+static const struct command_help df_help = {
+    .usage = "cbuild df",
+    .summary = "Shows what the store takes on disk.",
+};
+static const struct command_help fsck_help = {
+    .usage = "cbuild fsck [OPTIONS]",
+    .summary = "Verifies every blob of the store by its digest.",
+};
+
+static int remove_untagged(struct store *store, struct error **err)
+{
+    AUTO(store_tags_release) struct store_tags tags = { 0 };
+    if (store_tags_list(store, &tags, err) < 0)
+        return -1;
+    for (size_t i = 0; i < tags.n_tags; i++)
+        if (!tags.tags[i].name && store_tag_remove_untagged(store, &tags.tags[i].descriptor.digest, err) < 0)
+            return -1;
+    return 0;
+}
+
+int cmd_prune(struct app *app, char *const *argv, struct error **err)
+{
+    bool all = false, force = false;
+    const struct option options[] = {
+        OPT_FLAG('a', "all", &all, "forget the build cache too"),
+        OPT_FLAG('f', "force", &force, NULL), /* nothing is asked anyway */
+        APP_OPTIONS(app),
+        OPT_END(),
+    };
+    AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+    int parsed = options_parse(options, &prune_help, argv, &operands, err);
+    if (parsed != 0)
+        return parsed < 0 ? -1 : 0;
+    struct store_gc_result result = { 0 };
+    if (options_check_operands(&prune_help, &operands, 0, 0, err) < 0 || !app_store(app, err) ||
+        remove_untagged(app->store, err) < 0 ||
+        store_gc(app->store, all ? STORE_GC_RECORDS : 0, &result, err) < 0)
+        return -1;
+    char size[32];
+    format_size(result.size, size);
+    printf("Removed %llu blobs, %llu directory forms, %llu cache records\nTotal reclaimed space: %s\n",
+           (unsigned long long)result.n_blobs, (unsigned long long)result.n_forms,
+           (unsigned long long)result.n_records, size);
+    return 0;
+}
+
+/* Bytes on disk below a folder; a hard link counts each time. */
+static int add_tree_size(int dir_fd, const char *path, uint64_t *size, uint64_t *n, struct error **err)
+{
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    AUTO(close) int fd = fs_open(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, err);
+    if (fd < 0 || fs_list_fd(fd, &names, path, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names.n; i++) {
+        struct stat st;
+        int found = fs_stat(fd, names.items[i], &st, err);
+        if (found < 0)
+            return -1;
+        if (!found) /* removed by another process meanwhile */
+            continue;
+        *size += (uint64_t)st.st_blocks * 512;
+        (*n)++;
+        if (S_ISDIR(st.st_mode) && add_tree_size(fd, names.items[i], size, n, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int cmd_df(struct app *app, char *const *argv, struct error **err)
+{
+    static const struct {
+        const char *name;
+        enum store_dir dir;
+    } rows[] = {
+        { "Blobs", STORE_BLOBS },           { "Directory forms", STORE_LAYERS },
+        { "Entry lists", STORE_ENTRIES },   { "Cache records", STORE_CACHE_RECORDS },
+        { "Context records", STORE_CACHE_CONTEXTS }, { "Unfinished", STORE_PARTIAL },
+        { "Work in progress", STORE_TMP },
+    };
+    const struct option options[] = { APP_OPTIONS(app), OPT_END() };
+    AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+    int parsed = options_parse(options, &df_help, argv, &operands, err);
+    if (parsed != 0)
+        return parsed < 0 ? -1 : 0;
+    if (options_check_operands(&df_help, &operands, 0, 0, err) < 0 || !app_store(app, err))
+        return -1;
+    struct table table = { .n_columns = 3 };
+    strvec_push(&table.cells, "TYPE");
+    strvec_push(&table.cells, "TOTAL");
+    strvec_push(&table.cells, "SIZE");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint64_t size = 0, n = 0;
+        char text[32];
+        if (add_tree_size(store_dir_fd(app->store, rows[i].dir), ".", &size, &n, err) < 0) {
+            strvec_release(&table.cells);
+            return -1;
+        }
+        format_size(size, text);
+        strvec_push(&table.cells, rows[i].name);
+        strvec_pushf(&table.cells, "%llu", (unsigned long long)n);
+        strvec_push(&table.cells, text);
+    }
+    table_print(&table);
+    strvec_release(&table.cells);
+    return 0;
+}
+
+static void report_bad(void *data UNUSED, const struct digest *digest, const char *why)
+{
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(digest, text);
+    printf("%s: %s\n", text, why);
+}
+
+int cmd_fsck(struct app *app, char *const *argv, struct error **err)
+{
+    bool repair = false;
+    const struct option options[] = {
+        OPT_FLAG(0, "repair", &repair, "remove damaged blobs: they can be pulled or built again"),
+        APP_OPTIONS(app),
+        OPT_END(),
+    };
+    AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+    int parsed = options_parse(options, &fsck_help, argv, &operands, err);
+    if (parsed != 0)
+        return parsed < 0 ? -1 : 0;
+    struct store_fsck_result result = { 0 };
+    if (options_check_operands(&fsck_help, &operands, 0, 0, err) < 0 || !app_store(app, err) ||
+        store_fsck(app->store, repair, report_bad, NULL, &result, err) < 0)
+        return -1;
+    printf("%llu checked, %llu bad, %llu repaired\n", (unsigned long long)result.n_checked,
+           (unsigned long long)result.n_bad, (unsigned long long)result.n_repaired);
+    if (result.n_bad > result.n_repaired) {
+        error_set_(err, ERR_STORE, "%llu things in the store are damaged", (unsigned long long)result.n_bad);
+        error_hint(err, "run cbuild fsck --repair, then pull or build again");
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/app.h"
+#include "layers/compress.h"
+
+#include <stdio.h>
+
+static const struct command_help help = {
+    .usage = "cbuild version",
+    .summary = "Shows the versions of cbuild and of the codecs, which layer digests depend on.",
+};
+
+int cmd_version(struct app *app, char *const *argv, struct error **err)
+{
+    const struct option options[] = { APP_OPTIONS(app), OPT_END() };
+    AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+    int parsed = options_parse(options, &help, argv, &operands, err);
+    if (parsed != 0)
+        return parsed < 0 ? -1 : 0;
+    printf("cbuild %s\n", CBUILD_VERSION);
+    for (int kind = COMPRESSION_GZIP; kind <= COMPRESSION_ZSTD; kind++) {
+        struct compression compression = { .kind = (enum compression_kind)kind };
+        AUTO(free) char *codec = compression_codec_version(&compression);
+        printf("%s\n", codec);
+    }
+    return 0;
+}

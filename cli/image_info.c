@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/image_info.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "layers/entries.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int layer_unpacked_size(struct store *store, const struct descriptor *blob, uint64_t *ret, struct error **err)
+{
+    *ret = 0;
+    if (!store_has_blob(store, &blob->digest, NULL))
+        return 0;
+    AUTO(entries_release) struct entries entries = { 0 };
+    AUTO(error_free) struct error *missing = NULL; /* no list yet: make it */
+    if (entries_read(store, &blob->digest, &entries, &missing) < 0 &&
+        entries_scan(store, &blob->digest, &entries, err) < 0)
+        return -1;
+    for (size_t i = 0; i < entries.list.n_entries; i++)
+        if (entries.list.entries[i].type == ENTRY_FILE)
+            *ret += entries.list.entries[i].size;
+    return 0;
+}
+
+int image_unpacked_size(struct store *store, const struct manifest *manifest, uint64_t *ret, struct error **err)
+{
+    *ret = 0;
+    for (size_t i = 0; i < manifest->n_layers; i++) {
+        uint64_t size;
+        if (layer_unpacked_size(store, &manifest->layers[i], &size, err) < 0)
+            return -1;
+        *ret += size;
+    }
+    return 0;
+}
+
+void format_size(uint64_t size, char out[32])
+{
+    static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB" };
+    double value = (double)size;
+    size_t unit = 0;
+    for (; value >= 1000.0 && unit + 1 < ARRAY_SIZE(units); unit++)
+        value /= 1000.0;
+    (void)snprintf(out, 32, "%.3g%s", value, units[unit]);
+}
+
+void format_age(const char *created, char out[64])
+{
+    int64_t seconds;
+    AUTO(error_free) struct error *bad = NULL; /* a time that can't be read is shown as none */
+    if (!created || clock_parse(created, &seconds, NULL, &bad) < 0) {
+        (void)snprintf(out, 64, "N/A");
+        return;
+    }
+    int64_t age = clock_now() - seconds;
+    if (age < 0)
+        age = 0;
+    static const struct {
+        int64_t below, unit;
+        const char *one, *many;
+    } steps[] = {
+        { 1, 1, "Less than a second", "seconds" },
+        { 60, 1, "1 second", "seconds" },
+        { 120, 60, "About a minute", "minutes" },
+        { 3600, 60, NULL, "minutes" },
+        { 7200, 3600, "About an hour", "hours" },
+        { 48 * 3600, 3600, NULL, "hours" },
+        { 14 * 86400, 86400, NULL, "days" },
+        { 60 * 86400, 7 * 86400, NULL, "weeks" },
+        { 730 * 86400, 30 * 86400, NULL, "months" },
+        { INT64_MAX, 365 * 86400, NULL, "years" },
+    };
+    size_t i = 0;
+    while (age >= steps[i].below)
+        i++;
+    int64_t n = age / steps[i].unit;
+    if (steps[i].one && n <= 1)
+        (void)snprintf(out, 64, "%s ago", steps[i].one);
+    else
+        (void)snprintf(out, 64, "%lld %s ago", (long long)n, steps[i].many);
+}
+
+void table_print(const struct table *table)
+{
+    size_t *widths = xcalloc(table->n_columns, sizeof(*widths));
+    for (size_t i = 0; i < table->cells.n; i++) {
+        size_t size = strlen(table->cells.items[i]);
+        if (size > widths[i % table->n_columns])
+            widths[i % table->n_columns] = size;
+    }
+    for (size_t i = 0; i < table->cells.n; i++) {
+        bool last = i % table->n_columns == table->n_columns - 1;
+        if (last)
+            printf("%s\n", table->cells.items[i]);
+        else
+            printf("%-*s   ", (int)widths[i % table->n_columns], table->cells.items[i]);
+    }
+    free(widths);
+}
