@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Path patterns: those of COPY sources (glob_*) and those of .dockerignore,
- * --exclude and --parents (pattern_list_*). Pure.
+ * --exclude and --parents (pattern_list_*). Pure. (glob.h holds one compiled pattern.)
  *
  * Patterns of a list: `*`, `?`, `[...]` don't match a slash, `**` matches any number of
  * directories, `\` escapes, `!` in front negates. They are anchored at the root. The
@@ -46,6 +46,13 @@ int pattern_list_new(const struct strvec *patterns, struct pattern_list **ret,
 void pattern_list_free(struct pattern_list *list);
 DEFINE_AUTO(struct pattern_list, pattern_list_free)
 size_t pattern_list_size(const struct pattern_list *list);
+
+/* A pattern of the list, cleaned, with its "!"; and its line in the file it came from (0: unknown).
+ */
+const char *pattern_list_text(const struct pattern_list *list, int index);
+size_t pattern_list_line(const struct pattern_list *list, int index);
+/* lines[i] is where the i-th pattern of the list given stands; dockerignore_parse() does it. */
+void pattern_list_set_lines(struct pattern_list *list, const size_t *lines);
 
 struct pattern_verdict {
     bool matched; /* the last pattern that matches is no negation */

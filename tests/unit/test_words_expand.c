@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/words.h"
 
-#include "tests/unit/conformance.h"
+#include "tests/unit/language_data.h"
 
 struct env {
     const json_t *object; /* name to value */
