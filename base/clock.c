@@ -94,8 +94,8 @@ static bool civil_is_valid(const struct civil *c)
 
 static int64_t seconds_of_civil(const struct civil *c)
 {
-    return days_of_civil(c->year, c->month, c->day) * DAY_SECONDS + c->hour * 3600 +
-           c->minute * 60 + c->second;
+    int64_t hours = days_of_civil(c->year, c->month, c->day) * 24 + c->hour;
+    return (hours * 60 + c->minute) * 60 + c->second;
 }
 
 static int64_t clamp(int64_t seconds)
