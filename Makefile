@@ -91,6 +91,42 @@ require-packages:
 
 -include .ci/targets.mk
 
+# --- set-up, tests, demonstration
+
+.PHONY: deps deps-peers deps-lint
+deps:
+	@.ci/deps build test
+deps-peers: deps
+	@.ci/deps peers
+deps-lint:
+	@.ci/deps lint
+
+E2E := $(wildcard tests/e2e/test_*.sh)
+SETTING ?= $(if $(filter 0,$(shell id -u)),root,user)
+TESTS = $(addprefix $(O)/unit/,$(UNIT)) $(E2E) tests/conformance/run.py
+test_env = CBUILD=$(abspath $(O)/cbuild) FAULT_SO=$(abspath $(O)/tests/fault.so) \
+    FAULT_PROBE=$(abspath $(O)/tests/fault-probe) FAULT_NO_MALLOC=$(filter asan tsan,$(MODE)) MODE=$(MODE)
+
+# In a make of its own, since pkg-config finds what deps installs.
+.PHONY: check check-run check-real check-real-run
+check: deps
+	@$(MAKE) --no-print-directory check-run
+check-run: check-arrows $(O)/cbuild unit-tests $(O)/tests/fault.so $(O)/tests/fault-probe $(addprefix $(O)/fuzz/,$(FUZZ))
+	@$(test_env) tests/run --jobs $(JOBS) --setting $(SETTING) tests/fault/test_fault.sh \
+	    $(addprefix $(O)/fuzz/,$(FUZZ)) $(TESTS)
+
+# Real inputs: Debian and npm packages from their mirrors, kept in build/cache. Needs deps-peers.
+check-real: deps-peers
+	@$(MAKE) --no-print-directory check-real-run
+check-real-run: $(O)/cbuild
+	@$(test_env) tests/run --setting $(SETTING) $(wildcard tests/real/test_*.sh)
+
+.PHONY: demo demo-run
+demo: deps
+	@$(MAKE) --no-print-directory demo-run
+demo-run: $(O)/cbuild
+	@CBUILD=$(abspath $(O)/cbuild) tests/demo.sh
+
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)
