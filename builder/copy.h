@@ -4,7 +4,8 @@
  * key, and from there to a changeset on a destination tree.
  *
  * Two phases, so that a cached step never touches the destination:
- *   1. copy_new(): finds the sources, hashes what the key needs (context files), reports the missing ones.
+ *   1. copy_new(): finds the sources, hashes what the key needs (context files), reports the
+ * missing ones.
  *   2. copy_changeset(): owners, modes, destination rules against the tree below.
  *
  * DOCKERFILE.md sections 6 and 11
@@ -30,7 +31,8 @@ struct copy_file { /* a heredoc, or a downloaded file of ADD */
 struct copy_spec {
     bool is_add;
     struct context *context; /* sources are in it (borrowed, must outlive the changeset); or */
-    struct tree *from;       /* in this tree (borrowed: referenced by the copy); or neither: only `files` */
+    struct tree *from;       /* in this tree (referenced by the copy); or neither: only `files` */
+    struct store *store;     /* where unpacked archives are spooled; NULL: the context's store */
     const struct strvec *sources; /* expanded words, as written */
     const struct copy_file *files;
     size_t n_files;
@@ -41,9 +43,9 @@ struct copy_spec {
     const struct strvec *excludes;
     bool parents;
     bool link;
-    bool no_unpack;        /* ADD --unpack=false */
-    int64_t now;           /* time of created parents: the build's, or the epoch */
-    bool clamp_times;      /* times later than now become it */
+    bool no_unpack;   /* ADD --unpack=false */
+    int64_t now;      /* time of created parents: the build's, or the epoch */
+    bool clamp_times; /* times later than now become it */
     /* warnings: "directory /new/dir gets mode 0644"; text is borrowed */
     void (*warn)(void *data, const char *text);
     void *warn_data;
@@ -52,27 +54,33 @@ struct copy_spec {
 struct copy;
 
 /*
- * Phase 1. ERR_NOT_FOUND: a literal source is absent, excluded (by which rule), or differs in case (the hint says so).
- * The spec's strings may go away afterwards; context, from, files' content must outlive the copy.
+ * Phase 1. ERR_NOT_FOUND: a literal source is absent, excluded (by which rule), or differs in case
+ * (the hint says so). Sources in a tree are looked for in phase 2 only: a cached step doesn't need
+ * its entries. ERR_SYNTAX: a pattern, mode or flag that makes no sense.
+ * The spec's strings may go away afterwards; context and files' content must outlive the copy.
  */
 struct copy *copy_new(const struct copy_spec *spec, struct error **err);
 void copy_free(struct copy *copy);
 DEFINE_AUTO(struct copy, copy_free)
 
 /*
- * Adds what the key needs: for context sources each file's type, mode, owner, digest, link, capability under its
- * path relative to the source; for trees only the source words (the caller adds the tree's identity); for
- * `files` name, mode and digest; and destination, chown, chmod, flags.
+ * Adds what the key needs: for context sources each entry's type, mode, owner, digest, link,
+ * capability under its path in the context; for trees only the source words (the caller adds the
+ * tree's identity); for `files` name, mode and digest; and destination, chown, chmod, flags. Never
+ * a time.
  */
 int copy_add_inputs(struct copy *copy, struct inputs *inputs, struct error **err) WARN_UNUSED;
 
 /*
- * Phase 2, once: the changeset on `below`. The changeset keeps what it needs of the copy (which may be freed).
+ * Phase 2, once: the changeset on `below`. It keeps what it needs: the copy and `files` may go; the
+ * context must outlive it. ERR_EXISTS: the destination has something of another kind there;
+ * ERR_NOT_FOUND: --chown names somebody unknown; else as copy_new().
  */
-int copy_changeset(struct copy *copy, struct tree *below, struct changeset *ret, struct error **err) WARN_UNUSED;
+int copy_changeset(struct copy *copy, struct tree *below, struct changeset *ret,
+                   struct error **err) WARN_UNUSED;
 
 /* WORKDIR: the missing directories of an absolute path, owned by uid:gid; may be empty. */
-int copy_workdir_changeset(struct tree *below, const char *path, uint32_t uid, uint32_t gid, int64_t now,
-                           struct changeset *ret, struct error **err) WARN_UNUSED;
+int copy_workdir_changeset(struct tree *below, const char *path, uint32_t uid, uint32_t gid,
+                           int64_t now, struct changeset *ret, struct error **err) WARN_UNUSED;
 
 #endif

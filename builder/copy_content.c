@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/copy_content.h"
+
+#include "base/array.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+#define COMPARE_SIZE (64 * 1024)
+
+enum content_kind { CONTENT_CONTEXT, CONTENT_TREE, CONTENT_MEMORY, CONTENT_RANGE };
+
+struct place {
+    enum content_kind kind;
+    union {
+        struct {
+            struct context *context; /* borrowed */
+            uint64_t number;
+        };
+        struct {
+            struct tree *tree;
+            struct tree_entry entry;
+        };
+        struct {
+            void *data;
+            size_t size;
+        };
+        struct {
+            int fd; /* one of fds */
+            uint64_t offset;
+        };
+    };
+};
+
+struct copy_content {
+    struct place *places;
+    size_t n_places, places_capacity;
+    int *fds;
+    size_t n_fds, fds_capacity;
+};
+
+struct copy_content *copy_content_new(void)
+{
+    return NEW(struct copy_content);
+}
+
+static void place_release(struct place *place)
+{
+    switch (place->kind) {
+    case CONTENT_TREE:
+        tree_entry_release(&place->entry);
+        tree_unref(place->tree);
+        break;
+    case CONTENT_MEMORY:
+        free(place->data);
+        break;
+    case CONTENT_CONTEXT:
+    case CONTENT_RANGE:
+        break;
+    }
+}
+
+void copy_content_free(struct copy_content *content)
+{
+    if (!content)
+        return;
+    for (size_t i = 0; i < content->n_places; i++)
+        place_release(&content->places[i]);
+    for (size_t i = 0; i < content->n_fds; i++)
+        close_auto(&content->fds[i]);
+    free(content->places);
+    free(content->fds);
+    free(content);
+}
+
+uint64_t copy_content_add_context(struct copy_content *content, struct context *context,
+                                  uint64_t number)
+{
+    struct place *place = ARRAY_PUSH(content, places);
+    place->kind = CONTENT_CONTEXT;
+    place->context = context;
+    place->number = number;
+    return content->n_places;
+}
+
+uint64_t copy_content_add_tree(struct copy_content *content, struct tree *tree,
+                               const struct tree_entry *from)
+{
+    struct place *place = ARRAY_PUSH(content, places);
+    place->kind = CONTENT_TREE;
+    place->tree = tree_ref(tree);
+    place->entry = *from;
+    place->entry.path = xstrdup(from->path);
+    return content->n_places;
+}
+
+uint64_t copy_content_add_memory(struct copy_content *content, const void *data, size_t size)
+{
+    struct place *place = ARRAY_PUSH(content, places);
+    place->kind = CONTENT_MEMORY;
+    place->data = xmemdup(data, size);
+    place->size = size;
+    return content->n_places;
+}
+
+uint64_t copy_content_add_range(struct copy_content *content, int fd, uint64_t offset)
+{
+    struct place *place = ARRAY_PUSH(content, places);
+    place->kind = CONTENT_RANGE;
+    place->fd = fd;
+    place->offset = offset;
+    return content->n_places;
+}
+
+void copy_content_own_fd(struct copy_content *content, int fd)
+{
+    *ARRAY_PUSH(content, fds) = fd;
+}
+
+struct source *copy_content_open(struct copy_content *content, const struct entry *entry,
+                                 struct error **err)
+{
+    const struct place *place = &content->places[entry->content - 1];
+    switch (place->kind) {
+    case CONTENT_CONTEXT: {
+        struct entry there = { .size = entry->size, .content = place->number };
+        return context_open_file(place->context, &there, err);
+    }
+    case CONTENT_TREE:
+        return tree_open(place->tree, &place->entry, err);
+    case CONTENT_MEMORY:
+        return source_memory_new(place->data, place->size);
+    case CONTENT_RANGE:
+        break;
+    }
+    return source_range_new(place->fd, place->offset, entry->size, entry->path);
+}
+
+static struct source *open_entry(void *data, const struct entry *entry, struct error **err)
+{
+    return copy_content_open(data, entry, err);
+}
+
+static void free_content(void *data)
+{
+    copy_content_free(data);
+}
+
+const struct changeset_ops copy_content_ops = { open_entry, free_content };
+
+int copy_content_equal(struct source *a, struct source *b, bool *ret, struct error **err)
+{
+    AUTO(free) char *x = xmalloc(COMPARE_SIZE);
+    AUTO(free) char *y = xmalloc(COMPARE_SIZE);
+    for (;;) {
+        ssize_t n = source_read_full(a, x, COMPARE_SIZE, err);
+        ssize_t m = n < 0 ? -1 : source_read_full(b, y, COMPARE_SIZE, err);
+        if (m < 0)
+            return -1;
+        *ret = n == m && memcmp(x, y, (size_t)n) == 0;
+        if (!*ret || n == 0)
+            return 0;
+    }
+}

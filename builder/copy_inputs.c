@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a COPY's cache key is made of. The content of context files is asked of the stat records
+ * first; what they don't know is read, by several threads where that is worth it.
+ */
+#include "base/array.h"
+#include "base/hashmap.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "builder/copy_internal.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#define POOL_FROM_FILES 8
+#define POOL_FROM_BYTES (1024 * 1024)
+
+/* --- hashing --- */
+
+struct hashing {
+    struct context *context;
+    const struct entry **entries;
+    size_t n_entries, entries_capacity;
+    uint64_t size;
+    atomic_size_t next;
+};
+
+static void hashing_release(struct hashing *hashing)
+{
+    free(hashing->entries);
+}
+DEFINE_AUTO_STRUCT(struct hashing, hashing_release)
+
+static int hash_some(void *data, struct error **err)
+{
+    struct hashing *hashing = data;
+    for (;;) {
+        size_t i = atomic_fetch_add(&hashing->next, 1);
+        if (i >= hashing->n_entries)
+            return 0;
+        uint8_t digest[SHA256_SIZE]; /* the context remembers it */
+        if (context_digest(hashing->context, hashing->entries[i], digest, err) < 0)
+            return -1;
+    }
+}
+
+static int hash_all(struct hashing *hashing, struct error **err)
+{
+    if (hashing->n_entries <= POOL_FROM_FILES && hashing->size <= POOL_FROM_BYTES)
+        return hash_some(hashing, err);
+    AUTO(pool_free) struct pool *pool = pool_new(0);
+    AUTO(pool_group_free) struct pool_group *group = pool_group_new(pool);
+    for (unsigned i = 0; i < pool_n_threads(pool); i++)
+        pool_submit(group, hash_some, NULL, hashing);
+    return pool_group_wait(group, err);
+}
+
+static int hash_files(struct copy *copy, struct error **err)
+{
+    AUTO(hashing_release) struct hashing hashing = { .context = copy->context };
+    for (size_t i = 0; i < copy->sources.n_list; i++) {
+        const struct copy_source *source = &copy->sources.list[i];
+        for (size_t k = 0; k < source->n_items; k++) {
+            const struct entry *entry = &source->items[k].entry;
+            uint8_t digest[SHA256_SIZE];
+            if (entry->type != ENTRY_FILE || context_known_digest(copy->context, entry, digest))
+                continue;
+            *ARRAY_PUSH(&hashing, entries) = entry;
+            hashing.size += entry->size;
+        }
+    }
+    return hash_all(&hashing, err);
+}
+
+/* --- items --- */
+
+static void add_xattrs(const struct entry *entry, struct strbuf *value)
+{
+    for (size_t i = 0; i < entry->n_xattrs; i++) {
+        strbuf_addf(value, " %s=", entry->xattrs[i].name);
+        for (size_t k = 0; k < entry->xattrs[i].size; k++)
+            strbuf_addf(value, "%02x", entry->xattrs[i].value[k]);
+    }
+}
+
+static int add_digest(struct copy *copy, const struct entry *entry, struct strbuf *value,
+                      struct error **err)
+{
+    uint8_t digest[SHA256_SIZE];
+    char hex[SHA256_HEX_SIZE];
+    if (context_digest(copy->context, entry, digest, err) < 0)
+        return -1;
+    sha256_hex(digest, hex);
+    strbuf_addf(value, " sha256:%s", hex);
+    return 0;
+}
+
+static char type_letter(enum entry_type type)
+{
+    switch (type) {
+    case ENTRY_DIRECTORY:
+        return 'd';
+    case ENTRY_SYMLINK:
+        return 'l';
+    case ENTRY_CHAR:
+        return 'c';
+    case ENTRY_BLOCK:
+        return 'b';
+    case ENTRY_FIFO:
+        return 'p';
+    case ENTRY_FILE:
+    case ENTRY_HARDLINK:
+    case ENTRY_WHITEOUT:
+    case ENTRY_OPAQUE:
+        break;
+    }
+    return 'f';
+}
+
+/* The first name of a file that has several, for the others. */
+static void add_other_name(struct hashmap *names, const struct source_item *item, const char *name,
+                           struct strbuf *value)
+{
+    if (!item->link_key)
+        return;
+    const char *first = hashmap_get(names, item->link_key);
+    if (first)
+        strbuf_addf(value, " link:%s", first);
+    else
+        hashmap_put(names, item->link_key, xstrdup(name));
+}
+
+static int add_item(struct copy *copy, const struct copy_source *source,
+                    const struct source_item *item, struct hashmap *names, struct inputs *inputs,
+                    struct error **err)
+{
+    const struct entry *entry = &item->entry;
+    AUTO(free)
+    char *name =
+        xasprintf("%s%s%s", source->path, source->path[0] && item->path[0] ? "/" : "", item->path);
+    AUTO(strbuf_release) struct strbuf value = STRBUF_INIT;
+    strbuf_addf(&value, "%c", type_letter(entry->type));
+    /* what a copied directory itself looks like doesn't count: the destination keeps or makes its
+     * own */
+    bool is_top = item == source->items && entry->type == ENTRY_DIRECTORY;
+    if (entry->type != ENTRY_SYMLINK && !is_top)
+        strbuf_addf(&value, " %04o", entry->mode);
+    if (!is_top)
+        strbuf_addf(&value, " %u:%u", entry->uid, entry->gid);
+    if (entry->type == ENTRY_SYMLINK)
+        strbuf_addf(&value, " %s", entry->link);
+    if (entry->type == ENTRY_CHAR || entry->type == ENTRY_BLOCK)
+        strbuf_addf(&value, " %u,%u", entry->dev_major, entry->dev_minor);
+    if (entry->type == ENTRY_FILE && add_digest(copy, entry, &value, err) < 0)
+        return -1;
+    add_xattrs(entry, &value);
+    add_other_name(names, item, name, &value);
+    inputs_add(inputs, "file", name[0] ? name : ".", value.data);
+    return 0;
+}
+
+static int add_context_sources(struct copy *copy, struct inputs *inputs, struct error **err)
+{
+    if (hash_files(copy, err) < 0)
+        return -1;
+    size_t at = 0;
+    for (size_t word = 0; word < copy->words.n; word++) {
+        AUTO(hashmap_release) struct hashmap names = HASHMAP_INIT(free);
+        if (at == copy->word_ends[word])
+            inputs_add(inputs, "source", copy->words.items[word], "nothing");
+        for (; at < copy->word_ends[word]; at++) {
+            const struct copy_source *source = &copy->sources.list[at];
+            for (size_t i = 0; i < source->n_items; i++)
+                if (add_item(copy, source, &source->items[i], &names, inputs, err) < 0)
+                    return -1;
+        }
+    }
+    return 0;
+}
+
+static int hash_fd(const struct copy_file *file, uint8_t out[SHA256_SIZE], struct error **err)
+{
+    AUTO(source_free)
+    struct source *source = source_range_new(file->fd, 0, file->size, file->name);
+    AUTO(sink_free) struct sink *sink = sink_sha256_new(NULL, out, NULL);
+    if (source_pump(source, sink, NULL, err) < 0)
+        return -1;
+    return sink_finish(sink, err);
+}
+
+static int add_files(const struct copy *copy, struct inputs *inputs, struct error **err)
+{
+    for (size_t i = 0; i < copy->n_files; i++) {
+        const struct copy_file *file = &copy->files[i];
+        uint8_t digest[SHA256_SIZE];
+        char hex[SHA256_HEX_SIZE];
+        if (file->data)
+            sha256_of(file->data, file->size, digest);
+        else if (hash_fd(file, digest, err) < 0)
+            return -1;
+        sha256_hex(digest, hex);
+        AUTO(free)
+        char *value =
+            xasprintf("f %04o 0:0 sha256:%s%s", file->mode, hex, file->unpack ? " unpack" : "");
+        inputs_add(inputs, "inline", file->name ? file->name : "", value);
+    }
+    return 0;
+}
+
+int copy_add_inputs(struct copy *copy, struct inputs *inputs, struct error **err)
+{
+    AUTO(free)
+    char *destination = xasprintf("/%s%s", copy->destination, copy->to_directory ? "/" : "");
+    inputs_add(inputs, "copy", copy->is_add ? "ADD" : "COPY", destination);
+    const struct {
+        const char *name;
+        const char *value;
+    } options[] = {
+        { "chown", copy->chown },
+        { "chmod", copy->chmod_text },
+        { "parents", copy->parents ? "yes" : NULL },
+        { "link", copy->link ? "yes" : NULL },
+        { "unpack", copy->no_unpack ? "no" : NULL },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+        if (options[i].value)
+            inputs_add(inputs, "option", options[i].name, options[i].value);
+    for (size_t i = 0; i < copy->excludes.n; i++)
+        inputs_add(inputs, "option", "exclude", copy->excludes.items[i]);
+    if (copy->context && add_context_sources(copy, inputs, err) < 0)
+        return -1;
+    for (size_t i = 0; copy->from && i < copy->words.n; i++)
+        inputs_add(inputs, "source", copy->words.items[i], "");
+    return add_files(copy, inputs, err);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the source words of a COPY to what they name.
+ *
+ * Words are cleaned beneath the root ("/", ".." and a trailing slash mean nothing), matched element
+ * by element, top-level links are followed inside the root; a directory brings what is in it. With
+ * `parents` the word is a pattern below its pivot "/./" and keeps the directories on the way.
+ *
+ * DOCKERFILE.md section 6, "Sources", "--parents", "--exclude". Internal to copy*.c.
+ */
+#ifndef CBUILD_BUILDER_COPY_SOURCES_H
+#define CBUILD_BUILDER_COPY_SOURCES_H
+
+#include "builder/copy_view.h"
+#include "builder/pattern.h"
+
+/* One thing that a word named. */
+struct copy_source {
+    char *name;                /* its last element: what a file is called in a directory */
+    char *path;                /* from the view's root, links not followed */
+    struct source_item *items; /* items[0] is the thing itself; a directory's content follows */
+    size_t n_items, items_capacity;
+    bool keeps_top; /* --parents: items[0] is the pivot, whose own attributes don't count */
+};
+
+struct copy_sources {
+    struct copy_source *list;
+    size_t n_list, list_capacity;
+};
+
+void copy_sources_release(struct copy_sources *sources);
+DEFINE_AUTO_STRUCT(struct copy_sources, copy_sources_release)
+
+/*
+ * Appends what `word` names. excludes: NULL: none.
+ * ERR_NOT_FOUND: a literal word names nothing; the message says whether it is excluded, the hint
+ * which name differs in case or is similar. ERR_SYNTAX: malformed pattern.
+ */
+int copy_sources_find(struct copy_view *view, const char *word, bool parents,
+                      const struct pattern_list *excludes, struct copy_sources *ret,
+                      struct error **err) WARN_UNUSED;
+
+#endif
