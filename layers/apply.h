@@ -15,24 +15,32 @@ struct form_writer;
 struct tree;
 
 /*
- * below: the chain beneath (NULL: nothing): implied parents get its attributes, hard links into it are
- * copied from it. Borrowed until free.
+ * below: the chain beneath (NULL: nothing): implied parents get its attributes, hard links into it
+ * are copied from it. Borrowed until free.
  */
 struct form_writer *form_writer_new(struct store *store, struct tree *below, struct error **err);
-int form_writer_entry(struct form_writer *form, const struct entry *entry, struct error **err) WARN_UNUSED;
-int form_writer_data(struct form_writer *form, const void *data, size_t size, struct error **err) WARN_UNUSED;
+int form_writer_entry(struct form_writer *form, const struct entry *entry,
+                      struct error **err) WARN_UNUSED;
+int form_writer_data(struct form_writer *form, const void *data, size_t size,
+                     struct error **err) WARN_UNUSED;
+/* No entry follows: completes links and directories. Called by commit where it wasn't before. */
+int form_writer_finish(struct form_writer *form, struct error **err) WARN_UNUSED;
+/* After finish: it left out parents or links into a lower layer, so commit names it by chain_id. */
+bool form_writer_needs_chain(const struct form_writer *form);
 /*
- * Completes and names it: d-diff_id when it needed nothing from below, else c-chain_id. Another process that
- * was first wins silently. Returns an O_PATH fd of the form.
+ * Completes and names it: d-diff_id when it needed nothing from below, else c-chain_id. Another
+ * process that was first wins silently. chain_id may be unset where it isn't needed. Returns an
+ * O_PATH fd of the form.
  */
-int form_writer_commit(struct form_writer *form, const struct digest *diff_id, const struct digest *chain_id,
-                       struct error **err) WARN_UNUSED;
+int form_writer_commit(struct form_writer *form, const struct digest *diff_id,
+                       const struct digest *chain_id, struct error **err) WARN_UNUSED;
 /* Without commit: removes it. */
 void form_writer_free(struct form_writer *form);
 DEFINE_AUTO(struct form_writer, form_writer_free)
 
 /*
- * A plain tree (no overlay marks) at dir_fd from a chain: for `export`, tests and --output type=local.
+ * A plain tree (no overlay marks) at dir_fd from a chain: for `export`, tests and --output
+ * type=local.
  */
 int apply_tree(struct tree *tree, int dir_fd, struct error **err) WARN_UNUSED;
 

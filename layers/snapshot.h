@@ -3,10 +3,12 @@
  * Directory forms of layers, in overlay format: whiteout = char 0:0, opaque =
  * user.overlay.opaque. A cache, never a truth: made again from verified blobs.
  *
- * They live under layers/FORM/NAME; FORM tells the xattr prefix and id map ("u-root" for root). NAME:
- *   d-HEX   made by applying the tar with this diff_id, complete in itself
- *   c-HEX   chain_id: a RUN's upper, or a tar that leaves out parents or links into a lower layer
- *   p-...   private: work in progress, or a RUN's upper whose chain_id isn't known yet; its process holds a lock
+ * They live under layers/FORM/NAME; FORM tells the xattr prefix and id map ("u-root" for root; an
+ * ordinary user's "u-plain" hold no owners, devices and whiteouts: good for reading content only).
+ * NAME: d-HEX   made by applying the tar with this diff_id, complete in itself c-HEX   chain_id: a
+ * RUN's upper, or a tar that leaves out parents or links into a lower layer p-...   private: work
+ * in progress, or a RUN's upper whose chain_id isn't known yet; its process holds a lock
+ *           (private_form.h)
  */
 #ifndef CBUILD_LAYERS_SNAPSHOT_H
 #define CBUILD_LAYERS_SNAPSHOT_H
@@ -14,9 +16,19 @@
 #include "oci/store.h"
 
 struct snapshot;
+struct tree;
 
-/* A private, empty upper with a fresh work directory beside it, for one RUN. */
+/*
+ * A private, empty upper with a fresh work directory beside it, for one RUN. The fds may be used by
+ * any thread; the other calls are the owner's.
+ */
 struct snapshot *snapshot_new(struct store *store, struct error **err);
+/*
+ * The merged root directory has the attributes of the topmost one, the upper: gives it those that
+ * "/" has in `below`. Before it is mounted; without this it is 0755, 0:0.
+ */
+int snapshot_adopt_root(struct snapshot *snapshot, struct tree *below,
+                        struct error **err) WARN_UNUSED;
 /* O_PATH|O_DIRECTORY; belong to the snapshot. */
 int snapshot_upper_fd(const struct snapshot *snapshot);
 int snapshot_work_fd(const struct snapshot *snapshot);
@@ -25,12 +37,13 @@ char *snapshot_upper_path(const struct snapshot *snapshot);
 /* The RUN is over: the work directory goes. */
 int snapshot_seal(struct snapshot *snapshot, struct error **err) WARN_UNUSED;
 /* Gives it its final name c-HEX; where that exists, ours stays private and is removed at free. */
-int snapshot_name(struct snapshot *snapshot, const struct digest *chain_id, struct error **err) WARN_UNUSED;
+int snapshot_name(struct snapshot *snapshot, const struct digest *chain_id,
+                  struct error **err) WARN_UNUSED;
 /* Removes what is still private. */
 void snapshot_free(struct snapshot *snapshot);
 DEFINE_AUTO(struct snapshot, snapshot_free)
 
-/* An existing form: an O_PATH fd, or -1 with *err NULL when there is none. */
+/* An existing form, leased: an O_PATH fd, or -1 with *err NULL when there is none. */
 int snapshot_find(struct store *store, const struct digest *diff_id, const struct digest *chain_id,
                   struct error **err) WARN_UNUSED;
 

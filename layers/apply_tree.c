@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fs.h"
+#include "base/hashmap.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "layers/apply.h"
+#include "layers/attributes.h"
+#include "layers/private_form.h"
+#include "layers/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* Directories wait in a list instead of on the stack: neither depth nor open files grow. */
+struct plain {
+    struct tree *tree;
+    int root_fd;
+    bool owners;
+    struct strvec directories; /* made, to be filled; parents before children */
+    struct hashmap files;      /* "LAYER/PATH" of a file → where it stands: for hard links */
+};
+
+static void plain_release(struct plain *plain)
+{
+    strvec_release(&plain->directories);
+    hashmap_release(&plain->files);
+}
+
+DEFINE_AUTO_STRUCT(struct plain, plain_release)
+
+static int open_directory(struct plain *plain, const char *path, struct error **err)
+{
+    return fs_open_beneath(plain->root_fd, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, err);
+}
+
+static int write_file(struct plain *plain, int parent, const char *name,
+                      const struct tree_entry *file, struct error **err)
+{
+    AUTO(close) int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_errno(err, "making %s", name);
+    if (file->entry->size) {
+        AUTO(source_free) struct source *source = tree_open(plain->tree, file, err);
+        AUTO(sink_free) struct sink *sink = sink_fd_new(fd, name);
+        if (!source || source_pump(source, sink, NULL, err) < 0 || sink_finish(sink, err) < 0)
+            return -1;
+    }
+    if (attributes_set_file(fd, file->entry, plain->owners, 0600, err) < 0)
+        return -1;
+    return io_close(&fd, name, err);
+}
+
+static int write_node(struct plain *plain, int parent, const char *name, const struct entry *entry,
+                      struct error **err)
+{
+    int made;
+    bool is_device = entry->type == ENTRY_CHAR || entry->type == ENTRY_BLOCK;
+    if (entry->type == ENTRY_SYMLINK)
+        made = symlinkat(entry->link, parent, name);
+    else if (entry->type == ENTRY_FIFO)
+        made = mkfifoat(parent, name, 0600);
+    else
+        made = mknodat(parent, name, 0600 | (entry->type == ENTRY_CHAR ? S_IFCHR : S_IFBLK),
+                       makedev(entry->dev_major, entry->dev_minor));
+    if (made < 0 && is_device && errno == EPERM)
+        return 0;
+    if (made < 0)
+        return error_errno(err, "making %s", name);
+    return attributes_set_node(parent, name, entry, plain->owners, err);
+}
+
+/* 1: was linked to what stands already */
+static int link_file(struct plain *plain, int parent, const char *name, const char *there,
+                     struct error **err)
+{
+    AUTO(free) char *dir = path_dir(there);
+    AUTO(close) int fd = open_directory(plain, dir, err);
+    if (fd < 0)
+        return -1;
+    if (linkat(fd, path_base(there), parent, name, 0) == 0)
+        return 1;
+    /* a device that was left out, or more names than the file system allows: a file of its own */
+    return errno == ENOENT || errno == EMLINK ? 0 : error_errno(err, "linking %s", name);
+}
+
+static int write_thing(struct plain *plain, int parent, const char *name,
+                       const struct tree_entry *found, struct error **err)
+{
+    AUTO(tree_entry_release) struct tree_entry file = { 0 };
+    if (tree_resolve_hardlink(plain->tree, found, &file, err) < 0)
+        return -1;
+    AUTO(free) char *key = xasprintf("%zu/%s", file.layer, file.path);
+    const char *there = hashmap_get(&plain->files, key);
+    int linked = there ? link_file(plain, parent, name, there, err) : 0;
+    if (linked != 0)
+        return linked < 0 ? -1 : 0;
+    if (!there)
+        hashmap_put(&plain->files, key, xstrdup(found->path));
+    if (file.entry->type == ENTRY_FILE)
+        return write_file(plain, parent, name, &file, err);
+    return write_node(plain, parent, name, file.entry, err);
+}
+
+static int fill_directory(struct plain *plain, const char *path, struct error **err)
+{
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    AUTO(close) int parent = open_directory(plain, path, err);
+    if (parent < 0 || tree_list(plain->tree, path, &names, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names.n; i++) {
+        AUTO(tree_entry_release) struct tree_entry found = { 0 };
+        AUTO(free) char *child = path_join(path, names.items[i]);
+        if (tree_lookup(plain->tree, child, TREE_NO_LINKS, &found, err) < 0)
+            return -1;
+        if (!tree_entry_is_directory(&found)) {
+            if (write_thing(plain, parent, names.items[i], &found, err) < 0)
+                return error_wrap(err, "%s", child);
+            continue;
+        }
+        if (mkdirat(parent, names.items[i], 0700) < 0)
+            return error_errno(err, "making directory %s", child);
+        strvec_take(&plain->directories, TAKE(child));
+    }
+    return 0;
+}
+
+static int finish_directory(struct plain *plain, const char *path, struct error **err)
+{
+    AUTO(tree_entry_release) struct tree_entry found = { 0 };
+    AUTO(close) int fd = open_directory(plain, path, err);
+    if (fd < 0 || tree_lookup(plain->tree, path, TREE_NO_LINKS, &found, err) < 0)
+        return -1;
+    const struct entry unnamed = { .type = ENTRY_DIRECTORY, .mode = 0755 };
+    if (attributes_set_directory(fd, found.entry ? found.entry : &unnamed, plain->owners, err) < 0)
+        return error_wrap(err, "%s", path);
+    return 0;
+}
+
+int apply_tree(struct tree *tree, int dir_fd, struct error **err)
+{
+    AUTO(plain_release)
+    struct plain plain = { .tree = tree, .root_fd = dir_fd, .owners = form_holds_owners() };
+    hashmap_init(&plain.files, free);
+    strvec_push(&plain.directories, "");
+    for (size_t i = 0; i < plain.directories.n; i++)
+        if (fill_directory(&plain, plain.directories.items[i], err) < 0)
+            return -1;
+    for (size_t i = plain.directories.n; i > 0; i--)
+        if (finish_directory(&plain, plain.directories.items[i - 1], err) < 0)
+            return -1;
+    return 0;
+}

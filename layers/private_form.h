@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A directory form in the making, and how it gets its final name. Used by
+ * snapshot.c and apply.c.
+ *
+ * layers/FORM/p-PID-STARTTIME-N is a box that holds the form, "tree", and what it
+ * needs beside it. As long as its process uses it, that holds the store's lock of the
+ * box's name: who gets the lock may remove the box (store_gc.h).
+ */
+#ifndef CBUILD_LAYERS_PRIVATE_FORM_H
+#define CBUILD_LAYERS_PRIVATE_FORM_H
+
+#include "oci/store.h"
+
+#define PRIVATE_FORM_TREE "tree"
+
+struct private_form;
+
+/* layers/FORM, made when missing: an O_PATH fd. */
+int form_folder_open(struct store *store, struct error **err) WARN_UNUSED;
+/* Whether forms of this process can hold owners, devices and whiteouts (root, here or in a user
+ * namespace). */
+bool form_holds_owners(void);
+/* "d-HEX" or "c-HEX"; free() it. */
+char *form_name(char kind, const struct digest *digest);
+
+/* Empty, mode 0700. */
+struct private_form *private_form_new(struct store *store, struct error **err);
+/* Removes the box, and with it the form unless it was published. */
+void private_form_free(struct private_form *form);
+DEFINE_AUTO(struct private_form, private_form_free)
+
+int private_form_fd(const struct private_form *form); /* O_PATH, belongs to the form */
+/* An empty directory beside it, mode 0700: an O_PATH fd, the caller's. */
+int private_form_add(struct private_form *form, const char *name, struct error **err) WARN_UNUSED;
+int private_form_remove(struct private_form *form, const char *name,
+                        struct error **err) WARN_UNUSED;
+/* 1: it is layers/FORM/KIND-HEX now. 0: that is there already; ours stays private. */
+int private_form_publish(struct private_form *form, char kind, const struct digest *digest,
+                         struct error **err) WARN_UNUSED;
+/* layers/FORM/KIND-HEX, which exists: an O_PATH fd. */
+int private_form_open(struct private_form *form, char kind, const struct digest *digest,
+                      struct error **err) WARN_UNUSED;
+/* Absolute path under its present name; free() it. */
+char *private_form_path(struct private_form *form);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "layers/snapshot.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "layers/attributes.h"
+#include "layers/private_form.h"
+#include "layers/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define WORK "work"
+
+struct snapshot {
+    struct private_form *form;
+    int work_fd; /* -1: sealed */
+    bool has_work;
+};
+
+struct snapshot *snapshot_new(struct store *store, struct error **err)
+{
+    AUTO(snapshot_free) struct snapshot *snapshot = NEW(struct snapshot);
+    snapshot->work_fd = -1;
+    snapshot->form = private_form_new(store, err);
+    if (!snapshot->form)
+        return NULL;
+    snapshot->work_fd = private_form_add(snapshot->form, WORK, err);
+    if (snapshot->work_fd < 0)
+        return NULL;
+    snapshot->has_work = true;
+    struct entry root = { .type = ENTRY_DIRECTORY, .mode = 0755 };
+    if (attributes_set_directory(private_form_fd(snapshot->form), &root, form_holds_owners(), err) <
+        0)
+        return NULL;
+    return TAKE(snapshot);
+}
+
+int snapshot_adopt_root(struct snapshot *snapshot, struct tree *below, struct error **err)
+{
+    AUTO(tree_entry_release) struct tree_entry root = { 0 };
+    if (tree_lookup(below, "", TREE_NO_LINKS, &root, err) < 0)
+        return -1;
+    return root.entry ? attributes_set_directory(private_form_fd(snapshot->form), root.entry,
+                                                 form_holds_owners(), err)
+                      : 0;
+}
+
+int snapshot_upper_fd(const struct snapshot *snapshot)
+{
+    return private_form_fd(snapshot->form);
+}
+
+int snapshot_work_fd(const struct snapshot *snapshot)
+{
+    return snapshot->work_fd;
+}
+
+char *snapshot_upper_path(const struct snapshot *snapshot)
+{
+    return private_form_path(snapshot->form);
+}
+
+int snapshot_seal(struct snapshot *snapshot, struct error **err)
+{
+    close_auto(&snapshot->work_fd);
+    snapshot->work_fd = -1;
+    if (private_form_remove(snapshot->form, WORK, err) < 0)
+        return error_wrap(err, "removing a work directory");
+    snapshot->has_work = false;
+    return 0;
+}
+
+int snapshot_name(struct snapshot *snapshot, const struct digest *chain_id, struct error **err)
+{
+    return private_form_publish(snapshot->form, 'c', chain_id, err) < 0 ? -1 : 0;
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+    if (!snapshot)
+        return;
+    AUTO(error_free) struct error *ignored = NULL;
+    if (snapshot->has_work && snapshot_seal(snapshot, &ignored) < 0)
+        snapshot->has_work = false; /* collected later */
+    private_form_free(snapshot->form);
+    free(snapshot);
+}
+
+/* An O_PATH fd, -1 when there is none. */
+static int find_form(struct store *store, int folder_fd, char kind, const struct digest *digest,
+                     struct error **err)
+{
+    if (!digest || !digest->is_set)
+        return -1;
+    if (store_lease(store, digest, err) < 0)
+        return -1;
+    AUTO(free) char *name = form_name(kind, digest);
+    int fd = openat(folder_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 && errno != ENOENT ? error_errno(err, "opening layers/%s", name) : fd;
+}
+
+int snapshot_find(struct store *store, const struct digest *diff_id, const struct digest *chain_id,
+                  struct error **err)
+{
+    AUTO(close) int folder_fd = form_folder_open(store, err);
+    if (folder_fd < 0)
+        return -1;
+    int fd = find_form(store, folder_fd, 'd', diff_id, err);
+    if (fd < 0 && !*err)
+        fd = find_form(store, folder_fd, 'c', chain_id, err);
+    return fd;
+}

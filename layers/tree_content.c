@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fs.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "layers/apply.h"
+#include "layers/snapshot.h"
+#include "layers/tar_read.h"
+#include "layers/tree_internal.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#define BUFFER_SIZE ((size_t)128 * 1024)
+
+/* Making forms */
+
+static int unpack(struct form_writer *form, struct tar_reader *tar, struct error **err)
+{
+    AUTO(entry_release) struct entry entry = { 0 };
+    AUTO(free) uint8_t *buffer = xmalloc(BUFFER_SIZE);
+    int found;
+    while ((found = tar_reader_next(tar, &entry, err)) > 0) {
+        if (form_writer_entry(form, &entry, err) < 0)
+            return -1;
+        if (entry.type != ENTRY_FILE || !entry.size)
+            continue;
+        ssize_t n;
+        while ((n = tar_reader_data(tar, buffer, BUFFER_SIZE, err)) > 0)
+            if (form_writer_data(form, buffer, (size_t)n, err) < 0)
+                return -1;
+        if (n < 0)
+            return -1;
+    }
+    return found;
+}
+
+/* Its name is asked for last: the chain may wait for the streams of steps below. */
+static int commit(struct form_writer *form, struct tree *node, const struct digest *diff_id,
+                  struct error **err)
+{
+    struct digest chain_id = { 0 };
+    if (form_writer_finish(form, err) < 0 ||
+        (form_writer_needs_chain(form) && tree_chain_id(node, &chain_id, err) < 0))
+        return -1;
+    return form_writer_commit(form, diff_id, &chain_id, err);
+}
+
+static int unpack_blob(struct tree *node, const struct descriptor *blob,
+                       const struct digest *diff_id, struct error **err)
+{
+    int fd = store_open_blob(node->store, &blob->digest, err);
+    if (fd < 0)
+        return -1;
+    AUTO(tar_reader_free)
+    struct tar_reader *tar = tar_reader_new(source_fd_new(fd, true, "layer"), TAR_READ_LAYER, err);
+    if (!tar)
+        return -1;
+    AUTO(form_writer_free)
+    struct form_writer *form = form_writer_new(node->store, node->parent, err);
+    if (!form || unpack(form, tar, err) < 0)
+        return -1;
+    return commit(form, node, diff_id, err);
+}
+
+static bool chain_is_known(const struct tree *node)
+{
+    for (; node->parent; node = node->parent)
+        if (!layer_is_done(node->layer))
+            return false;
+    return true;
+}
+
+/* An O_PATH fd, -1 when there is none. */
+static int find_form(struct tree *node, const struct digest *diff_id, struct error **err)
+{
+    struct digest chain_id = { 0 };
+    /* a layer upon a step that still streams is one of ours, which names its parents: d-HEX */
+    if (chain_is_known(node) && tree_chain_id(node, &chain_id, err) < 0)
+        return -1;
+    return snapshot_find(node->store, diff_id, &chain_id, err);
+}
+
+/* The form of a layer whose digests are known: found, or made by one process at a time. */
+static int find_or_make_form(struct tree *node, const struct descriptor *blob,
+                             const struct digest *diff_id, struct error **err)
+{
+    int fd = find_form(node, diff_id, err);
+    if (fd >= 0 || *err)
+        return fd;
+    /* a lazily pulled blob is fetched, and checked against its diff_id */
+    if (layer_fetch(node->layer, err) < 0 || !layer_entries(node->layer, err))
+        return -1;
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(diff_id, hex);
+    AUTO(free) char *name = xasprintf("form-%s", hex);
+    AUTO(lockfile_release) struct lockfile *lock = store_lock(node->store, name, err);
+    if (!lock)
+        return -1;
+    fd = find_form(node, diff_id, err);
+    return fd >= 0 || *err ? fd : unpack_blob(node, blob, diff_id, err);
+}
+
+static int make_form(struct tree *node, struct error **err)
+{
+    const struct snapshot *snapshot = layer_snapshot(node->layer);
+    if (snapshot)
+        return io_dup(snapshot_upper_fd(snapshot), err);
+    AUTO(descriptor_release) struct descriptor blob = { 0 };
+    struct digest diff_id;
+    if (layer_wait(node->layer, &blob, &diff_id, err) < 0)
+        return -1;
+    int fd = find_or_make_form(node, &blob, &diff_id, err);
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(&blob.digest, text);
+    return fd < 0 ? error_wrap(err, "layer %s", text) : fd;
+}
+
+/* An O_PATH fd of the node's form, which belongs to the node. */
+static int node_form(struct tree *node, struct error **err)
+{
+    (void)pthread_mutex_lock(&node->form_lock);
+    if (node->form_fd < 0)
+        node->form_fd = make_form(node, err);
+    int fd = node->form_fd;
+    (void)pthread_mutex_unlock(&node->form_lock);
+    return fd;
+}
+
+static int node_form_task(void *data, struct error **err)
+{
+    return node_form(data, err) < 0 ? -1 : 0;
+}
+
+/* Content */
+
+struct source *tree_open(struct tree *tree, const struct tree_entry *entry, struct error **err)
+{
+    AUTO(tree_entry_release) struct tree_entry file = { 0 };
+    if (tree_resolve_hardlink(tree, entry, &file, err) < 0)
+        return NULL;
+    if (tree_entry_is_directory(&file) || file.entry->type != ENTRY_FILE)
+        return error_set_null(err, ERR_INVALID, "%s: not a regular file", file.path);
+    int form = node_form(tree_at_layer(tree, file.layer), err);
+    if (form < 0)
+        return NULL;
+    AUTO(close) int fd = fs_open_beneath(form, file.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, err);
+    struct stat st;
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &st) < 0)
+        return error_errno_null(err, "looking at %s", file.path);
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != file.entry->size)
+        return error_set_null(err, ERR_STORE,
+                              "directory form of a layer: %s isn't what the layer has", file.path);
+    struct source *source = source_fd_new(fd, true, file.path);
+    (void)take_fd(&fd); /* it is the source's */
+    return source;
+}
+
+int tree_read_file(struct tree *tree, const char *path, struct strbuf *buf, size_t max,
+                   struct error **err)
+{
+    AUTO(tree_entry_release) struct tree_entry found = { 0 };
+    AUTO(tree_entry_release) struct tree_entry file = { 0 };
+    int there = tree_lookup(tree, path, TREE_FOLLOW, &found, err);
+    if (there <= 0)
+        return there;
+    if (tree_entry_is_directory(&found))
+        return error_set(err, ERR_INVALID, "%s: not a regular file", path);
+    if (tree_resolve_hardlink(tree, &found, &file, err) < 0)
+        return -1;
+    if (file.entry->type != ENTRY_FILE)
+        return error_set(err, ERR_INVALID, "%s: not a regular file", path);
+    if (file.entry->size > max)
+        return error_set(err, ERR_LIMIT, "%s: %" PRIu64 " bytes, more than %zu", path,
+                         file.entry->size, max);
+    if (!file.entry->size)
+        return 1;
+    AUTO(source_free) struct source *source = tree_open(tree, &file, err);
+    if (!source || source_read_all(source, buf, max, err) < 0)
+        return -1;
+    return 1;
+}
+
+/* Lowers */
+
+/* Overlay doesn't look whether a layer's root is opaque: what such a layer hides is left out. */
+static bool root_is_opaque(const struct entry_list *list)
+{
+    for (size_t i = 0; i < list->n_entries; i++)
+        if (list->entries[i].type == ENTRY_OPAQUE && !list->entries[i].path[0])
+            return true;
+    return false;
+}
+
+/* The nodes whose forms show, topmost first; free() it. NULL on failure. */
+static struct tree **visible_nodes(struct tree *tree, size_t *n, struct error **err)
+{
+    AUTO(free) struct tree **nodes = xcalloc(tree->n_layers + 1, sizeof(*nodes));
+    *n = 0;
+    for (struct tree *node = tree; node->parent; node = node->parent) {
+        const struct entry_list *list = layer_entries(node->layer, err);
+        if (!list)
+            return NULL;
+        if (list->n_entries)
+            nodes[(*n)++] = node;
+        if (root_is_opaque(list))
+            break;
+    }
+    return TAKE(nodes);
+}
+
+static int make_forms(struct tree **nodes, size_t n, struct pool *pool, struct error **err)
+{
+    AUTO(pool_group_free) struct pool_group *group = pool && n > 1 ? pool_group_new(pool) : NULL;
+    for (size_t i = n; i > 0; i--) {
+        struct tree *node = nodes[i - 1];
+        if (layer_snapshot(node->layer))
+            continue; /* there already, and its stream must not be waited for */
+        if (!group) {
+            if (node_form(node, err) < 0)
+                return -1;
+            continue;
+        }
+        /* a task must not wait for a stream that needs the same pool */
+        if (layer_wait(node->layer, NULL, NULL, err) < 0)
+            return -1;
+        pool_submit(group, node_form_task, NULL, node);
+    }
+    return group ? pool_group_wait(group, err) : 0;
+}
+
+int tree_lowers(struct tree *tree, struct pool *pool, int **fds, size_t *n_fds, struct error **err)
+{
+    size_t n;
+    AUTO(free) struct tree **nodes = visible_nodes(tree, &n, err);
+    if (!nodes || make_forms(nodes, n, pool, err) < 0)
+        return -1;
+    AUTO(free) int *list = xcalloc(n + 1, sizeof(*list));
+    for (size_t i = 0; i < n; i++) {
+        list[i] = node_form(nodes[i], err); /* made above */
+        if (list[i] < 0)
+            return -1;
+    }
+    *fds = TAKE(list);
+    *n_fds = n;
+    return 0;
+}
