@@ -1,63 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Conformance data for unit tests: $CBUILD_CONFORMANCE, else ../shared/conformance.
- * Where it is absent a test calls skip() with a message.
- */
+/* Data of the image-spec's own tests, where they are: $CBUILD_CONFORMANCE, else
+ * ../shared/conformance. */
 #ifndef CBUILD_TESTS_UNIT_CONFORMANCE_H
 #define CBUILD_TESTS_UNIT_CONFORMANCE_H
 
+#include "base/fs.h"
 #include "base/mem.h"
-#include "base/strbuf.h"
 #include "tests/unit/test.h"
 
-#include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include <fcntl.h>
 
-/* The path of `name` below the conformance data; skips the test when there is none. */
-static inline char *conformance_path(const char *name)
+/* Skips the running test with a message where the data is absent. */
+static inline int conformance_open(const char *folder)
 {
     const char *root = getenv("CBUILD_CONFORMANCE");
-    if (!root)
-        root = "../shared/conformance";
-    char *path = xasprintf("%s/%s", root, name);
-    if (access(path, R_OK) != 0) {
-        print_message("no conformance data at %s: set CBUILD_CONFORMANCE\n", path);
-        free(path);
+    AUTO(free) char *path = xasprintf("%s/%s", root ? root : "../shared/conformance", folder);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        print_message("%s is not there: set CBUILD_CONFORMANCE\n", path);
         skip();
     }
-    return path;
+    return fd;
 }
 
-static inline void conformance_read(const char *path, struct strbuf *buf)
+/*
+ * Calls `parse` with each file of the folder whose name starts with `prefix`; *valid files must
+ * parse, *invalid ones must not, but for those that `excepted` (NULL-terminated) names, which must
+ * do the contrary.
+ */
+static inline void conformance_run(const char *folder, const char *prefix,
+                                   const char *const *excepted,
+                                   int (*parse)(const char *data, size_t size, struct error **err))
 {
-    FILE *file = fopen(path, "r");
-    if (!file)
-        fail_msg("%s can't be read", path);
-    for (;;) {
-        char *room = strbuf_grow(buf, 65536);
-        size_t n = fread(room, 1, 65536, file);
-        strbuf_set_size(buf, buf->size + n);
-        if (!n)
-            break;
+    AUTO(close) int fd = conformance_open(folder);
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    struct error *err = NULL;
+    size_t n = 0;
+    assert_ok(fs_list_fd(fd, &names, folder, &err), err);
+    for (size_t i = 0; i < names.n; i++) {
+        const char *name = names.items[i];
+        if (strncmp(name, prefix, strlen(prefix)) != 0 || !strstr(name, ".json"))
+            continue;
+        bool valid = !strstr(name, ".invalid.");
+        for (const char *const *e = excepted; *e; e++)
+            valid ^= strcmp(name, *e) == 0;
+        AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+        assert_ok(fs_read_file(fd, name, &text, 1 << 20, &err), err);
+        int parsed = parse(text.data, text.size, &err);
+        if (valid && parsed < 0)
+            fail_msg("%s: refused: %s", name, error_message(err));
+        if (!valid && parsed == 0)
+            fail_msg("%s: accepted", name);
+        error_clear(&err);
+        n++;
     }
-    (void)fclose(file); /* read only */
-}
-
-static inline json_t *conformance_load(const char *name)
-{
-    AUTO(free) char *path = conformance_path(name);
-    json_error_t error;
-    json_t *value = json_load_file(path, 0, &error);
-    if (!value)
-        fail_msg("%s: %s", path, error.text);
-    return value;
-}
-
-static inline const char *string_of(const json_t *object, const char *key)
-{
-    return json_string_value(json_object_get(object, key));
+    assert_true(n > 0);
 }
 
 #endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/store.h"
+
+#include "oci/store_internal.h"
+#include "tests/unit/store_fixture.h"
+
+static void new_store_is_an_image_layout(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO(free) char *layout = fixture_read(fixture, "oci-layout");
+    AUTO(free) char *index = fixture_read(fixture, "index.json");
+    AUTO(free) char *format = fixture_read(fixture, "cbuild-store");
+    assert_string_equal(layout, "{\"imageLayoutVersion\":\"1.0.0\"}");
+    assert_string_equal(index, "{\"manifests\":[],\"mediaType\":\"" MEDIA_TYPE_OCI_INDEX
+                               "\",\"schemaVersion\":2}");
+    assert_string_equal(format, "1\n");
+}
+
+static mode_t mode_of(const struct fixture *fixture, const char *path)
+{
+    struct stat st;
+    AUTO(free) char *full = xasprintf("%s/%s", fixture->path, path);
+    assert_int_equal(lstat(full, &st), 0);
+    return st.st_mode & 07777;
+}
+
+static void others_read_the_layout_and_nothing_else(void **state)
+{
+    struct fixture *fixture = *state;
+    mode_t mask = umask(0);
+    umask(mask);
+    assert_int_equal(mode_of(fixture, "blobs/sha256"), 0755 & ~mask);
+    assert_int_equal(mode_of(fixture, "index.json"), 0644);
+    static const char *const own[] = { "layers", "cache/mounts", "tmp",    "leases",
+                                       "tags",   "partial",      "entries" };
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+        assert_int_equal(mode_of(fixture, own[i]), 0700);
+    struct digest digest = fixture_blob(fixture->store, "content");
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(&digest, hex);
+    AUTO(free) char *path = xasprintf("blobs/sha256/%s", hex);
+    assert_int_equal(mode_of(fixture, path), 0644);
+}
+
+static void write_text(const struct fixture *fixture, const char *path, const char *text)
+{
+    AUTO(free) char *full = xasprintf("%s/%s", fixture->dir, path);
+    AUTO(close) int fd = open(full, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+static void assert_open_fails(const char *path, enum error_code code, const char *text)
+{
+    struct error *err = NULL;
+    struct store *store = store_open(path, &err);
+    assert_fails(store ? 0 : -1, err, code, text);
+}
+
+static void newer_format_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    write_text(fixture, "store/cbuild-store", "2\n");
+    assert_open_fails(fixture->path, ERR_STORE,
+                      "store format 2: this cbuild knows formats up to 1");
+    write_text(fixture, "store/cbuild-store", "x");
+    assert_open_fails(fixture->path, ERR_STORE, "cbuild-store: damaged");
+}
+
+static void foreign_folder_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    write_text(fixture, "file", "mine");
+    assert_open_fails(fixture->dir, ERR_STORE, "not a cbuild store, and not empty");
+    AUTO(free) char *file = xasprintf("%s/file", fixture->dir);
+    assert_open_fails(file, ERR_IO, "Not a directory");
+}
+
+static void missing_parents_are_made(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(free) char *path = xasprintf("%s/a/b//c/", fixture->dir);
+    AUTO(store_close) struct store *store = store_open(path, &err);
+    assert_ok_ptr(store, err);
+}
+
+static void killed_creation_is_completed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    static const char *const gone[] = { "oci-layout", "index.json", "leases", "blobs" };
+    store_close(fixture->store);
+    fixture->store = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(gone); i++) {
+        AUTO(free) char *path = xasprintf("%s/%s", fixture->path, gone[i]);
+        assert_ok(fs_remove_tree(AT_FDCWD, path, &err), err);
+    }
+    fixture_reopen(fixture);
+    new_store_is_an_image_layout(state);
+}
+
+static void default_path_follows_the_environment(void **state UNUSED)
+{
+    struct error *err = NULL;
+    const char *saved = getenv("CBUILD_ROOT");
+    AUTO(free) char *keep = xstrdup(saved);
+    setenv("CBUILD_ROOT", "/x/y", 1);
+    AUTO(free) char *path = store_default_path(&err);
+    assert_string_equal(path, "/x/y");
+    unsetenv("CBUILD_ROOT");
+    AUTO(free) char *other = store_default_path(&err);
+    if (geteuid() == 0)
+        assert_string_equal(other, "/var/lib/cbuild");
+    if (keep)
+        setenv("CBUILD_ROOT", keep, 1);
+    error_clear(&err);
+}
+
+static void documents_are_verified_when_read(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(strbuf_release) struct strbuf buf = STRBUF_INIT;
+    struct digest digest = fixture_blob(fixture->store, "content");
+    struct digest absent = digest_of("absent", 6);
+    assert_ok(store_read_blob(fixture->store, &digest, 100, &buf, &err), err);
+    assert_string_equal(buf.data, "content");
+    assert_fails(store_read_blob(fixture->store, &digest, 3, &buf, &err), err, ERR_LIMIT,
+                 "sha256:");
+    assert_fails(store_read_blob(fixture->store, &absent, 3, &buf, &err), err, ERR_NOT_FOUND,
+                 "not in store");
+    fixture_damage(fixture, &digest);
+    assert_fails(store_read_blob(fixture->store, &digest, 100, &buf, &err), err, ERR_DIGEST,
+                 "is damaged");
+    assert_string_equal(buf.data, "content");
+}
+
+static void blobs_are_found(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    uint64_t size = 0;
+    struct digest digest = fixture_blob(fixture->store, "content");
+    struct digest absent = digest_of("absent", 6);
+    assert_true(store_has_blob(fixture->store, &digest, &size));
+    assert_int_equal(size, 7);
+    assert_false(store_has_blob(fixture->store, &absent, NULL));
+    AUTO(close) int fd = store_open_blob(fixture->store, &digest, &err);
+    assert_ok(fd, err);
+    assert_fails(store_open_blob(fixture->store, &absent, &err), err, ERR_NOT_FOUND, "sha256:");
+}
+
+static void named_locks_exclude(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(lockfile_release) struct lockfile *lock = store_lock(fixture->store, "step-x", &err);
+    assert_ok_ptr(lock, err);
+    struct lockfile *other = NULL;
+    assert_ok(store_try_lock(fixture->store, "step-x", &other, &err), err);
+    assert_null(other);
+    AUTO(lockfile_release) struct lockfile *third = NULL;
+    assert_ok(store_try_lock(fixture->store, "step-y", &third, &err), err);
+    assert_non_null(third);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        fixture_test(new_store_is_an_image_layout),
+        fixture_test(others_read_the_layout_and_nothing_else),
+        fixture_test(newer_format_is_refused),
+        fixture_test(foreign_folder_is_refused),
+        fixture_test(missing_parents_are_made),
+        fixture_test(killed_creation_is_completed),
+        fixture_test(default_path_follows_the_environment),
+        fixture_test(documents_are_verified_when_read),
+        fixture_test(blobs_are_found),
+        fixture_test(named_locks_exclude),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
