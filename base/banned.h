@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok atoi atol atof localtime gmtime ctime asctime system tmpnam mktemp
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok atoi atol atof localtime  \
+    gmtime ctime asctime system tmpnam mktemp
 
 #endif

@@ -23,7 +23,8 @@ void cancel_trigger(int signal_number);
 /* ERR_CANCELLED "interrupted" when requested. */
 int cancel_check(struct error **err) WARN_UNUSED;
 
-/* poll() of fds and the cancel fd. n ready; 0 on time-out; -1 with ERR_CANCELLED or ERR_IO. timeout -1: none. */
+/* poll() of fds and the cancel fd. n ready; 0 on time-out; -1 with ERR_CANCELLED or ERR_IO. timeout
+ * -1: none. */
 int cancel_poll(struct pollfd *fds, nfds_t n, int timeout_ms, struct error **err) WARN_UNUSED;
 /* ERR_CANCELLED when cancelled during the wait. */
 int cancel_sleep_ms(int ms, struct error **err) WARN_UNUSED;

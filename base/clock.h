@@ -19,7 +19,8 @@ void clock_format(int64_t seconds, char out[CLOCK_TEXT_SIZE]);
 /* With the nanoseconds, trailing zeros trimmed, as Go writes them. */
 void clock_format_ns(int64_t seconds, uint32_t nanoseconds, char out[CLOCK_TEXT_SIZE]);
 /* RFC 3339 with optional fraction and any offset. */
-int clock_parse(const char *text, int64_t *seconds, uint32_t *nanoseconds, struct error **err) WARN_UNUSED;
+int clock_parse(const char *text, int64_t *seconds, uint32_t *nanoseconds,
+                struct error **err) WARN_UNUSED;
 /* RFC 9110 HTTP-date (IMF-fixdate and the two obsolete forms). */
 int clock_parse_http(const char *text, int64_t *seconds, struct error **err) WARN_UNUSED;
 /* A non-negative decimal number of seconds, as SOURCE_DATE_EPOCH has it. */

@@ -101,8 +101,9 @@ void error_add_detail(struct error **err, const char *text)
 {
     assert(err && *err);
     char *old = (*err)->detail;
-    (*err)->detail = old ? xasprintf("%s%s%s", old, *old && old[strlen(old) - 1] != '\n' ? "\n" : "", text)
-                         : xstrdup(text);
+    (*err)->detail =
+        old ? xasprintf("%s%s%s", old, *old && old[strlen(old) - 1] != '\n' ? "\n" : "", text)
+            : xstrdup(text);
     free(old);
 }
 

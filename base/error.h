@@ -51,7 +51,8 @@ enum error_code {
 struct error;
 
 #define error_set(err, code, ...) (error_set_((err), (code), __VA_ARGS__), -1)
-/* ENOENT becomes ERR_NOT_FOUND, ENOSPC and EDQUOT ERR_NO_SPACE, ECANCELED ERR_CANCELLED, others ERR_IO */
+/* ENOENT becomes ERR_NOT_FOUND, ENOSPC and EDQUOT ERR_NO_SPACE, ECANCELED ERR_CANCELLED, others
+ * ERR_IO */
 #define error_errno(err, ...) (error_errno_((err), __VA_ARGS__), -1)
 #define error_wrap(err, ...) (error_wrap_((err), __VA_ARGS__), -1)
 /* For functions that return a pointer: `return error_set_null(err, ...)`. */

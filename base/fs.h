@@ -49,7 +49,8 @@ int fs_unlink(int dir_fd, const char *path, struct error **err) WARN_UNUSED;
 int fs_read_file(int dir_fd, const char *path, struct strbuf *buf, size_t max,
                  struct error **err) WARN_UNUSED;
 /* Whatever happens to this process, the file has its old or its new content: temp file, rename.
- * A kill may leave ".tmp.PID.RANDOM" behind: who lists the directory skips names with FS_TEMP_PREFIX. */
+ * A kill may leave ".tmp.PID.RANDOM" behind: who lists the directory skips names with
+ * FS_TEMP_PREFIX. */
 int fs_write_file(int dir_fd, const char *path, const void *data, size_t size, mode_t mode,
                   struct error **err) WARN_UNUSED;
 /* As fs_write_file, whatever happens to the machine: synced before and after the rename. */
@@ -60,7 +61,8 @@ char *fs_read_link(int dir_fd, const char *path, struct error **err) WARN_UNUSED
 
 /* Names in a directory, appended, sorted by bytes, without . and .. */
 int fs_list(int dir_fd, const char *path, struct strvec *names, struct error **err) WARN_UNUSED;
-/* As fs_list for an open directory fd (borrowed; its position isn't touched). `what` names it in errors. */
+/* As fs_list for an open directory fd (borrowed; its position isn't touched). `what` names it in
+ * errors. */
 int fs_list_fd(int fd, struct strvec *names, const char *what, struct error **err) WARN_UNUSED;
 
 /* Free bytes for this user on the file system of fd. */

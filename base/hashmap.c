@@ -79,7 +79,8 @@ static void rebuild(struct hashmap *map)
         slot_insert(map, (uint32_t)i);
 }
 
-static struct hashmap_entry *find(const struct hashmap *map, const void *key, size_t size, uint64_t hash)
+static struct hashmap_entry *find(const struct hashmap *map, const void *key, size_t size,
+                                  uint64_t hash)
 {
     if (!map->n_slots)
         return NULL;

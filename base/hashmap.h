@@ -24,13 +24,16 @@ struct hashmap_entry {
 struct hashmap {
     struct hashmap_entry *entries; /* in insertion order */
     size_t n_entries, entries_capacity;
-    uint32_t *slots; /* index + 1 into entries; 0: free */
-    size_t n_slots;  /* power of two */
-    size_t n;        /* live entries */
+    uint32_t *slots;                 /* index + 1 into entries; 0: free */
+    size_t n_slots;                  /* power of two */
+    size_t n;                        /* live entries */
     void (*free_value)(void *value); /* NULL: values are not owned */
 };
 
-#define HASHMAP_INIT(free_value) { NULL, 0, 0, NULL, 0, 0, (free_value) }
+#define HASHMAP_INIT(free_value)                                                                   \
+    {                                                                                              \
+        NULL, 0, 0, NULL, 0, 0, (free_value)                                                       \
+    }
 
 void hashmap_init(struct hashmap *map, void (*free_value)(void *value));
 void hashmap_release(struct hashmap *map);

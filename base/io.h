@@ -9,13 +9,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Bytes read: fewer than size only at the end. -1 with errno set. `what` names the place in the error. */
-ssize_t io_read_full(int fd, void *data, size_t size, const char *what, struct error **err) WARN_UNUSED;
+/* Bytes read: fewer than size only at the end. -1 with errno set. `what` names the place in the
+ * error. */
+ssize_t io_read_full(int fd, void *data, size_t size, const char *what,
+                     struct error **err) WARN_UNUSED;
 ssize_t io_pread_full(int fd, void *data, size_t size, uint64_t offset, const char *what,
                       struct error **err) WARN_UNUSED;
-int io_write_full(int fd, const void *data, size_t size, const char *what, struct error **err) WARN_UNUSED;
+int io_write_full(int fd, const void *data, size_t size, const char *what,
+                  struct error **err) WARN_UNUSED;
 /* Appends all that follows in fd to buf; ERR_LIMIT above max bytes. */
-int io_read_all(int fd, struct strbuf *buf, size_t max, const char *what, struct error **err) WARN_UNUSED;
+int io_read_all(int fd, struct strbuf *buf, size_t max, const char *what,
+                struct error **err) WARN_UNUSED;
 /*
  * Copies `size` bytes from in to out at their file positions: copy_file_range,
  * else read and write. Fewer bytes in `in` is ERR_IO.

@@ -18,7 +18,8 @@
 struct pool;
 struct pool_group;
 
-/* n_threads 0: one per available CPU (sched_getaffinity). Threads start with the first task, all signals blocked. */
+/* n_threads 0: one per available CPU (sched_getaffinity). Threads start with the first task, all
+ * signals blocked. */
 struct pool *pool_new(unsigned n_threads);
 unsigned pool_n_threads(const struct pool *pool);
 /* Waits for running tasks; queued ones are dropped. */
@@ -27,8 +28,8 @@ DEFINE_AUTO(struct pool, pool_free)
 
 struct pool_group *pool_group_new(struct pool *pool);
 /* `drop` (may be NULL) is called instead of `run` when the task is skipped: frees data. */
-void pool_submit(struct pool_group *group, int (*run)(void *data, struct error **err), void (*drop)(void *data),
-                 void *data);
+void pool_submit(struct pool_group *group, int (*run)(void *data, struct error **err),
+                 void (*drop)(void *data), void *data);
 /* Until all its tasks ended; the first error. The group can be used again. */
 int pool_group_wait(struct pool_group *group, struct error **err) WARN_UNUSED;
 bool pool_group_failed(struct pool_group *group);

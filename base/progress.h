@@ -27,8 +27,8 @@ enum progress_kind {
 
 struct progress_event {
     enum progress_kind kind;
-    unsigned vertex;   /* from progress_vertex(); 0: none */
-    const char *name;  /* "[build 2/4] RUN make" */
+    unsigned vertex;  /* from progress_vertex(); 0: none */
+    const char *name; /* "[build 2/4] RUN make" */
     const char *text;
     const void *data;
     size_t size;
@@ -46,9 +46,13 @@ unsigned progress_vertex(struct progress *progress);
 void progress_started(struct progress *progress, unsigned vertex, const char *name);
 void progress_simple(struct progress *progress, enum progress_kind kind, unsigned vertex);
 void progress_failed(struct progress *progress, unsigned vertex, const char *text);
-void progress_log(struct progress *progress, unsigned vertex, const void *data, size_t size, bool error_stream);
-void progress_transfer(struct progress *progress, unsigned vertex, const char *name, uint64_t done, uint64_t total);
-void progress_warning(struct progress *progress, unsigned vertex, const char *format, ...) PRINTF(3, 4);
-void progress_note(struct progress *progress, unsigned vertex, const char *format, ...) PRINTF(3, 4);
+void progress_log(struct progress *progress, unsigned vertex, const void *data, size_t size,
+                  bool error_stream);
+void progress_transfer(struct progress *progress, unsigned vertex, const char *name, uint64_t done,
+                       uint64_t total);
+void progress_warning(struct progress *progress, unsigned vertex, const char *format, ...)
+    PRINTF(3, 4);
+void progress_note(struct progress *progress, unsigned vertex, const char *format, ...)
+    PRINTF(3, 4);
 
 #endif

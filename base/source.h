@@ -27,7 +27,8 @@ struct source {
     const struct source_ops *ops;
 };
 
-static inline ssize_t source_read(struct source *source, void *data, size_t size, struct error **err)
+static inline ssize_t source_read(struct source *source, void *data, size_t size,
+                                  struct error **err)
 {
     return source->ops->read(source, data, size, err);
 }
@@ -45,10 +46,13 @@ struct source *source_memory_new(const void *data, size_t size);
 struct source *source_limit_new(struct source *next, uint64_t max, const char *what);
 
 /* Fills data as far as the source reaches: fewer than size only at the end. */
-ssize_t source_read_full(struct source *source, void *data, size_t size, struct error **err) WARN_UNUSED;
+ssize_t source_read_full(struct source *source, void *data, size_t size,
+                         struct error **err) WARN_UNUSED;
 /* Appends all of it; ERR_LIMIT above max. */
-int source_read_all(struct source *source, struct strbuf *buf, size_t max, struct error **err) WARN_UNUSED;
+int source_read_all(struct source *source, struct strbuf *buf, size_t max,
+                    struct error **err) WARN_UNUSED;
 /* Moves everything into sink; doesn't finish it. *size (NULL: not wanted) gets the bytes moved. */
-int source_pump(struct source *source, struct sink *sink, uint64_t *size, struct error **err) WARN_UNUSED;
+int source_pump(struct source *source, struct sink *sink, uint64_t *size,
+                struct error **err) WARN_UNUSED;
 
 #endif

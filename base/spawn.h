@@ -20,10 +20,13 @@ struct spawn_spec {
     int timeout_ms;    /* 0: none; the process group is killed, ERR_FAILED */
 };
 
-#define SPAWN_SPEC_INIT { NULL, NULL, NULL, NULL, 0, 1 << 20, 0 }
+#define SPAWN_SPEC_INIT                                                                            \
+    {                                                                                              \
+        NULL, NULL, NULL, NULL, 0, 1 << 20, 0                                                      \
+    }
 
 struct spawn_result {
-    int status;            /* exit status, or 128 + signal */
+    int status; /* exit status, or 128 + signal */
     struct strbuf out;
     struct strbuf error_out; /* at most 64 KiB kept */
 };
@@ -36,6 +39,7 @@ DEFINE_AUTO_STRUCT(struct spawn_result, spawn_result_release)
  * Runs it to its end. -1 only when it could not be run (ERR_NOT_FOUND: no such
  * program), timed out, or was cancelled; a non-zero status is a result.
  */
-int spawn_run(const struct spawn_spec *spec, struct spawn_result *result, struct error **err) WARN_UNUSED;
+int spawn_run(const struct spawn_spec *spec, struct spawn_result *result,
+              struct error **err) WARN_UNUSED;
 
 #endif

@@ -27,8 +27,14 @@ struct strbuf {
 };
 
 extern char strbuf_empty[1];
-#define STRBUF_INIT { strbuf_empty, 0, 0, 0 }
-#define STRBUF_INIT_CAPPED(cap) { strbuf_empty, 0, 0, (cap) }
+#define STRBUF_INIT                                                                                \
+    {                                                                                              \
+        strbuf_empty, 0, 0, 0                                                                      \
+    }
+#define STRBUF_INIT_CAPPED(cap)                                                                    \
+    {                                                                                              \
+        strbuf_empty, 0, 0, (cap)                                                                  \
+    }
 
 void strbuf_init(struct strbuf *buf);
 void strbuf_release(struct strbuf *buf);
@@ -47,7 +53,8 @@ void strbuf_vaddf(struct strbuf *buf, const char *format, va_list args) PRINTF(2
 void strbuf_add_json_string(struct strbuf *buf, const char *text); /* quoted and escaped */
 
 /* ERR_LIMIT when buf->cap would be exceeded. */
-int strbuf_add_capped(struct strbuf *buf, const void *data, size_t size, struct error **err) WARN_UNUSED;
+int strbuf_add_capped(struct strbuf *buf, const void *data, size_t size,
+                      struct error **err) WARN_UNUSED;
 
 void strbuf_insert(struct strbuf *buf, size_t pos, const void *data, size_t size);
 void strbuf_remove(struct strbuf *buf, size_t pos, size_t size);

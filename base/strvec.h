@@ -14,7 +14,10 @@ struct strvec {
     size_t capacity;
 };
 
-#define STRVEC_INIT { NULL, 0, 0 }
+#define STRVEC_INIT                                                                                \
+    {                                                                                              \
+        NULL, 0, 0                                                                                 \
+    }
 
 void strvec_release(struct strvec *vec);
 DEFINE_AUTO_STRUCT(struct strvec, strvec_release)

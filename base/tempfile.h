@@ -19,11 +19,13 @@ struct tempfile *tempfile_new(int dir_fd, const char *prefix, struct error **err
 int tempfile_fd(const struct tempfile *tempfile); /* read and write; belongs to the tempfile */
 const char *tempfile_name(const struct tempfile *tempfile);
 /* Renames to name beneath to_dir_fd, replacing what is there; then only free may follow. */
-int tempfile_commit(struct tempfile *tempfile, int to_dir_fd, const char *name, struct error **err) WARN_UNUSED;
+int tempfile_commit(struct tempfile *tempfile, int to_dir_fd, const char *name,
+                    struct error **err) WARN_UNUSED;
 void tempfile_free(struct tempfile *tempfile);
 DEFINE_AUTO(struct tempfile, tempfile_free)
 
-/* A unique, new, empty directory, mode 0700; name is returned (free it). Removed at exit unless forgotten. */
+/* A unique, new, empty directory, mode 0700; name is returned (free it). Removed at exit unless
+ * forgotten. */
 char *tempdir_new(int dir_fd, const char *prefix, struct error **err);
 void tempdir_forget(const char *name);
 

@@ -28,7 +28,8 @@
             fail_msg("%s: %s", #result, error_message(err));                                       \
     } while (0)
 
-/* result is -1 with this code and a message that holds `text`; the error is freed and err made NULL */
+/* result is -1 with this code and a message that holds `text`; the error is freed and err made NULL
+ */
 #define assert_fails(result, err, code, text)                                                      \
     do {                                                                                           \
         long long result_ = (long long)(result);                                                   \
