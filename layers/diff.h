@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a RUN changed: the overlay upper compared with the chain below. Copy-ups
- * without change are left out; an opaque directory becomes one whiteout per child
- * that exists below; `*.overlay.*` attributes never leave; a name ".wh.*" is ERR_INVALID.
+ * What a RUN changed: the overlay upper compared with the chain below.
+ *
+ * 1. A thing that the layer's tar couldn't tell from what is below is left out: same type, mode,
+ *    owner, size, time in whole seconds, attributes, link or device, and content. So copy-ups
+ *    without change vanish, while a new time makes a file a change.
+ * 2. A directory whose time alone changed is left out too, unless something beneath it
+ *    changed: then it and its parents are named, so that the tar is complete in itself.
+ * 3. An opaque directory becomes one whiteout per child that exists below and isn't in the upper.
+ * 4. Names of one file are hard links among what is named; a file of a lower layer that got one more
+ *    name is copied under the new name only.
+ * 5. Sockets are left out; `*.overlay.*` attributes never leave; "/" itself is never named.
  * Costs what the upper holds, not what the tree holds.
  */
 #ifndef CBUILD_LAYERS_DIFF_H
 #define CBUILD_LAYERS_DIFF_H
 
 #include "layers/changeset.h"
+#include "layers/snapshot.h"
 #include "layers/tree.h"
 
 struct diff_options {
@@ -18,7 +27,8 @@ struct diff_options {
 
 /*
  * The changeset reads content from the upper when it is streamed: the snapshot must outlive it (layer_make() takes
- * both). Also gives the files of the upper the times that the tar will have.
+ * both). Also gives the files of the upper the times that the tar will have. A name ".wh.*" is ERR_INVALID,
+ * a path of more than 4095 bytes ERR_LIMIT.
  */
 int diff_upper(struct snapshot *upper, struct tree *below, const struct diff_options *options,
                struct changeset *ret, struct error **err) WARN_UNUSED;
