@@ -109,6 +109,20 @@ static int tag_read(struct store *store, const char *file, struct store_tag *ret
 }
 
 /* Durable on return: content before the name, then the name. */
+static int write_durably(struct store *store, const char *file, const struct strbuf *text,
+                         struct error **err)
+{
+    int tags = store->dir_fds[STORE_TAGS];
+    AUTO(tempfile_free) struct tempfile *temp = tempfile_new(store->dir_fds[STORE_TMP], "tag", err);
+    if (!temp || io_write_full(tempfile_fd(temp), text->data, text->size, "tag", err) < 0)
+        return -1;
+    if (fdatasync(tempfile_fd(temp)) < 0)
+        return error_errno(err, "syncing a tag");
+    if (tempfile_commit(temp, tags, file, err) < 0)
+        return -1;
+    return fsync(tags) < 0 ? error_errno(err, "syncing tags") : 0;
+}
+
 static int tag_write(struct store *store, const char *file, const char *name,
                      const struct descriptor *desc, struct error **err)
 {
@@ -118,16 +132,9 @@ static int tag_write(struct store *store, const char *file, const char *name,
     json_set(object, "descriptor", descriptor_to_json(desc));
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     json_format_canonical(object, &text);
-
-    int tags = store->dir_fds[STORE_TAGS];
-    AUTO(tempfile_free) struct tempfile *temp = tempfile_new(store->dir_fds[STORE_TMP], "tag", err);
-    if (!temp || io_write_full(tempfile_fd(temp), text.data, text.size, "tag", err) < 0)
-        return -1;
-    if (fdatasync(tempfile_fd(temp)) < 0)
-        return error_errno(err, "syncing a tag");
-    if (tempfile_commit(temp, tags, file, err) < 0)
-        return -1;
-    return fsync(tags) < 0 ? error_errno(err, "syncing tags") : 0;
+    if (write_durably(store, file, &text, err) < 0)
+        return error_wrap(err, "store %s", store->path);
+    return 0;
 }
 
 static int compare_tags(const void *a, const void *b)

@@ -4,6 +4,9 @@
 #include "oci/store_internal.h"
 #include "tests/unit/store_fixture.h"
 
+#include <errno.h>
+#include <sys/syscall.h>
+
 static void new_store_is_an_image_layout(void **state)
 {
     struct fixture *fixture = *state;
@@ -165,6 +168,139 @@ static void named_locks_exclude(void **state)
     assert_non_null(third);
 }
 
+/*
+ * These stand in front of libc's: the n-th call since arming fails. What is done otherwise is the
+ * same.
+ */
+static struct {
+    bool armed;
+    unsigned countdown; /* 0: has fired */
+    int error;
+} fault;
+
+static bool fault_fires(void)
+{
+    if (!fault.armed || !fault.countdown || --fault.countdown)
+        return false;
+    errno = fault.error;
+    return true;
+}
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+    return fault_fires() ? -1 : syscall(SYS_write, fd, data, size);
+}
+
+int renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+    return fault_fires() ? -1 : (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0);
+}
+
+int fdatasync(int fd)
+{
+    return fault_fires() ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    return fault_fires() ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int syncfs(int fd)
+{
+    return fault_fires() ? -1 : (int)syscall(SYS_syncfs, fd);
+}
+
+int mkdirat(int fd, const char *path, mode_t mode)
+{
+    return fault_fires() ? -1 : (int)syscall(SYS_mkdirat, fd, path, mode);
+}
+
+int ftruncate(int fd, off_t size)
+{
+    return fault_fires() ? -1 : (int)syscall(SYS_ftruncate, fd, size);
+}
+
+static int put_and_tag(struct store *store, const char *layer, struct error **err)
+{
+    AUTO(store_ingest_free) struct store_ingest *ingest = store_ingest_new(store, NULL, err);
+    if (!ingest || sink_write(store_ingest_sink(ingest), layer, strlen(layer), err) < 0)
+        return -1;
+    struct digest digest;
+    if (store_ingest_commit(ingest, &digest, NULL, err) < 0)
+        return -1;
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    AUTO(manifest_release) struct manifest manifest = { 0 };
+    AUTO(descriptor_release) struct descriptor desc = { 0 };
+    manifest.media_type = xstrdup(MEDIA_TYPE_OCI_MANIFEST);
+    descriptor_set(&manifest.config, MEDIA_TYPE_OCI_EMPTY, &digest, strlen(layer));
+    manifest_format(&manifest, &text);
+    descriptor_set(&desc, MEDIA_TYPE_OCI_MANIFEST, &digest, 0);
+    if (store_put_blob(store, text.data, text.size, &desc, err) < 0)
+        return -1;
+    if (fixture_tag(store, "x:1", &desc, err) < 0)
+        return -1;
+    return store_tag_keep(store, &desc, err);
+}
+
+/* Opens, stores, tags and retags; false when no call was left to fail. */
+static bool run_with_fault(const struct fixture *fixture, unsigned n, int error)
+{
+    struct error *err = NULL;
+    fault.error = error;
+    fault.countdown = n;
+    fault.armed = true;
+    AUTO(free) char *path = xasprintf("%s/torture", fixture->dir);
+    struct store *store = store_open(path, &err);
+    int done = store ? put_and_tag(store, "first", &err) : -1;
+    if (done == 0)
+        done = put_and_tag(store, "second", &err);
+    store_close(store);
+    fault.armed = false;
+    bool fired = fault.countdown == 0;
+    if (done < 0 && !fired)
+        fail_msg("without a fault: %s", error_message(err));
+    if (done < 0 && error == ENOSPC && !error_is(err, ERR_NO_SPACE))
+        fail_msg("call %u: code %d: %s", n, error_code(err), error_message(err));
+    if (done < 0 && !strstr(error_message(err), path))
+        fail_msg("call %u: doesn't name the store: %s", n, error_message(err));
+    error_clear(&err);
+    return fired;
+}
+
+static void verify_and_go_on(const struct fixture *fixture, unsigned n)
+{
+    struct error *err = NULL;
+    struct store_fsck_result result;
+    struct store_gc_result collected;
+    AUTO(free) char *path = xasprintf("%s/torture", fixture->dir);
+    struct store *store = store_open(path, &err);
+    assert_ok_ptr(store, err);
+    assert_ok(store_fsck(store, false, NULL, NULL, &result, &err), err);
+    if (result.n_bad)
+        fail_msg("call %u: %d bad", n, (int)result.n_bad);
+    assert_ok(put_and_tag(store, "first", &err), err);
+    assert_ok(store_gc(store, 0, &collected, &err), err);
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    assert_ok(fs_list_fd(store->tmp_fd, &names, "tmp", &err), err);
+    assert_int_equal(names.n, 1); /* nothing is left of the one that failed */
+    store_close(store);
+    assert_ok(fs_remove_tree(AT_FDCWD, path, &err), err);
+}
+
+static void nth_failure_leaves_a_whole_store(void **state)
+{
+    struct fixture *fixture = *state;
+    static const int errors[] = { ENOSPC, EIO };
+    for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+        unsigned n = 1;
+        for (; run_with_fault(fixture, n, errors[i]); n++)
+            verify_and_go_on(fixture, n);
+        assert_true(n > 20);
+        verify_and_go_on(fixture, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +314,7 @@ int main(void)
         fixture_test(documents_are_verified_when_read),
         fixture_test(blobs_are_found),
         fixture_test(named_locks_exclude),
+        fixture_test(nth_failure_leaves_a_whole_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
