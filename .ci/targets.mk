@@ -4,7 +4,7 @@ TOOLS := 14# of clang-format and clang-tidy: another version formats otherwise
 SOURCES = $(foreach f,$(FOLDERS),$(call sources,$(f)))
 HEADERS = $(foreach f,$(FOLDERS),$(wildcard $(f)/*.h))
 TEST_SOURCES = $(wildcard tests/unit/*.[ch] tests/fault/*.[ch] tests/fuzz/*.[ch])
-SCRIPTS = tests/run $(wildcard .ci/check-* .ci/cover .ci/run tests/*/*.sh tests/*/*.bash bench/*.sh)
+SCRIPTS = $(shell grep -lsE '^\#!.*[/ ](ba)?sh$$' .ci/* tests/* tests/*/* bench/*)
 PROSE = $(wildcard README.md docs/*.md .ci/* bench/* tests/run tests/e2e/* tests/fault/* tests/fuzz/*.c) Makefile
 
 .PHONY: help
@@ -12,7 +12,9 @@ help:
 	@printf '%s\n' \
 	'all            build/release/cbuild (the default)' \
 	'deps           install what building and testing need (apt-get)' \
-	'check          all quick checks and tests' \
+	'deps-peers     other tools that tests compare with; deps-lint: what lint needs' \
+	'check          all quick checks and tests; check-run: without deps' \
+	'check-real     builds of real software over package mirrors' \
 	'demo           build, push to a registry of its own, pull, compare' \
 	'fmt            lay out all C files (clang-format-$(TOOLS))' \
 	'lint           what a machine sees: layout, tidy, walls, arrows, headers, shell, spelling' \
