@@ -12,15 +12,17 @@
 #include "oci/store.h"
 
 struct member {
-    uint64_t offset, size;   /* in the blob */
-    uint64_t input_size;     /* of the tar */
+    uint64_t offset, size; /* in the blob */
+    uint64_t input_size;   /* of the tar */
     uint8_t input[SHA256_SIZE];
+    uint32_t crc; /* CRC-32 of the compressed bytes: a disk that forgets isn't copied from */
 };
 
 struct entries {
     struct digest diff_id;
     uint64_t tar_size;
     struct entry_list list;
+    char *codec; /* compression_codec_version() of the members; NULL: not ours, no members */
     struct member *members;
     size_t n_members, members_capacity;
 };
@@ -28,11 +30,13 @@ struct entries {
 void entries_release(struct entries *entries);
 DEFINE_AUTO_STRUCT(struct entries, entries_release)
 
-/* ERR_NOT_FOUND also when damaged or of another format version. */
-int entries_read(struct store *store, const struct digest *blob, struct entries *ret, struct error **err) WARN_UNUSED;
+/* `ret` starts zeroed. ERR_NOT_FOUND also when damaged or of another format version. */
+int entries_read(struct store *store, const struct digest *blob, struct entries *ret,
+                 struct error **err) WARN_UNUSED;
 int entries_write(struct store *store, const struct digest *blob, const struct entries *entries,
                   struct error **err) WARN_UNUSED;
 /* From the blob itself: decompresses and parses it once, computing diff_id; writes the file. */
-int entries_scan(struct store *store, const struct digest *blob, struct entries *ret, struct error **err) WARN_UNUSED;
+int entries_scan(struct store *store, const struct digest *blob, struct entries *ret,
+                 struct error **err) WARN_UNUSED;
 
 #endif

@@ -56,7 +56,10 @@ DEFINE_AUTO(struct layer, layer_unref)
  * order is the tar's). Belong to the layer.
  */
 const struct entry_list *layer_entries(struct layer *layer, struct error **err);
-/* Waits for the stream. `blob` and `diff_id` may be NULL. A failed stream gives its error to every caller. */
+/*
+ * Waits for the stream. `blob` (an initialised descriptor, its content is replaced) and `diff_id` may be NULL.
+ * A failed stream gives its error to every caller. Not from a task of the stream's pool: see pool.h.
+ */
 int layer_wait(struct layer *layer, struct descriptor *blob, struct digest *diff_id, struct error **err) WARN_UNUSED;
 /* True when layer_wait() wouldn't block. */
 bool layer_is_done(struct layer *layer);
