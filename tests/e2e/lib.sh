@@ -1,0 +1,129 @@
+# shellcheck shell=bash
+# What end-to-end tests share. A test file sources it, defines functions test_*, and ends with run_tests.
+#
+# Each test runs in a subshell with `set -eu`, a directory of its own as current directory, and a store of its
+# own ($CBUILD_ROOT). A failed assertion ends the test. `skip REASON` ends it too; the reason must stand in
+# tests/expected-skips. Output is TAP.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+CBUILD=${CBUILD:-$TOP/build/release/cbuild}
+export TOP CBUILD
+unset SOURCE_DATE_EPOCH DOCKER_CONFIG DOCKER_AUTH_CONFIG REGISTRY_AUTH_FILE BUILDKIT_PROGRESS HTTP_PROXY HTTPS_PROXY http_proxy https_proxy
+umask 022
+
+cbuild() { "$CBUILD" "$@"; }
+
+fail() {
+    echo "FAILED at ${BASH_SOURCE[2]##*/}:${BASH_LINENO[1]}: $*" >&2
+    exit 1
+}
+
+skip() {
+    echo "$*" >"$TEST_SKIP"
+    exit 0
+}
+
+need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
+need() { # PROGRAM...
+    local program
+    for program; do command -v "$program" >/dev/null || skip "needs $program"; done
+}
+
+# run COMMAND...: keeps status, stdout and stderr for the assertions below.
+run() {
+    set +e
+    "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err"
+    status=$?
+    set -e
+    if grep -q 'Sanitizer' "$TEST_TMP/err"; then
+        cat "$TEST_TMP/err" >&2
+        fail "a sanitizer complained: $*"
+    fi
+}
+
+show() { echo "--- stdout"; cat "$TEST_TMP/out"; echo "--- stderr"; cat "$TEST_TMP/err"; } >&2
+ok() { run "$@"; [ "$status" = 0 ] || { show; fail "status $status: $*"; }; }
+fails() { # STATUS COMMAND...
+    local expected=$1
+    shift
+    run "$@"
+    [ "$status" = "$expected" ] || { show; fail "status $status, expected $expected: $*"; }
+}
+out_has() { grep -qF -- "$1" "$TEST_TMP/out" || { show; fail "stdout lacks: $1"; }; }
+out_is() { [ "$(cat "$TEST_TMP/out")" = "$1" ] || { show; fail "stdout isn't: $1"; }; }
+err_has() { grep -qF -- "$1" "$TEST_TMP/err" || { show; fail "stderr lacks: $1"; }; }
+err_lacks() { ! grep -qF -- "$1" "$TEST_TMP/err" || { show; fail "stderr has: $1"; }; }
+equal() { [ "$1" = "$2" ] || fail "\"$1\" is not \"$2\"${3:+ ($3)}"; }
+is_there() { [ -e "$1" ] || [ -L "$1" ] || fail "$1 is missing"; }
+is_absent() { { [ ! -e "$1" ] && [ ! -L "$1" ]; } || fail "$1 is there"; }
+
+store_verifies() { ok cbuild fsck; out_has " 0 bad"; }
+
+# A base image "busybox" from Debian's busybox-static: commands are links.
+make_busybox_rootfs() { # DIR
+    mkdir -p "$1"/{bin,etc,tmp,root,var,usr/bin}
+    chmod 1777 "$1/tmp"
+    cp /bin/busybox "$1/bin/busybox"
+    local name
+    for name in sh ls cat echo mkdir rm ln cp mv chmod chown sleep true false id env printf touch test stat grep sed \
+        sort head tail wc dd kill ps mount umount hostname uname date du find seq tr cut od tar mknod mkfifo readlink ip wget nc; do
+        ln -s busybox "$1/bin/$name"
+    done
+    printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\napp:x:1000:1000:app:/home/app:/bin/sh\n' >"$1/etc/passwd"
+    printf 'root:x:0:\nnogroup:x:65534:\napp:x:1000:\nstaff:x:50:app\n' >"$1/etc/group"
+    find "$1" -exec touch -h -d @1577836800 {} +
+}
+import_busybox() { # [NAME]
+    local dir=$TEST_TMP/busybox-rootfs
+    [ -f "$TEST_TMP/busybox.tar" ] || {
+        make_busybox_rootfs "$dir"
+        tar --sort=name --owner=0 --group=0 --numeric-owner -C "$dir" -cf "$TEST_TMP/busybox.tar" .
+    }
+    SOURCE_DATE_EPOCH=1577836800 cbuild import "$TEST_TMP/busybox.tar" "${1:-busybox}" >/dev/null
+}
+
+# The file list of an image's merged tree: path, type, mode, owner, size, link; by umoci's unpacking.
+image_tree() { # NAME
+    cbuild save --format oci -o "$TEST_TMP/tree.tar" "$1"
+    rm -rf "$TEST_TMP/tree-oci" "$TEST_TMP/tree"
+    mkdir "$TEST_TMP/tree-oci"
+    tar -C "$TEST_TMP/tree-oci" -xf "$TEST_TMP/tree.tar"
+    local tag
+    tag=$(jq -r '.manifests[0].annotations["org.opencontainers.image.ref.name"]' "$TEST_TMP/tree-oci/index.json")
+    umoci raw unpack --image "$TEST_TMP/tree-oci:$tag" "$TEST_TMP/tree" >&2
+    (cd "$TEST_TMP/tree" && find . -printf '%P %y %m %U:%G %s %l\n' | sort)
+}
+
+image_id() { cbuild inspect -f '{{.Id}}' "$1"; }
+
+run_tests() {
+    local tests=() name number=0 failed=0 work status
+    while read -r _ _ name; do case $name in test_*) tests+=("$name") ;; esac; done < <(declare -F)
+    [ $# = 0 ] || tests=("$@")
+    echo "1..${#tests[@]}"
+    for name in "${tests[@]}"; do
+        number=$((number + 1))
+        work=$(mktemp -d)
+        (
+            set -eu
+            TEST_TMP=$work/tmp TEST_SKIP=$work/skip CBUILD_ROOT=$work/store HOME=$work/home
+            export TEST_TMP CBUILD_ROOT HOME
+            mkdir "$TEST_TMP" "$HOME" "$work/dir"
+            cd "$work/dir"
+            trap 'type teardown >/dev/null 2>&1 && teardown || :' EXIT
+            "$name"
+        ) >"$work/log" 2>&1
+        status=$?
+        if [ -s "$work/skip" ]; then
+            echo "ok $number - ${name#test_} # SKIP $(cat "$work/skip")"
+        elif [ $status = 0 ]; then
+            echo "ok $number - ${name#test_}"
+        else
+            failed=$((failed + 1))
+            echo "not ok $number - ${name#test_}"
+            sed 's/^/# /' "$work/log" | tail -n 80
+        fi
+        rm -rf "$work" 2>/dev/null || { chmod -R u+rwx "$work"; rm -rf "$work"; }
+    done
+    [ $failed = 0 ]
+}

@@ -1,0 +1,151 @@
+#!/bin/bash
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+cached() { grep -Ec '^#[0-9]+ CACHED$' "$TEST_TMP/err" || true; }
+
+make_app() {
+    import_busybox
+    mkdir -p src && for i in 1 2 3; do echo "content $i" >src/f$i; done
+    cat >Dockerfile <<'EOT'
+FROM busybox AS build
+COPY src /src
+RUN cat /src/* > /all
+FROM busybox
+COPY --from=build /all /all
+RUN sleep 0 && wc -l /all > /count
+ENV LAST=1
+EOT
+}
+
+test_rebuild_is_cached_and_gives_the_same_digest_without_an_epoch() {
+    need_root
+    make_app
+    ok cbuild -t x .
+    equal "$(cached)" 0
+    first=$(image_id x)
+    sleep 1.1 # another second on the clock
+    ok cbuild -t x .
+    equal "$(cached)" 4
+    equal "$(image_id x)" "$first"
+}
+
+test_cached_rebuild_opens_no_context_file_and_no_socket() {
+    need_root
+    need strace
+    make_app
+    printf 'src/f3\n' >.dockerignore
+    sed -i 's/COPY src/COPY src\/f1 src\/f2/; s/ \/src$/ \/src\//' Dockerfile
+    ok cbuild -t x .
+    sleep 2.1 # stat records younger than the clock's granularity aren't trusted
+    ok cbuild -t x .
+    ok strace -f -o trace -e trace=openat,openat2,open,socket,connect,sendto "$CBUILD" -t x .
+    equal "$(cached)" 4
+    ! grep -E '"([^"]*/)?f[123]"' trace || fail "a context file was opened"
+    ! grep -E 'AF_INET|AF_NETLINK|nscd|resolv.conf|nsswitch' trace || fail "a socket or a look-up"
+}
+
+test_one_changed_byte_with_the_same_size_and_time_reruns_the_step() {
+    need_root
+    make_app
+    ok cbuild -t x .
+    sleep 2.1
+    ok cbuild -t x .
+    touch -r src/f2 stamp
+    echo "content 9" >src/f2
+    touch -r stamp src/f2
+    ok cbuild -t x .
+    equal "$(cached)" 0
+    image_tree x >/dev/null
+    grep -q 'content 9' "$TEST_TMP/tree/all"
+}
+
+test_modification_times_do_not_count() {
+    need_root
+    make_app
+    ok cbuild -t x .
+    touch -d @1500000000 src/f1
+    ok cbuild -t x .
+    equal "$(cached)" 4
+}
+
+test_mode_counts() {
+    need_root
+    make_app
+    ok cbuild -t x .
+    chmod 600 src/f1
+    ok cbuild -t x .
+    equal "$(cached)" 2 "a step that gives the same result stops the rerun"
+}
+
+test_a_rerun_that_changes_nothing_stops_there() {
+    need_root
+    import_busybox
+    echo 1 >in
+    printf 'FROM busybox\nCOPY in /in\nRUN rm /in && echo constant > /out && touch -d @0 /out / 2>/dev/null; true\nFROM busybox\nCOPY --from=0 /out /out\nRUN echo expensive > /e\n' >Dockerfile
+    export SOURCE_DATE_EPOCH=1700000000
+    ok cbuild -t x .
+    echo 2 >in
+    ok cbuild -t x .
+    # COPY in and RUN rm run again; the second stage sees another chain below, but its own base is unchanged
+    [ "$(cached)" -ge 1 ] || { show; fail "nothing was taken from the cache"; }
+}
+
+test_build_arg_reruns_what_follows_its_arg() {
+    need_root
+    import_busybox
+    printf 'FROM busybox\nRUN echo before > /a\nARG V=1\nRUN echo after > /b\n' >Dockerfile
+    ok cbuild -t x .
+    ok cbuild -t x --build-arg V=2 .
+    equal "$(cached)" 1
+    ok cbuild -t x --build-arg V=1 .
+    equal "$(cached)" 2
+}
+
+test_proxy_arguments_do_not_count() {
+    need_root
+    import_busybox
+    printf 'FROM busybox\nRUN echo ${http_proxy:-none} > /a\n' >Dockerfile
+    ok cbuild -t x .
+    ok cbuild -t x --build-arg HTTP_PROXY=http://proxy.invalid:1 .
+    equal "$(cached)" 1
+    ok cbuild -t x --no-cache --build-arg HTTP_PROXY=http://proxy.invalid:1 .
+    image_tree x >/dev/null
+    equal "$(cat "$TEST_TMP/tree/a")" http://proxy.invalid:1
+    ok cbuild history --no-trunc --format '{{.CreatedBy}}' x
+    ! grep -q proxy.invalid "$TEST_TMP/out" || fail "the proxy is in the history"
+}
+
+test_no_cache_runs_every_step() {
+    need_root
+    make_app
+    ok cbuild -t x .
+    ok cbuild -t x --no-cache .
+    equal "$(cached)" 0
+}
+
+test_damaged_or_missing_cache_is_a_miss_not_an_error() {
+    need_root
+    make_app
+    ok cbuild -t x .
+    for f in "$CBUILD_ROOT"/cache/records/*; do echo garbage >"$f"; done
+    ok cbuild -t x .
+    equal "$(cached)" 0
+    rm -rf "$CBUILD_ROOT"/cache/contexts/* "$CBUILD_ROOT"/entries/*
+    ok cbuild -t x .
+    equal "$(cached)" 4
+}
+
+test_eight_builds_at_once_share_one_store() {
+    need_root
+    make_app
+    sed -i 's/sleep 0/sleep 0.3/' Dockerfile
+    for i in 1 2 3 4 5 6 7 8; do
+        "$CBUILD" -t "x$i" . >"log$i" 2>&1 &
+    done
+    for job in $(jobs -p); do wait "$job" || fail "$(tail -n 5 log*)"; done
+    for i in 2 3 4 5 6 7 8; do equal "$(image_id "x$i")" "$(image_id x1)" "x$i"; done
+    store_verifies
+}
+
+run_tests "$@"

@@ -1,0 +1,183 @@
+#!/bin/bash
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+test_missing_dockerfile() {
+    fails 3 cbuild -t x .
+    err_has 'cbuild: no Dockerfile in .'
+    fails 3 cbuild -t x -f Missing .
+    err_has 'Missing'
+}
+
+test_missing_context() {
+    fails 3 cbuild -t x ./nowhere
+    err_has './nowhere'
+    fails 2 cbuild -t x
+    err_has 'no build context'
+}
+
+test_unknown_instruction_is_shown_with_a_suggestion() {
+    printf 'FROM scratch\nCOYP a b\n' >Dockerfile
+    fails 1 cbuild -t x .
+    err_has 'Dockerfile:2: '
+    err_has 'COPY'
+    err_has '>>> COYP a b'
+}
+
+test_a_dockerfile_error_costs_no_network_and_no_step() {
+    printf 'FROM registry.invalid/image\nRUN true\nCOPY --chwon=1 a b\n' >Dockerfile
+    fails 1 cbuild -t x .
+    err_has 'Dockerfile:3: '
+    err_has 'chown'
+}
+
+test_failing_run_names_status_output_and_lines() {
+    need_root
+    import_busybox
+    printf 'FROM busybox\nRUN echo last words; exit 42\n' >Dockerfile
+    fails 1 cbuild -t x .
+    err_has 'Dockerfile:2: '
+    err_has 'process "/bin/sh -c echo last words; exit 42" did not complete successfully: exit'
+    err_has '42'
+    err_has 'last words'
+    err_has '>>> RUN echo last words; exit 42'
+    fails 3 cbuild inspect x
+    store_verifies
+}
+
+test_missing_command_names_it() {
+    need_root
+    import_busybox
+    printf 'FROM busybox\nRUN ["/no/such/command"]\n' >Dockerfile
+    fails 1 cbuild -t x .
+    err_has '/no/such/command'
+}
+
+test_copy_of_a_missing_file() {
+    printf 'FROM scratch\nCOPY missing.txt /\n' >Dockerfile
+    fails 3 cbuild -t x .
+    err_has 'Dockerfile:2: '
+    err_has 'missing.txt'
+}
+
+test_copy_of_an_ignored_file_names_the_rule() {
+    touch secret.txt
+    printf '*.md\n*.txt\n' >.dockerignore
+    printf 'FROM scratch\nCOPY secret.txt /\n' >Dockerfile
+    fails 3 cbuild -t x .
+    err_has 'secret.txt'
+    err_has '.dockerignore'
+    err_has '*.txt'
+}
+
+test_unknown_stage_number() {
+    printf 'FROM scratch\nCOPY --from=3 a /\n' >Dockerfile
+    fails 3 cbuild -t x .
+    err_has 'Dockerfile:2: '
+}
+
+test_unknown_option_names_its_neighbour() {
+    fails 2 cbuild build --no-cahce .
+    err_has 'unknown option --no-cahce'
+    err_has 'did you mean --no-cache?'
+}
+
+test_unknown_command_names_its_neighbour() {
+    fails 2 cbuild pusj
+    err_has 'cbuild push'
+}
+
+test_help_of_every_command() {
+    for command in build push pull login logout images tag rmi inspect history save load import prune df fsck version; do
+        ok cbuild "$command" --help
+        out_has 'Usage: cbuild'
+    done
+    ok cbuild --help
+    out_has 'cbuild COMMAND --help'
+}
+
+test_ctrl_c_in_run_leaves_nothing() {
+    need_root
+    import_busybox
+    printf 'FROM busybox\nRUN echo ready; sleep 600\n' >Dockerfile
+    "$CBUILD" -t x . >out 2>err &
+    pid=$!
+    for _ in $(seq 200); do grep -q ' ready$' err && break; sleep 0.05; done
+    grep -q ' ready$' err || fail "the step didn't start: $(cat err)"
+    kill -INT $pid
+    status=0; wait $pid || status=$?
+    equal "$status" 130
+    ! pgrep -f '^sleep 600$' || fail "the step lives on"
+    fails 3 cbuild inspect x
+    store_verifies
+    equal "$(find "$CBUILD_ROOT/tmp" -mindepth 1 | wc -l)" 0 "files in tmp/"
+}
+
+test_kill_at_any_time_costs_no_repair() {
+    need_root
+    import_busybox
+    mkdir d && head -c 3000000 /dev/urandom >d/big
+    printf 'FROM busybox\nCOPY d /d\nRUN echo a > /a; sleep 0.05\nRUN cat /d/big /d/big > /b\n' >Dockerfile
+    for delay in 0.01 0.03 0.06 0.1 0.15 0.2 0.3 0.4; do
+        "$CBUILD" -t x --no-cache . >/dev/null 2>&1 &
+        pid=$!
+        sleep "$delay"
+        kill -KILL $pid 2>/dev/null || :
+        wait $pid 2>/dev/null || :
+        store_verifies
+    done
+    ok cbuild -t x .
+    store_verifies
+    equal "$(find "$CBUILD_ROOT/tmp" -mindepth 1 | wc -l)" 0 "files in tmp/"
+}
+
+test_full_disk_is_said_and_a_small_job_fits_again() {
+    need_root
+    mkdir small
+    unshare -m sh -eu <<'EOT' || fail "in the small file system"
+mount -t tmpfs -o size=8m none small
+export CBUILD_ROOT=$PWD/small/store
+mkdir ctx && head -c 20000000 /dev/urandom >ctx/big
+printf 'FROM scratch\nCOPY big /\n' >ctx/Dockerfile
+status=0; "$CBUILD" -t x ctx >out 2>err || status=$?
+cat err
+[ $status = 7 ]
+grep -qi 'no space left' err
+[ "$(find small/store/tmp -mindepth 1 | wc -l)" = 0 ]
+echo small >ctx/little
+printf 'FROM scratch\nCOPY little /\n' >ctx/Dockerfile
+"$CBUILD" -t x ctx
+"$CBUILD" fsck
+EOT
+}
+
+test_every_failing_write_leaves_a_store_that_verifies() {
+    [ -f "${FAULT_SO:-}" ] || fail "FAULT_SO isn't set"
+    mkdir d && echo x >d/f
+    printf 'FROM scratch\nCOPY d /d\nENV A=1\n' >Dockerfile
+    for call in write rename fsync open; do
+        n=1
+        while [ $n -lt 200 ]; do
+            rm -rf "$CBUILD_ROOT" count
+            FAULT_CALL=$call FAULT_N=$n FAULT_ERRNO=ENOSPC FAULT_COUNT_FILE=$PWD/count LD_PRELOAD=$FAULT_SO \
+                run "$CBUILD" -q -t x .
+            [ "$status" != 0 ] || break
+            [ "$status" -lt 128 ] || { show; fail "$call $n: status $status"; }
+            grep -q '^cbuild: ' "$TEST_TMP/err" || { show; fail "$call $n: no message"; }
+            if [ -e "$CBUILD_ROOT/oci-layout" ]; then store_verifies; fi
+            ok cbuild -q -t x .
+            n=$((n + 1))
+        done
+        [ $n -lt 200 ] || fail "$call: still failing at the 200th"
+    done
+}
+
+test_output_that_cannot_be_written_is_a_failure() {
+    [ -e /dev/full ] || fail "no /dev/full"
+    printf 'FROM scratch\nLABEL a=b\n' >Dockerfile
+    status=0
+    cbuild -q -t x . >/dev/full 2>err || status=$?
+    equal "$status" 7
+}
+
+run_tests "$@"
