@@ -35,12 +35,12 @@ void user_release(struct user *user);
 DEFINE_AUTO_STRUCT(struct user, user_release)
 
 /*
- * `spec`: "", "name", "uid", and either with ":group" or ":gid". A name is looked up first, then
- * a number is taken as an id. An id that passwd knows brings its group, home and supplementary
- * groups; an unknown one has group 0 and home "/". With a group given there are no supplementary
- * groups, as in other builders.
+ * `spec`: "", "name", "uid", and either with ":group" or ":gid"; digits are an id, whatever
+ * passwd says. A name brings its primary and supplementary groups; an id without a group has group
+ * 0. With a group given there are no others. The primary group is always among `groups`.
+ * home is that of the first line with this uid.
  *
- * ERR_NOT_FOUND: unknown name. ERR_INVALID: an id out of range, an empty part.
+ * ERR_NOT_FOUND: unknown name, with a hint. ERR_INVALID: an id out of range, an empty part.
  */
 int user_resolve(const char *spec, const struct user_files *files, struct user *ret,
                  struct error **err) WARN_UNUSED;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Capabilities and ids of the command. Async-signal-safe.
+ *
+ * Root gets the 14 capabilities of a default container, another user none, with those
+ * 14 as the bounding set; nothing inheritable or ambient.
+ */
+#ifndef CBUILD_RUNNER_CAPS_H
+#define CBUILD_RUNNER_CAPS_H
+
+#include "runner/report.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CAPS_DEFAULT UINT64_C(0xa80425fb)
+
+struct caps_ids {
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups;
+    size_t n_groups;
+};
+
+/*
+ * Drops what is not in the default set (insecure: nothing), then becomes the user.
+ * The last step before exec: afterwards little is permitted.
+ */
+int caps_become(const struct caps_ids *ids, bool insecure, struct report *report);
+
+#endif

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runner/child_root.h"
+
+#include "runner/devices.h"
+#include "runner/mounts.h"
+#include "runner/stubs.h"
+#include "runner/syscalls.h"
+
+#include <sched.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define ROUNDS 2 /* layers as they are; with stubs */
+
+/* What is always mounted. */
+static const struct target {
+    const char *path;
+    bool dir;
+    enum lookup_flags flags;
+} usual[] = {
+    { "/proc", true, LOOKUP_NO_LINK }, /* a link here would lead the masks astray */
+    { "/sys", true, LOOKUP_NO_LINK },  { "/dev", true, LOOKUP_NO_LINK },
+    { "/etc/hosts", false, 0 },        { "/etc/resolv.conf", false, 0 },
+};
+enum { PROC, SYS, DEV, HOSTS, RESOLV };
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+static enum bind_flags bind_flags_of(const struct child *child, const struct mount_spec *spec)
+{
+    return (spec->read_only ? BIND_READ_ONLY : 0) |
+           (child->plan->spec->insecure ? BIND_DEVICES : 0);
+}
+
+/* -- before the mount namespace of our own -- */
+
+/* The part of a source that the spec wants; from_fd is closed. */
+static int open_part(struct child *child, int from_fd, const struct mount_spec *spec, bool *is_dir)
+{
+    struct report *report = &child->report;
+    struct lookup part = LOOKUP_INIT;
+    struct stat st;
+    int fd = from_fd;
+    if (spec->subpath) {
+        int done = lookup_in_root(from_fd, spec->subpath, 0, &part, report);
+        (void)close(from_fd);
+        if (done < 0)
+            return -1;
+        fd = part.fd;
+        part.fd = -1;
+        lookup_close(&part);
+        errno = ENOENT;
+    }
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        (void)report_errno(report, "mount source", spec->subpath ? spec->subpath : spec->source);
+        close_fd(&fd);
+        return -1;
+    }
+    *is_dir = S_ISDIR(st.st_mode);
+    return fd;
+}
+
+static int open_bind(struct child *child, struct child_mount *mount)
+{
+    const struct mount_spec *spec = mount->spec;
+    struct report *report = &child->report;
+    int fd = open(spec->source, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return report_errno(report, "mount source", spec->source);
+    fd = open_part(child, fd, spec, &mount->is_dir);
+    if (fd < 0)
+        return -1;
+    mount->fd = fd;
+    if (child->plan->no_open_tree)
+        return 0;
+    int tree_fd = -1;
+    int done = mounts_detach(fd, bind_flags_of(child, spec), &tree_fd, report);
+    if (done != 0)
+        return done < 0 ? -1 : 0;
+    (void)close(fd);
+    mount->fd = tree_fd;
+    mount->detached = true;
+    return 0;
+}
+
+int child_open_mounts(struct child *child)
+{
+    struct child_plan *plan = child->plan;
+    if (fchdir(child->scratch_fd) < 0)
+        return report_errno(&child->report, "entering the scratch directory", NULL);
+    for (size_t i = 0; i < plan->spec->n_mounts; i++) {
+        struct child_mount *mount = &plan->mounts[i];
+        mount->is_dir = mount->spec->kind == MOUNT_TREE || mount->spec->kind == MOUNT_TMPFS;
+        if (mount->spec->kind == MOUNT_BIND && open_bind(child, mount) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* -- the root: layers, and stubs for what they lack -- */
+
+static int add_stub(struct child *child, int root_fd, const struct target *target)
+{
+    struct report *report = &child->report;
+    struct lookup at = LOOKUP_INIT;
+    int done = lookup_in_root(root_fd, target->path, target->flags, &at, report);
+    bool missing = at.fd < 0;
+    if (done == 0 && missing) {
+        int stubs_fd = -1;
+        if (mkdirat(child->scratch_fd, SCRATCH_STUBS, 0755) == 0 || errno == EEXIST)
+            stubs_fd = openat(child->scratch_fd, SCRATCH_STUBS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        done = stubs_fd < 0 ? report_errno(report, "making a directory for mount points", NULL)
+                            : stubs_add(stubs_fd, root_fd, &at, target->dir, report);
+        close_fd(&stubs_fd);
+    } else if (done == 0 && at.is_dir != target->dir) {
+        done = report_text(report,
+                           at.is_dir ? "mount point is a directory in the image:"
+                                     : "mount point is a file in the image:",
+                           target->path);
+    }
+    lookup_close(&at);
+    return done < 0 ? -1 : missing;
+}
+
+/* A target in something that is mounted before it is made there, when its turn comes. */
+static bool is_nested(const struct child *child, size_t index)
+{
+    const struct sandbox_spec *spec = child->plan->spec;
+    const char *path = spec->mounts[index].target;
+    if (!strncmp(path, "/dev/", 5))
+        return true;
+    for (size_t i = 0; i < index; i++) {
+        size_t size = strlen(spec->mounts[i].target);
+        if (!strncmp(path, spec->mounts[i].target, size) && path[size] == '/')
+            return true;
+    }
+    return false;
+}
+
+/* Number of targets that the mounted layers lack; each has a stub now. */
+static int add_stubs(struct child *child, int root_fd)
+{
+    const struct child_plan *plan = child->plan;
+    int n = 0;
+    for (size_t i = 0; i < COUNT(usual); i++) {
+        int missing = add_stub(child, root_fd, &usual[i]);
+        if (missing < 0)
+            return -1;
+        n += missing;
+    }
+    for (size_t i = 0; i < plan->spec->n_mounts; i++) {
+        if (is_nested(child, i))
+            continue;
+        const struct target target = { plan->spec->mounts[i].target, plan->mounts[i].is_dir, 0 };
+        int missing = add_stub(child, root_fd, &target);
+        if (missing < 0)
+            return -1;
+        n += missing;
+    }
+    return n;
+}
+
+/* 1: overlay_open() can't here. A second mount of one upper needs another work directory. */
+static int mount_rounds(struct child *child, bool attached)
+{
+    static const char *const work[ROUNDS] = { "work.0", "work.1" };
+    const struct overlay_plan *plan = &child->plan->root;
+    struct report *report = &child->report;
+    for (int round = 0; round < ROUNDS; round++) {
+        const char *top = round ? SCRATCH_STUBS : NULL;
+        int fd = -1;
+        if (fchdir(child->scratch_fd) < 0)
+            return report_errno(report, "entering the scratch directory", NULL);
+        int done = attached ? overlay_mount(plan, SCRATCH_POINT, top, work[round], &fd, report)
+                            : overlay_open(plan, top, work[round], &fd, report);
+        if (done != 0)
+            return done;
+        int missing = add_stubs(child, fd);
+        if (missing == 0)
+            child->root_fd = fd;
+        else
+            (void)close(fd);
+        if (missing <= 0)
+            return missing;
+        if (attached && umount2(SCRATCH_POINT, UMOUNT_NOFOLLOW) < 0)
+            return report_errno(report, "unmounting the layers", NULL);
+    }
+    return report_text(report, "mount points of the image can't be made", NULL);
+}
+
+int child_open_root(struct child *child)
+{
+    return mount_rounds(child, false) < 0 ? -1 : 0;
+}
+
+/* -- in the mount namespace of our own -- */
+
+int child_own_mounts(struct child *child)
+{
+    struct report *report = &child->report;
+    if (fchdir(child->scratch_fd) < 0 || unshare(CLONE_NEWNS) < 0)
+        return report_errno(report, "making a mount namespace", NULL);
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return report_errno(report, "making mounts private", NULL);
+    child->scratch_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the same, as seen here */
+    if (child->scratch_fd < 0)
+        return report_errno(report, "opening the scratch directory", NULL);
+    return 0;
+}
+
+/* A new mount on the one point that we have; what was there before is reached by descriptor. */
+static int enter_point(struct child *child)
+{
+    return openat(child->scratch_fd, SCRATCH_POINT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int attach_on_point(struct child *child, int mount_fd)
+{
+    int point_fd = enter_point(child);
+    int done = point_fd < 0 ? -1 : sys_move_mount(mount_fd, point_fd);
+    close_fd(&point_fd);
+    return done < 0 ? report_errno(&child->report, "attaching a mount", NULL) : 0;
+}
+
+/* The layers of a listed mount, read-only or with an upper of their own. */
+static int attach_tree(struct child *child, struct child_mount *mount)
+{
+    struct report *report = &child->report;
+    char work[32] = "work.tree.";
+    char number[TEXT_NUMBER_SIZE];
+    size_t used = strlen(work);
+    (void)text_append(work, sizeof(work), &used, text_number(number, mount->overlay.id)); /* fits */
+    int fd = -1;
+    if (fchdir(child->scratch_fd) < 0)
+        return report_errno(report, "entering the scratch directory", NULL);
+    if (overlay_mount(&mount->overlay, SCRATCH_POINT, NULL, work, &fd, report) < 0)
+        return -1;
+    mount->fd = open_part(child, fd, mount->spec, &mount->is_dir);
+    return mount->fd < 0 ? -1 : 0;
+}
+
+/* Where a mount couldn't be copied: the same place in this namespace, by its name, if it is still
+ * there. */
+static int reopen_bind(struct child *child, struct child_mount *mount)
+{
+    char link[64] = "/proc/self/fd/", path[PATH_MAX], number[TEXT_NUMBER_SIZE];
+    struct stat before, now;
+    size_t used = strlen(link);
+    (void)text_append(link, sizeof(link), &used,
+                      text_number(number, (unsigned)mount->fd)); /* fits */
+    ssize_t size = readlink(link, path, sizeof(path) - 1);
+    if (size < 0)
+        return report_errno(&child->report, "mount source for", mount->spec->target);
+    path[size] = '\0';
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(mount->fd, &before) < 0 || fstat(fd, &now) < 0 ||
+        before.st_dev != now.st_dev || before.st_ino != now.st_ino) {
+        close_fd(&fd);
+        errno = ESTALE;
+        return report_errno(&child->report, "mount source for", mount->spec->target);
+    }
+    (void)close(mount->fd);
+    mount->fd = fd;
+    return 0;
+}
+
+static int write_file(struct child *child, const char *name, const void *content, uint64_t size)
+{
+    int fd = openat(child->files_fd, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return report_errno(&child->report, "making file", name);
+    for (const char *at = content; size;) {
+        ssize_t n = write(fd, at, size);
+        if (n < 0) {
+            (void)report_errno(&child->report, "writing file", name);
+            (void)close(fd);
+            return -1;
+        }
+        at += n;
+        size -= (uint64_t)n;
+    }
+    return fd;
+}
+
+/* Files live on a tmpfs, never on disk: not even in swap where the kernel (6.4) can promise that.
+ */
+static int make_files_fs(struct child *child)
+{
+    const unsigned long flags = MS_NOSUID | MS_NODEV;
+    if (mount("tmpfs", SCRATCH_POINT, "tmpfs", flags, "mode=0755,noswap") < 0 &&
+        mount("tmpfs", SCRATCH_POINT, "tmpfs", flags, "mode=0755") < 0)
+        return report_errno(&child->report, "mounting a tmpfs", NULL);
+    child->files_fd = enter_point(child);
+    return child->files_fd < 0 ? report_errno(&child->report, "opening a tmpfs", NULL) : 0;
+}
+
+static int make_file(struct child *child, struct child_mount *mount, size_t index)
+{
+    const struct mount_spec *spec = mount->spec;
+    char name[TEXT_NUMBER_SIZE];
+    int fd = write_file(child, text_number(name, index), spec->content, spec->size);
+    if (fd < 0)
+        return -1;
+    int done = fchown(fd, spec->uid, spec->gid) < 0 || fchmod(fd, spec->mode & 07777) < 0 ? -1 : 0;
+    if (done < 0)
+        (void)report_errno(&child->report, "owner and mode of", spec->target);
+    (void)close(fd);
+    mount->fd = openat(child->files_fd, name, O_PATH | O_CLOEXEC);
+    return done;
+}
+
+static int prepare_mount(struct child *child, size_t index)
+{
+    struct child_mount *mount = &child->plan->mounts[index];
+    switch (mount->spec->kind) {
+    case MOUNT_BIND:
+        return mount->detached ? 0 : reopen_bind(child, mount);
+    case MOUNT_TREE:
+        return attach_tree(child, mount);
+    case MOUNT_FILE:
+        return make_file(child, mount, index);
+    case MOUNT_TMPFS:
+        return 0;
+    }
+    return 0;
+}
+
+int child_attach_root(struct child *child)
+{
+    if (fchdir(child->scratch_fd) < 0)
+        return report_errno(&child->report, "entering the scratch directory", NULL);
+    if (make_files_fs(child) < 0)
+        return -1;
+    for (size_t i = 0; i < child->plan->spec->n_mounts; i++)
+        if (prepare_mount(child, i) < 0)
+            return -1;
+    if (child->root_fd >= 0)
+        return attach_on_point(child, child->root_fd);
+    return mount_rounds(child, true);
+}
+
+/* -- on the root -- */
+
+static int bind_file(struct child *child, const char *name, const struct strbuf *content,
+                     const struct target *target)
+{
+    struct lookup at = LOOKUP_INIT;
+    int fd = write_file(child, name, content->data, content->size);
+    if (fd < 0)
+        return -1;
+    (void)close(fd);
+    fd = openat(child->files_fd, name, O_PATH | O_CLOEXEC);
+    int done = lookup_in_root(child->root_fd, target->path, target->flags, &at, &child->report);
+    if (done == 0)
+        done = mounts_bind(fd, &at, BIND_READ_ONLY, child->plan->no_open_tree, &child->report);
+    lookup_close(&at);
+    close_fd(&fd);
+    return done;
+}
+
+static int mount_usual_fs(struct child *child, size_t which)
+{
+    const struct child_plan *plan = child->plan;
+    const bool insecure = plan->spec->insecure;
+    struct report *report = &child->report;
+    struct lookup at = LOOKUP_INIT;
+    int done = lookup_in_root(child->root_fd, usual[which].path, usual[which].flags, &at, report);
+    if (done == 0 && which == PROC)
+        done = mounts_proc(&at, !insecure, report);
+    if (done == 0 && which == SYS)
+        done = mounts_sys(&at, !insecure, report);
+    if (done == 0 && which == DEV) {
+        const struct devices_spec devices = { plan->shm_options, insecure, plan->no_open_tree };
+        done = devices_mount(&devices, &at, report);
+    }
+    lookup_close(&at);
+    return done;
+}
+
+int child_mount_usual(struct child *child)
+{
+    const struct child_plan *plan = child->plan;
+    for (size_t which = PROC; which <= DEV; which++)
+        if (mount_usual_fs(child, which) < 0)
+            return -1;
+    if (bind_file(child, "hosts", &plan->hosts, &usual[HOSTS]) < 0)
+        return -1;
+    return bind_file(child, "resolv.conf", &plan->resolv, &usual[RESOLV]);
+}
+
+/* /proc and /sys are masked: nothing goes over them, whatever links the image has. */
+static int check_target(struct child *child, const struct lookup *at)
+{
+    static const char *const closed[] = { "proc", "sys" };
+    for (size_t i = 0; i < COUNT(closed); i++) {
+        size_t size = strlen(closed[i]);
+        if (!strncmp(at->path, closed[i], size) && (!at->path[size] || at->path[size] == '/'))
+            return report_text(&child->report, "mounts can't go to /proc or /sys:", at->path);
+    }
+    if (!at->path[0] || !strcmp(at->path, "dev"))
+        return report_text(&child->report, "mounts can't go to / or /dev", NULL);
+    return 0;
+}
+
+static int mount_listed(struct child *child, struct child_mount *mount)
+{
+    const struct mount_spec *spec = mount->spec;
+    struct report *report = &child->report;
+    struct lookup at = LOOKUP_INIT;
+    int done = lookup_in_root(child->root_fd, spec->target, 0, &at, report);
+    if (done == 0)
+        done = check_target(child, &at);
+    if (done == 0 && at.fd < 0)
+        done = lookup_create(&at, mount->is_dir, report);
+    if (done == 0) {
+        if (spec->kind == MOUNT_TMPFS)
+            done =
+                mounts_new(&at, "tmpfs", MS_NOSUID | MS_NODEV | (spec->read_only ? MS_RDONLY : 0),
+                           mount->options, report);
+        else if (mount->detached)
+            done = mounts_attach(mount->fd, &at, report);
+        else
+            done = mounts_bind(mount->fd, &at, bind_flags_of(child, spec),
+                               child->plan->no_open_tree, report);
+    }
+    lookup_close(&at);
+    return done;
+}
+
+int child_mount_listed(struct child *child)
+{
+    for (size_t i = 0; i < child->plan->spec->n_mounts; i++)
+        if (mount_listed(child, &child->plan->mounts[i]) < 0)
+            return -1;
+    return 0;
+}
+
+int child_turn_root(struct child *child)
+{
+    struct report *report = &child->report;
+    if (fchdir(child->root_fd) < 0 || sys_pivot_root(".", ".") < 0)
+        return report_errno(report, "changing to the new root", NULL);
+    /* the old root is now stacked on the new one, and "." is the old one */
+    if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+        return report_errno(report, "leaving the host's file system", NULL);
+    return 0;
+}

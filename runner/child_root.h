@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The child's file system: from the plan's layers and mounts to a new root. Steps of
+ * sandbox_child.c, in this order. Async-signal-safe.
+ *
+ * The first two happen in the mount namespace that the parent's descriptors belong to, since the
+ * kernel refuses to mount from another one.
+ */
+#ifndef CBUILD_RUNNER_CHILD_ROOT_H
+#define CBUILD_RUNNER_CHILD_ROOT_H
+
+#include "runner/sandbox_child.h"
+
+struct child {
+    struct child_plan *plan;
+    struct report report;
+    int report_fd;
+    int scratch_fd;
+    int root_fd;  /* the sandbox's root; -1: not mounted yet */
+    int files_fd; /* a tmpfs for files that are bound into the root */
+};
+
+int child_open_mounts(struct child *child);  /* sources of the listed mounts */
+int child_open_root(struct child *child);    /* the layers, and stubs that they lack */
+int child_own_mounts(struct child *child);   /* a mount namespace of its own */
+int child_attach_root(struct child *child);  /* the layers, in it */
+int child_mount_usual(struct child *child);  /* /proc /sys /dev, /etc/hosts /etc/resolv.conf */
+int child_mount_listed(struct child *child); /* the spec's mounts */
+int child_turn_root(struct child *child);    /* pivot_root; the host's tree is gone */
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runner/devices.h"
+
+#include "runner/mounts.h"
+#include "runner/syscalls.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+static const struct {
+    const char *name, *host;
+    unsigned major, minor;
+} nodes[] = {
+    { "null", "/dev/null", 1, 3 },       { "zero", "/dev/zero", 1, 5 },
+    { "full", "/dev/full", 1, 7 },       { "random", "/dev/random", 1, 8 },
+    { "urandom", "/dev/urandom", 1, 9 }, { "tty", "/dev/tty", 5, 0 },
+};
+
+static const struct {
+    const char *name, *target;
+} links[] = {
+    { "fd", "/proc/self/fd" },       { "stdin", "/proc/self/fd/0" },
+    { "stdout", "/proc/self/fd/1" }, { "stderr", "/proc/self/fd/2" },
+    { "ptmx", "pts/ptmx" },
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The host's node, if it is what it says: whoever made the host's /dev may have put anything there.
+ */
+static int open_node(const char *path, unsigned major_number, unsigned minor_number)
+{
+    struct stat st;
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
+        st.st_rdev == makedev(major_number, minor_number))
+        return fd;
+    (void)close(fd);
+    errno = ENODEV;
+    return -1;
+}
+
+static int lookup_child(const struct lookup *dev, const char *name, struct lookup *ret,
+                        struct report *report)
+{
+    return lookup_in_root(dev->fd, name, LOOKUP_NO_LINK, ret, report);
+}
+
+static int add_node(const struct devices_spec *spec, const struct lookup *dev, size_t i,
+                    struct report *report)
+{
+    int source_fd = open_node(nodes[i].host, nodes[i].major, nodes[i].minor);
+    if (source_fd < 0)
+        return report_errno(report, "device of the host", nodes[i].host);
+    struct lookup target = LOOKUP_INIT;
+    int done = lookup_child(dev, nodes[i].name, &target, report);
+    if (done == 0)
+        done = lookup_create(&target, false, report);
+    if (done == 0)
+        done = mounts_bind(source_fd, &target, BIND_DEVICES, spec->bind_by_path, report);
+    lookup_close(&target);
+    (void)close(source_fd);
+    return done;
+}
+
+static int add_directory(const struct lookup *dev, const char *name, const char *type,
+                         unsigned long flags, const char *data, struct report *report)
+{
+    struct lookup target = LOOKUP_INIT;
+    int done = lookup_child(dev, name, &target, report);
+    if (done == 0)
+        done = lookup_create(&target, true, report);
+    if (done == 0)
+        done = mounts_new(&target, type, flags, data, report);
+    lookup_close(&target);
+    return done;
+}
+
+/* An instance of its own. gid 5 is tty everywhere; a user namespace may not map it. */
+static int add_pts(const struct lookup *dev, struct report *report)
+{
+    const unsigned long flags = MS_NOSUID | MS_NOEXEC;
+    struct report ignored;
+    if (add_directory(dev, "pts", "devpts", flags, "newinstance,ptmxmode=0666,mode=0620,gid=5",
+                      &ignored) == 0)
+        return 0;
+    return add_directory(dev, "pts", "devpts", flags, "newinstance,ptmxmode=0666,mode=0620",
+                         report);
+}
+
+/* A kernel without POSIX message queues is no reason to stop. */
+static int add_mqueue(const struct lookup *dev, struct report *report)
+{
+    if (add_directory(dev, "mqueue", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, report) < 0)
+        return report->error == ENODEV ? 0 : -1;
+    return 0;
+}
+
+int devices_mount(const struct devices_spec *spec, struct lookup *dev, struct report *report)
+{
+    if (mounts_enter(dev, "tmpfs", MS_NOSUID | (spec->insecure ? 0 : MS_NODEV), "mode=755,size=64m",
+                     report) < 0)
+        return -1;
+    for (size_t i = 0; i < COUNT(nodes); i++)
+        if (add_node(spec, dev, i, report) < 0)
+            return -1;
+    for (size_t i = 0; i < COUNT(links); i++)
+        if (symlinkat(links[i].target, dev->fd, links[i].name) < 0)
+            return report_errno(report, "making /dev", links[i].name);
+    if (add_pts(dev, report) < 0)
+        return -1;
+    if (add_directory(dev, "shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, spec->shm_options,
+                      report) < 0)
+        return -1;
+    return add_mqueue(dev, report);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sandbox's /dev: a tmpfs on which no device node opens, with the host's harmless
+ * nodes bound into it, so that a node that the command makes itself stays dead
+ * wherever it is made. Async-signal-safe.
+ */
+#ifndef CBUILD_RUNNER_DEVICES_H
+#define CBUILD_RUNNER_DEVICES_H
+
+#include "runner/lookup.h"
+#include "runner/report.h"
+
+#include <stdbool.h>
+
+struct devices_spec {
+    const char *shm_options; /* "mode=1777,size=N" */
+    bool insecure;           /* nodes open everywhere */
+    bool bind_by_path;       /* as for mounts_bind() */
+};
+
+/* null zero full random urandom tty, fd stdin stdout stderr, pts ptmx, shm, mqueue. */
+int devices_mount(const struct devices_spec *spec, struct lookup *dev, struct report *report);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A process that must not outlive us, under a keeper: pid 1 of a pid namespace, which holds one end
+ * of a socket pair whose other end is ours. When the command ends the keeper tells its
+ * status and ends; when we are gone, in whatever way, the socket closes, the keeper ends, and the
+ * kernel ends everything in its pid namespace.
+ *
+ * (A parent-death signal would be simpler, but a command can clear its own, executing a
+ * setuid program does, and it follows the thread that cloned, not the process.)
+ *
+ * What runs between clone and exec is async-signal-safe.
+ */
+#ifndef CBUILD_RUNNER_KEEPER_H
+#define CBUILD_RUNNER_KEEPER_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct keeper_spec {
+    uint64_t namespaces; /* CLONE_NEW... of the child, besides the keeper's pid namespace */
+    int control_fd;      /* the keeper's end */
+    int report_fd;       /* where a struct report goes if the child can't be made; -1: nowhere */
+    int cgroup_fd;       /* cgroup.procs to enter; -1: none */
+    bool no_clone3;
+    void (*child)(void *data); /* executes something; must not return */
+    void *data;
+};
+
+/* What comes from our end of the socket pair when the child has ended: as waitid() gives it. */
+struct keeper_status {
+    int32_t code; /* CLD_EXITED, CLD_KILLED, CLD_DUMPED */
+    int32_t status;
+};
+
+/* The keeper's pid. Its ends of descriptors are still open here; close them. */
+pid_t keeper_start(const struct keeper_spec *spec, struct error **err);
+/* Ends it and all below it. Our end of the socket; any thread. */
+void keeper_stop(int control_fd);
+/* Waits until it is gone. */
+void keeper_reap(pid_t pid);
+
+/* For the child, in place of an exit handler's: all signals as after boot. */
+void keeper_reset_signals(void);
+
+#endif

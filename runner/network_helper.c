@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runner/network_helper.h"
+
+#include "base/cancel.h"
+#include "base/force.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "runner/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READY_TIMEOUT_MS 10000
+#define MAX_ARGS 24
+
+/* Where a helper finds its descriptors; they are above all that we have open. */
+enum { NAMESPACE_FD = 3, READY_FD = 4 };
+
+struct launch {
+    const char *path;
+    char *const *argv;
+    int namespace_fd, ready_fd;
+};
+
+/* -- the namespace -- */
+
+struct namespace_work {
+    int fd;
+    struct error *error;
+};
+
+static int raise_loopback(struct error **err)
+{
+    struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+    AUTO(close) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+        return error_errno(err, "loopback network");
+    return 0;
+}
+
+/* On a thread of its own, which takes its place in the old namespace with it when it ends. */
+static void *make_namespace(void *data)
+{
+    struct namespace_work *work = data;
+    struct error **err = &work->error;
+    if (unshare(CLONE_NEWNET) < 0) {
+        (void)error_errno(err, "making a network namespace");
+    } else if (raise_loopback(err) == 0) {
+        work->fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+        if (work->fd < 0)
+            (void)error_errno(err, "opening the network namespace");
+    }
+    return NULL;
+}
+
+static int open_namespace(struct error **err)
+{
+    struct namespace_work work = { -1, NULL };
+    struct thread *thread = thread_start(make_namespace, &work, err);
+    if (!thread)
+        return -1;
+    (void)thread_join(thread);
+    if (work.fd < 0)
+        error_move(err, work.error);
+    return work.fd;
+}
+
+/* -- the program -- */
+
+/* Full path of a program in our PATH; NULL: there is none. */
+static char *find_program(const char *name)
+{
+    const char *dirs = getenv("PATH");
+    if (!dirs || !*dirs)
+        dirs = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    while (*dirs) {
+        size_t size = strcspn(dirs, ":");
+        AUTO(free) char *path = xasprintf("%.*s/%s", (int)size, dirs, name);
+        if (path[0] == '/' && access(path, X_OK) == 0)
+            return TAKE(path);
+        dirs += size;
+        dirs += *dirs == ':';
+    }
+    return NULL;
+}
+
+/* Between clone and exec. */
+static void execute(void *data)
+{
+    const struct launch *launch = data;
+    static char *const env[] = { NULL };
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    /* out of the way of 3 and 4 first */
+    int namespace_fd = fcntl(launch->namespace_fd, F_DUPFD_CLOEXEC, READY_FD + 1);
+    int ready_fd = fcntl(launch->ready_fd, F_DUPFD_CLOEXEC, READY_FD + 1);
+    if (null_fd < 0 || namespace_fd < 0 || ready_fd < 0)
+        _exit(126);
+    for (int fd = 0; fd < 3; fd++)
+        if (dup2(null_fd, fd) < 0)
+            _exit(126);
+    if (dup2(namespace_fd, NAMESPACE_FD) < 0 || dup2(ready_fd, READY_FD) < 0)
+        _exit(126);
+    keeper_reset_signals();
+    (void)execve(launch->path, launch->argv, env);
+    _exit(127);
+}
+
+static int describe_end(const char *name, int control_fd, struct error **err)
+{
+    struct keeper_status status = { 0 };
+    if (recv(control_fd, &status, sizeof(status), MSG_DONTWAIT) != (ssize_t)sizeof(status))
+        return error_set(err, ERR_UNSUPPORTED, "%s: closed its pipe before the network was ready",
+                         name);
+    return error_set(err, ERR_UNSUPPORTED, "%s: %s %d before the network was ready", name,
+                     status.code == CLD_EXITED ? "exit status" : "killed by signal", status.status);
+}
+
+/* Both helpers write something when they are done. */
+static int wait_ready(const char *name, int ready_fd, int control_fd, struct error **err)
+{
+    struct pollfd fds[] = { { ready_fd, POLLIN, 0 }, { control_fd, POLLIN, 0 } };
+    char byte;
+    int n = cancel_poll(fds, 2, READY_TIMEOUT_MS, err);
+    if (n < 0)
+        return -1;
+    if (n == 0)
+        return error_set(err, ERR_UNSUPPORTED, "%s: not ready after %d seconds", name,
+                         READY_TIMEOUT_MS / 1000);
+    if (fds[0].revents && read(ready_fd, &byte, 1) == 1)
+        return 0;
+    return describe_end(name, control_fd, err);
+}
+
+static int launch_helper(struct network_helper *helper, const struct launch *launch,
+                         struct error **err)
+{
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+        return error_errno(err, "socket pair");
+    helper->control_fd = fds[0];
+    AUTO(close) int keeper_fd = fds[1];
+    struct launch copy = *launch;
+    const struct keeper_spec spec = { .control_fd = keeper_fd,
+                                      .report_fd = -1,
+                                      .cgroup_fd = -1,
+                                      .no_clone3 = force_has("no-clone3"),
+                                      .child = execute,
+                                      .data = &copy };
+    pid_t pid = keeper_start(&spec, err);
+    if (pid < 0)
+        return -1;
+    helper->pid = pid;
+    return 0;
+}
+
+/* args: what follows the program's name, NULL-terminated. */
+static int start(struct network_helper *helper, const char *name, const char *const *args,
+                 struct error **err)
+{
+    char *argv[MAX_ARGS];
+    size_t n = 0;
+    if (force_has("no-network-helper"))
+        return error_set(err, ERR_NOT_FOUND, "%s: ruled out", name);
+    AUTO(free) char *path = find_program(name);
+    if (!path)
+        return error_set(err, ERR_NOT_FOUND, "%s: not installed", name);
+    argv[n++] = path;
+    for (; *args && n + 1 < MAX_ARGS; args++)
+        argv[n++] = xstrdup(*args);
+    argv[n] = NULL;
+    int ready[2] = { -1, -1 }, result = -1;
+    helper->namespace_fd = open_namespace(err);
+    if (helper->namespace_fd >= 0 && pipe2(ready, O_CLOEXEC) < 0) {
+        (void)error_errno(err, "pipe");
+    } else if (helper->namespace_fd >= 0) {
+        const struct launch launch = { path, argv, helper->namespace_fd, ready[1] };
+        result = launch_helper(helper, &launch, err);
+        close_auto(&ready[1]);
+        if (result == 0)
+            result = wait_ready(name, ready[0], helper->control_fd, err);
+        close_auto(&ready[0]);
+    }
+    for (size_t i = 1; i < n; i++)
+        free(argv[i]);
+    return result;
+}
+
+/*
+ * As root pasta would become nobody, who may not enter our namespace; ports of the build aren't
+ * anybody's business; --no-map-gw keeps the host's loopback out of reach.
+ */
+static int start_pasta(struct network_helper *helper, struct error **err)
+{
+    static const char dns[] = "169.254.1.1";
+    const char *const args[] = { "--foreground",
+                                 "--quiet",
+                                 "--config-net",
+                                 "--runas",
+                                 "0:0",
+                                 "--netns-only",
+                                 "-t",
+                                 "none",
+                                 "-u",
+                                 "none",
+                                 "-T",
+                                 "none",
+                                 "-U",
+                                 "none",
+                                 "--no-map-gw",
+                                 "--dns-forward",
+                                 dns,
+                                 "--pid",
+                                 "/proc/self/fd/4",
+                                 "--netns",
+                                 "/proc/self/fd/3",
+                                 NULL };
+    if (start(helper, "pasta", args, err) < 0)
+        return -1;
+    helper->name_server = dns;
+    return 0;
+}
+
+static int start_slirp4netns(struct network_helper *helper, struct error **err)
+{
+    const char *const args[] = { "--configure",
+                                 "--mtu=65520",
+                                 "--disable-host-loopback",
+                                 "--ready-fd=4",
+                                 "--netns-type=path",
+                                 "/proc/self/fd/3",
+                                 "tap0",
+                                 NULL };
+    if (start(helper, "slirp4netns", args, err) < 0)
+        return -1;
+    helper->name_server = "10.0.2.3";
+    return 0;
+}
+
+const struct network_kind network_pasta = { "pasta", start_pasta };
+const struct network_kind network_slirp4netns = { "slirp4netns", start_slirp4netns };
+
+void network_helper_release(struct network_helper *helper)
+{
+    keeper_stop(helper->control_fd);
+    if (helper->pid > 0)
+        keeper_reap(helper->pid);
+    close_auto(&helper->control_fd);
+    close_auto(&helper->namespace_fd);
+    *helper = (struct network_helper)NETWORK_HELPER_INIT;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runner/overlay.h"
+
+#include "base/force.h"
+#include "base/mem.h"
+#include "runner/syscalls.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define OPTIONS_SIZE 4096 /* mount(2) takes a page */
+#define NAME_SIZE 32      /* of our links */
+#define MAX_VALUE 255     /* bytes that fsconfig takes */
+
+/* The newest first: what an older kernel doesn't know is left out from the front. */
+static const char *const optional[] = { "uuid=off", "volatile", "xino=off", "metacopy=off",
+                                        "index=off" };
+
+int overlay_plan_init(struct overlay_plan *plan, const struct sandbox_tree *tree, unsigned id,
+                      bool devices, struct error **err)
+{
+    if (tree->n_lowers > SANDBOX_MAX_LOWERS)
+        return error_set(err, ERR_LIMIT, "%zu layers: one mount takes at most %d", tree->n_lowers,
+                         SANDBOX_MAX_LOWERS);
+    for (size_t i = 0; i < tree->n_lowers; i++)
+        if (tree->lowers[i][0] != '/')
+            return error_set(err, ERR_USAGE, "layer %s: not an absolute path", tree->lowers[i]);
+    if (tree->upper && tree->upper[0] != '/')
+        return error_set(err, ERR_USAGE, "directory %s: not an absolute path", tree->upper);
+    plan->tree = tree;
+    plan->id = id;
+    plan->devices = devices;
+    plan->options = xmalloc(OPTIONS_SIZE);
+    plan->can_add_lowers = !force_has("no-fsopen") && !force_has("no-lowerdir-add");
+    return 0;
+}
+
+void overlay_plan_release(struct overlay_plan *plan)
+{
+    free(plan->options);
+    plan->options = NULL;
+}
+
+/* "KIND" and the numbers of the plan and the layer, unique in scratch and at most 8 bytes for 500
+ * layers. */
+static const char *link_name(const struct overlay_plan *plan, char kind, size_t i,
+                             char name[NAME_SIZE])
+{
+    char number[TEXT_NUMBER_SIZE];
+    char prefix[2] = { kind, '\0' };
+    size_t used = 0;
+    (void)(text_append(name, NAME_SIZE, &used, prefix) && /* two numbers of a few digits: it fits */
+           (!plan->id || text_append(name, NAME_SIZE, &used, text_number(number, plan->id))) &&
+           (!plan->id || text_append(name, NAME_SIZE, &used, ".")) &&
+           text_append(name, NAME_SIZE, &used, text_number(number, i)));
+    return name;
+}
+
+/* A link in scratch to where path is; a name through a descriptor is read, as it means another
+ * mount. */
+static const char *make_link(const struct overlay_plan *plan, char kind, size_t i, const char *path,
+                             char name[NAME_SIZE])
+{
+    char text[PATH_MAX];
+    if (!strncmp(path, "/proc/self/fd/", strlen("/proc/self/fd/"))) {
+        ssize_t size = readlink(path, text, sizeof(text) - 1);
+        if (size < 0)
+            return NULL;
+        text[size] = '\0';
+        path = text;
+    }
+    if (symlink(path, link_name(plan, kind, i, name)) < 0 && errno != EEXIST)
+        return NULL;
+    return name;
+}
+
+/* The path itself where the option syntax takes it as it is. */
+static const char *short_name(const struct overlay_plan *plan, char kind, size_t i,
+                              const char *path, char name[NAME_SIZE])
+{
+    if (strlen(path) <= MAX_VALUE && !strpbrk(path, "\\:,"))
+        return path;
+    return make_link(plan, kind, i, path, name);
+}
+
+/* An overlay needs a lower: scratch's is an empty directory. */
+static bool needs_empty(const struct overlay_plan *plan, const char *top)
+{
+    return !plan->tree->n_lowers && !top;
+}
+
+static int set_layers(const struct overlay_plan *plan, int fs_fd, const char *top, const char *work)
+{
+    const struct sandbox_tree *tree = plan->tree;
+    char name[NAME_SIZE];
+    if (top && sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir+", top) < 0)
+        return -1;
+    if (needs_empty(plan, top) &&
+        sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir+", "empty") < 0)
+        return -1;
+    for (size_t i = 0; i < tree->n_lowers; i++) {
+        const char *lower = short_name(plan, 'l', i, tree->lowers[i], name);
+        if (!lower || sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir+", lower) < 0)
+            return -1;
+    }
+    if (!tree->upper)
+        return 0;
+    const char *upper = short_name(plan, 'u', 0, tree->upper, name);
+    if (!upper || sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "upperdir", upper) < 0)
+        return -1;
+    return sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "workdir", work);
+}
+
+/* "key=value" or a flag */
+static int set_option(int fs_fd, const char *option)
+{
+    char key[NAME_SIZE];
+    const char *equals = strchr(option, '=');
+    if (!equals)
+        return sys_fsconfig(fs_fd, FSCONFIG_SET_FLAG, option, NULL);
+    size_t size = (size_t)(equals - option);
+    memcpy(key, option, size);
+    key[size] = '\0';
+    return sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, key, equals + 1);
+}
+
+static bool is_for_upper(const char *option)
+{
+    return !strcmp(option, "volatile"); /* refused without an upper */
+}
+
+static int set_options(const struct overlay_plan *plan, int fs_fd)
+{
+    if (set_option(fs_fd, "source=overlay") < 0) /* what /proc/mounts shows */
+        return -1;
+    if (!plan->tree->trusted_xattrs && set_option(fs_fd, "userxattr") < 0)
+        return -1;
+    if (set_option(fs_fd, "redirect_dir=nofollow") < 0)
+        return -1;
+    for (size_t i = 0; i < ARRAY_SIZE(optional); i++)
+        if (plan->tree->upper || !is_for_upper(optional[i]))
+            (void)set_option(fs_fd, optional[i]); /* an older kernel doesn't know it */
+    return 0;
+}
+
+static int prepare(const struct overlay_plan *plan, const char *top, const char *work,
+                   struct report *report)
+{
+    if (needs_empty(plan, top) && mkdir("empty", 0755) < 0 && errno != EEXIST)
+        return report_errno(report, "making an empty lower directory", NULL);
+    if (plan->tree->upper && mkdir(work, 0700) < 0 && errno != EEXIST)
+        return report_errno(report, "making the overlay's work directory", NULL);
+    return 0;
+}
+
+/* -1 with errno; -2: this kernel doesn't take layers this way */
+static int open_by_fd(const struct overlay_plan *plan, const char *top, const char *work)
+{
+    int fs_fd = sys_fsopen("overlay");
+    if (fs_fd < 0)
+        return syscall_refused() ? -2 : -1;
+    int result = -1;
+    if (set_layers(plan, fs_fd, top, work) < 0) {
+        /* before 6.5: the first lowerdir+ is an unknown parameter */
+        result = errno == EINVAL ? -2 : -1;
+    } else if (set_options(plan, fs_fd) == 0 &&
+               sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL) == 0) {
+        result = sys_fsmount(fs_fd, plan->devices ? 0 : MOUNT_ATTR_NODEV);
+    }
+    int saved = errno;
+    (void)close(fs_fd);
+    errno = saved;
+    return result;
+}
+
+int overlay_open(const struct overlay_plan *plan, const char *top, const char *work, int *fd,
+                 struct report *report)
+{
+    if (!plan->can_add_lowers)
+        return 1;
+    if (prepare(plan, top, work, report) < 0)
+        return -1;
+    int mount_fd = open_by_fd(plan, top, work);
+    if (mount_fd < 0)
+        return mount_fd == -2 ? 1 : report_errno(report, "mounting the layers as an overlay", NULL);
+    *fd = mount_fd;
+    return 0;
+}
+
+static bool add_layers(const struct overlay_plan *plan, const char *top, const char *work,
+                       size_t *used)
+{
+    const struct sandbox_tree *tree = plan->tree;
+    char name[NAME_SIZE];
+    bool ok = text_append(plan->options, OPTIONS_SIZE, used, "lowerdir=");
+    if (top || needs_empty(plan, top))
+        ok = ok && text_append(plan->options, OPTIONS_SIZE, used, top ? top : "empty");
+    for (size_t i = 0; ok && i < tree->n_lowers; i++) {
+        const char *link = make_link(plan, 'l', i, tree->lowers[i], name);
+        ok = link && (!(i || top) || text_append(plan->options, OPTIONS_SIZE, used, ":")) &&
+             text_append(plan->options, OPTIONS_SIZE, used, link);
+    }
+    if (!ok || !tree->upper)
+        return ok;
+    const char *upper = make_link(plan, 'u', 0, tree->upper, name);
+    return upper && text_append(plan->options, OPTIONS_SIZE, used, ",upperdir=") &&
+           text_append(plan->options, OPTIONS_SIZE, used, upper) &&
+           text_append(plan->options, OPTIONS_SIZE, used, ",workdir=") &&
+           text_append(plan->options, OPTIONS_SIZE, used, work);
+}
+
+static bool add_options(const struct overlay_plan *plan, size_t first_optional, size_t *used)
+{
+    bool ok = text_append(plan->options, OPTIONS_SIZE, used, ",redirect_dir=nofollow") &&
+              (plan->tree->trusted_xattrs ||
+               text_append(plan->options, OPTIONS_SIZE, used, ",userxattr"));
+    for (size_t i = first_optional; ok && i < ARRAY_SIZE(optional); i++)
+        if (plan->tree->upper || !is_for_upper(optional[i]))
+            ok = text_append(plan->options, OPTIONS_SIZE, used, ",") &&
+                 text_append(plan->options, OPTIONS_SIZE, used, optional[i]);
+    return ok;
+}
+
+static int mount_by_text(const struct overlay_plan *plan, const char *point, const char *top,
+                         const char *work)
+{
+    size_t layers = 0;
+    errno = E2BIG;
+    if (!add_layers(plan, top, work, &layers))
+        return -1;
+    const unsigned long flags = plan->devices ? 0 : MS_NODEV;
+    for (size_t i = 0; i <= ARRAY_SIZE(optional); i++) {
+        size_t used = layers;
+        errno = E2BIG;
+        if (!add_options(plan, i, &used))
+            return -1;
+        if (mount("overlay", point, "overlay", flags, plan->options) == 0)
+            return 0;
+        if (errno != EINVAL)
+            return -1;
+    }
+    return -1;
+}
+
+int overlay_mount(const struct overlay_plan *plan, const char *point, const char *top,
+                  const char *work, int *fd, struct report *report)
+{
+    if (prepare(plan, top, work, report) < 0)
+        return -1;
+    if (mount_by_text(plan, point, top, work) < 0)
+        return report_errno(report, "mounting the layers as an overlay", NULL);
+    int root_fd = open(point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd < 0)
+        return report_errno(report, "opening the mounted layers", NULL);
+    *fd = root_fd;
+    return 0;
+}

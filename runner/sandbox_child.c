@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runner/sandbox_child.h"
+
+#include "runner/caps.h"
+#include "runner/child_root.h"
+#include "runner/keeper.h"
+#include "runner/rlimits.h"
+#include "runner/seccomp.h"
+#include "runner/syscalls.h"
+
+#include <limits.h>
+#include <linux/keyctl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define REPORT_FD 3 /* where the report pipe ends up: the only one above stderr until exec */
+
+static int set_stdio(struct child *child)
+{
+    const struct child_plan *plan = child->plan;
+    (void)setsid(); /* no controlling terminal */
+    for (int i = 0; i < 2; i++) {
+        /* so that the command can open /dev/stdout anew as its own user */
+        (void)fchown(plan->stdio_fds[i], plan->user.uid, plan->user.gid);
+        if (dup2(plan->stdio_fds[i], i + 1) < 0)
+            return report_errno(&child->report, "connecting the output", NULL);
+    }
+    return 0;
+}
+
+static int set_loopback(struct report *report)
+{
+    struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno == EAFNOSUPPORT ? 0 : report_errno(report, "loopback network", NULL);
+    int done = ioctl(fd, SIOCSIFFLAGS, &request);
+    if (done < 0)
+        (void)report_errno(report, "loopback network", NULL);
+    (void)close(fd);
+    return done;
+}
+
+static int set_network(struct child *child)
+{
+    const struct child_plan *plan = child->plan;
+    if (plan->own_network)
+        return set_loopback(&child->report);
+    if (plan->network_fd >= 0 && setns(plan->network_fd, CLONE_NEWNET) < 0)
+        return report_errno(&child->report, "entering the network namespace", NULL);
+    return 0;
+}
+
+static int set_hostname(struct child *child)
+{
+    const char *name = child->plan->spec->hostname;
+    name = name ? name : "buildkitsandbox";
+    if (sethostname(name, strlen(name)) < 0)
+        return report_errno(&child->report, "setting the host name", name);
+    return 0;
+}
+
+static int close_all(struct child *child)
+{
+    int fd = child->plan->report_fd;
+    if (fd != REPORT_FD && dup3(fd, REPORT_FD, O_CLOEXEC) < 0)
+        return report_errno(&child->report, "keeping the report pipe", NULL);
+    child->report_fd = REPORT_FD;
+    if (sys_close_range(REPORT_FD + 1, ~0u) == 0)
+        return 0;
+    for (int other = REPORT_FD + 1; other < 65536; other++)
+        (void)close(other);
+    return 0;
+}
+
+static int set_stdin(struct child *child)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || dup2(fd, 0) < 0)
+        return report_errno(&child->report, "opening /dev/null", NULL);
+    if (fd > 0)
+        (void)close(fd);
+    return 0;
+}
+
+/* mkdir -p, as root; what is there is left alone */
+static int make_cwd(const char *path, struct report *report)
+{
+    char prefix[PATH_MAX];
+    size_t size = strlen(path);
+    if (size >= sizeof(prefix)) {
+        errno = ENAMETOOLONG;
+        return report_errno(report, "working directory", path);
+    }
+    memcpy(prefix, path, size + 1);
+    for (size_t i = 1; i <= size; i++) {
+        if (prefix[i] != '/' && prefix[i] != '\0')
+            continue;
+        prefix[i] = '\0';
+        if (mkdir(prefix, 0755) < 0 && errno != EEXIST)
+            return report_errno(report, "working directory", path);
+        prefix[i] = path[i];
+    }
+    return 0;
+}
+
+/* No descriptor of the host is open any more, so that no name leads out of the root. */
+static int enter_cwd(struct child *child)
+{
+    const char *cwd = child->plan->spec->cwd ? child->plan->spec->cwd : "/";
+    struct report *report = &child->report;
+    char where[PATH_MAX];
+    if (chdir(cwd) < 0 && (errno != ENOENT || make_cwd(cwd, report) < 0 || chdir(cwd) < 0))
+        return report_errno(report, "working directory", cwd);
+    if (syscall(SYS_getcwd, where, sizeof(where)) < 0 || where[0] != '/') {
+        errno = EXDEV;
+        return report_errno(report, "working directory", cwd);
+    }
+    return 0;
+}
+
+/* cbuild may be protected from the OOM killer; a step isn't. */
+static void reset_oom_score(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    char sign;
+    if (fd < 0)
+        return;
+    if (read(fd, &sign, 1) == 1 && sign == '-')
+        (void)!write(fd, "0", 1); /* raising is always allowed */
+    (void)close(fd);
+}
+
+static int set_process(struct child *child)
+{
+    const struct sandbox_spec *spec = child->plan->spec;
+    /* a session keyring of its own; kernels without keyrings have nothing to protect */
+    (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0);
+    reset_oom_score();
+    (void)umask(022);
+    if (rlimits_apply(spec->ulimits, spec->n_ulimits, &child->report) < 0)
+        return -1;
+    keeper_reset_signals();
+    return 0;
+}
+
+static int set_privilege(struct child *child)
+{
+    const struct child_plan *plan = child->plan;
+    const struct caps_ids ids = { plan->user.uid, plan->user.gid, plan->user.groups,
+                                  plan->user.n_groups };
+    /* the filter first: loading it takes a capability that is gone afterwards */
+    if (plan->filter && seccomp_load_filter(plan->filter, &child->report) < 0)
+        return -1;
+    return caps_become(&ids, plan->spec->insecure, &child->report);
+}
+
+/* In the order of things: each needs what came before. */
+static int (*const steps[])(struct child *child) = {
+    set_stdio,          set_network, /* while we still see the host's */
+    child_open_mounts,  child_open_root, child_own_mounts, child_attach_root, child_mount_usual,
+    child_mount_listed, child_turn_root, set_hostname,     close_all,         set_stdin,
+    enter_cwd,          set_process,     set_privilege,
+};
+
+static void send_report(const struct child *child)
+{
+    (void)!write(child->report_fd, &child->report, sizeof(child->report)); /* we end in any case */
+}
+
+/* errno of the best try: a file that is there but can't be executed beats one that isn't there. */
+static int search_path(const struct child_plan *plan)
+{
+    char file[PATH_MAX];
+    const char *name = plan->argv[0];
+    int error = ENOENT;
+    for (const char *dir = plan->path;;) {
+        size_t size = strcspn(dir, ":");
+        size_t used = 0;
+        if (size && size < sizeof(file)) {
+            memcpy(file, dir, size);
+            used = size;
+        } else if (!size) {
+            file[used++] = '.';
+        }
+        file[used] = '\0';
+        if (used && text_append(file, sizeof(file), &used, "/") &&
+            text_append(file, sizeof(file), &used, name)) {
+            (void)execve(file, plan->argv, plan->env);
+            if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+                return errno;
+            if (errno == EACCES)
+                error = EACCES;
+        }
+        if (!dir[size])
+            return error;
+        dir += size + 1;
+    }
+}
+
+_Noreturn static void execute(struct child *child)
+{
+    const struct child_plan *plan = child->plan;
+    const char *name = plan->argv[0];
+    int error;
+    if (strchr(name, '/')) {
+        (void)execve(name, plan->argv, plan->env);
+        error = errno;
+    } else {
+        error = search_path(plan);
+    }
+    bool there = strchr(name, '/') && faccessat(AT_FDCWD, name, F_OK, AT_EACCESS) == 0;
+    (void)report_text(&child->report, name, NULL);
+    child->report.kind = REPORT_EXEC;
+    child->report.error = error;
+    child->report.interpreter_missing = error == ENOENT && there;
+    send_report(child);
+    _exit(error == ENOENT || error == ENOTDIR ? 127 : 126);
+}
+
+void child_main(void *data)
+{
+    struct child_plan *plan = data;
+    struct child child = { .plan = plan,
+                           .report_fd = plan->report_fd,
+                           .scratch_fd = plan->scratch_fd,
+                           .root_fd = -1,
+                           .files_fd = -1 };
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        if (steps[i](&child) < 0) {
+            send_report(&child);
+            _exit(1);
+        }
+    }
+    execute(&child);
+}

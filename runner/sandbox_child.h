@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The other side of sandbox.h: the child that becomes the command. It runs in a copy of the
+ * parent's memory and does async-signal-safe work only, from a plan that the parent has
+ * laid out.
+ */
+#ifndef CBUILD_RUNNER_SANDBOX_CHILD_H
+#define CBUILD_RUNNER_SANDBOX_CHILD_H
+
+#include "base/strbuf.h"
+#include "runner/overlay.h"
+#include "runner/report.h"
+#include "runner/sandbox.h"
+#include "runner/user.h"
+
+#include <linux/filter.h>
+#include <stdbool.h>
+
+/* Names in the scratch directory */
+#define SCRATCH_POINT "root"  /* where everything is mounted first */
+#define SCRATCH_STUBS "stubs" /* what the image lacks */
+
+struct child_mount {
+    const struct mount_spec *spec;
+    struct overlay_plan overlay; /* MOUNT_TREE */
+    char *options;               /* MOUNT_TMPFS */
+    /* the child's own notes */
+    int fd; /* the source: a mount attached nowhere, or (not `detached`) a descriptor in the own
+               namespace */
+    bool detached;
+    bool is_dir;
+};
+
+struct child_plan {
+    const struct sandbox_spec *spec;
+    struct overlay_plan root;
+    struct child_mount *mounts; /* as many as the spec's */
+    char **argv, **env;         /* NULL-terminated */
+    const char *path;           /* value of PATH */
+    struct user user;
+    struct strbuf hosts, resolv; /* content of files in /etc */
+    char *shm_options;
+    const struct sock_fprog *filter; /* NULL: insecure */
+    bool own_network;                /* a new network namespace with loopback */
+    int network_fd;                  /* or one to enter; -1: stay */
+    int cgroup_fd;                   /* cgroup.procs; -1: stay */
+    int scratch_fd;
+    int report_fd;                /* written by the child, closed by exec */
+    int stdio_fds[2];             /* stdout, stderr */
+    bool no_clone3, no_open_tree; /* CBUILD_FORCE */
+};
+
+/* Under the keeper: executes the command or ends. data is a struct child_plan. */
+void child_main(void *data);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runner/sandbox_plan.h"
+
+#include "base/force.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "runner/network.h"
+#include "runner/seccomp.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define DEFAULT_SHM_SIZE (UINT64_C(64) << 20)
+#define MAX_HOSTNAME 64
+#define MAX_RESOLV (64 * 1024)
+
+static const char *env_value(char *const *env, const char *name)
+{
+    size_t size = strlen(name);
+    for (; *env; env++)
+        if (!strncmp(*env, name, size) && (*env)[size] == '=')
+            return *env + size + 1;
+    return NULL;
+}
+
+static size_t count(const char *const *items)
+{
+    size_t n = 0;
+    while (items && items[n])
+        n++;
+    return n;
+}
+
+static char **copy_items(const char *const *items, size_t extra)
+{
+    size_t n = count(items);
+    char **copy = xcalloc(n + extra + 1, sizeof(*copy));
+    for (size_t i = 0; i < n; i++)
+        copy[i] = xstrdup(items[i]);
+    return copy;
+}
+
+static void free_items(char **items)
+{
+    for (size_t i = 0; items && items[i]; i++)
+        free(items[i]);
+    free(items);
+}
+
+static void add_missing(char **env, const char *name, const char *value)
+{
+    if (!env_value(env, name))
+        env[count((const char *const *)env)] = xasprintf("%s=%s", name, value);
+}
+
+static void plan_env(struct child_plan *plan, const struct sandbox_spec *spec)
+{
+    plan->argv = copy_items(spec->argv, 0);
+    plan->env = copy_items(spec->env, 2);
+    add_missing(plan->env, "PATH", DEFAULT_PATH);
+    add_missing(plan->env, "HOME", plan->user.home);
+    plan->path = env_value(plan->env, "PATH");
+}
+
+static int plan_user(struct child_plan *plan, const struct sandbox_spec *spec, struct error **err)
+{
+    const struct user_files files = { spec->passwd, spec->passwd_size, spec->group,
+                                      spec->group_size };
+    return user_resolve(spec->user ? spec->user : "", &files, &plan->user, err);
+}
+
+/* systemd-resolved's stub listens on the host's loopback only: its own list is beside it. */
+static int read_resolv(bool host_network, struct strbuf *buf, struct error **err)
+{
+    static const char *const paths[] = { "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf" };
+    AUTO(error_free) struct error *missing = NULL; /* a host without one: the defaults will do */
+    if (fs_read_file(AT_FDCWD, paths[0], buf, MAX_RESOLV, &missing) < 0) {
+        strbuf_reset(buf);
+        return error_is(missing, ERR_CANCELLED) ? error_set(err, ERR_CANCELLED, "interrupted") : 0;
+    }
+    if (host_network || !strstr(buf->data, "127.0.0.53"))
+        return 0;
+    AUTO(strbuf_release) struct strbuf real = STRBUF_INIT;
+    AUTO(error_free) struct error *ignored = NULL; /* then the loopback server is dropped later */
+    if (fs_read_file(AT_FDCWD, paths[1], &real, MAX_RESOLV, &ignored) == 0) {
+        strbuf_reset(buf);
+        strbuf_add(buf, real.data, real.size);
+    }
+    return 0;
+}
+
+static int plan_network(struct child_plan *plan, const struct sandbox_spec *spec,
+                        struct error **err)
+{
+    AUTO(strbuf_release) struct strbuf host = STRBUF_INIT;
+    const struct network *network = NULL;
+    switch (spec->network_mode) {
+    case NETWORK_PRIVATE:
+        if (!spec->network)
+            return error_set(err, ERR_USAGE, "sandbox: a private network that isn't given");
+        network = spec->network;
+        plan->network_fd = network_namespace_fd(network);
+        break;
+    case NETWORK_NONE:
+        plan->own_network = true;
+        break;
+    case NETWORK_HOST:
+        break;
+    }
+    if (read_resolv(!network || network_is_host(network), &host, err) < 0)
+        return -1;
+    network_format_hosts(spec->extra_hosts, spec->n_extra_hosts, &plan->hosts);
+    network_format_resolv(network, host.data, spec->dns, spec->n_dns, &plan->resolv);
+    return 0;
+}
+
+static int check_target(const char *target, struct error **err)
+{
+    AUTO(free) char *clean = path_clean_rooted(target);
+    if (target[0] != '/')
+        return error_set(err, ERR_USAGE, "mount target %s: not an absolute path", target);
+    if (!*clean || !strcmp(clean, "dev") || path_is_within(clean, "proc") ||
+        path_is_within(clean, "sys"))
+        return error_set(err, ERR_USAGE, "mount target %s: /, /dev, /proc and /sys are taken",
+                         target);
+    return 0;
+}
+
+static int plan_mount(struct child_plan *plan, size_t i, struct error **err)
+{
+    const struct mount_spec *spec = &plan->spec->mounts[i];
+    struct child_mount *mount = &plan->mounts[i];
+    mount->spec = spec;
+    mount->fd = -1;
+    if (check_target(spec->target, err) < 0)
+        return -1;
+    switch (spec->kind) {
+    case MOUNT_TREE:
+        return overlay_plan_init(&mount->overlay, spec->tree, (unsigned)i + 1, plan->spec->insecure,
+                                 err);
+    case MOUNT_TMPFS:
+        mount->options =
+            spec->size
+                ? xasprintf("mode=%o,uid=%u,gid=%u,size=%llu", spec->mode & 07777, spec->uid,
+                            spec->gid, (unsigned long long)spec->size)
+                : xasprintf("mode=%o,uid=%u,gid=%u", spec->mode & 07777, spec->uid, spec->gid);
+        return 0;
+    case MOUNT_BIND:
+    case MOUNT_FILE:
+        return 0;
+    }
+    return 0;
+}
+
+static int check(const struct sandbox_spec *spec, struct error **err)
+{
+    if (!spec->argv || !spec->argv[0])
+        return error_set(err, ERR_USAGE, "sandbox: no command");
+    if (!spec->argv[0][0])
+        return error_set(err, ERR_USAGE, "sandbox: an empty command name");
+    if (!spec->root.upper || !spec->scratch)
+        return error_set(err, ERR_USAGE, "sandbox: no directory for changes");
+    if (spec->cwd && spec->cwd[0] != '/')
+        return error_set(err, ERR_USAGE, "working directory %s: not an absolute path", spec->cwd);
+    if (spec->hostname && strlen(spec->hostname) > MAX_HOSTNAME)
+        return error_set(err, ERR_USAGE, "host name %s: more than %d bytes", spec->hostname,
+                         MAX_HOSTNAME);
+    return 0;
+}
+
+int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct error **err)
+{
+    *plan = (struct child_plan){ .spec = spec,
+                                 .network_fd = -1,
+                                 .cgroup_fd = -1,
+                                 .scratch_fd = -1,
+                                 .report_fd = -1,
+                                 .stdio_fds = { -1, -1 } };
+    strbuf_init(&plan->hosts);
+    strbuf_init(&plan->resolv);
+    plan->no_clone3 = force_has("no-clone3");
+    plan->no_open_tree = force_has("no-open-tree");
+    if (check(spec, err) < 0 || plan_user(plan, spec, err) < 0)
+        return -1;
+    plan_env(plan, spec);
+    if (plan_network(plan, spec, err) < 0 ||
+        overlay_plan_init(&plan->root, &spec->root, 0, spec->insecure, err) < 0)
+        return -1;
+    plan->mounts = xcalloc(spec->n_mounts ? spec->n_mounts : 1, sizeof(*plan->mounts));
+    for (size_t i = 0; i < spec->n_mounts; i++)
+        if (plan_mount(plan, i, err) < 0)
+            return -1;
+    plan->shm_options =
+        xasprintf("mode=1777,size=%llu",
+                  (unsigned long long)(spec->shm_size ? spec->shm_size : DEFAULT_SHM_SIZE));
+    if (!spec->insecure) {
+        plan->filter = seccomp_filter(err);
+        if (!plan->filter)
+            return -1;
+    }
+    return 0;
+}
+
+void plan_release(struct child_plan *plan)
+{
+    for (size_t i = 0; plan->mounts && i < plan->spec->n_mounts; i++) {
+        overlay_plan_release(&plan->mounts[i].overlay);
+        free(plan->mounts[i].options);
+    }
+    free(plan->mounts);
+    overlay_plan_release(&plan->root);
+    free_items(plan->argv);
+    free_items(plan->env);
+    user_release(&plan->user);
+    strbuf_release(&plan->hosts);
+    strbuf_release(&plan->resolv);
+    free(plan->shm_options);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The system calls that a command may make: equal in effect to the profile of a default
+ * container with the 14 default capabilities. What isn't listed gives EPERM; clone3, whose flags a
+ * filter can't see, and calls newer than the list give ENOSYS, so that libc takes an
+ * older one.
+ *
+ * The filter covers the machine's architecture and those it also runs (i386 and x32 on
+ * amd64, arm on arm64). It is built once per process and shared.
+ */
+#ifndef CBUILD_RUNNER_SECCOMP_H
+#define CBUILD_RUNNER_SECCOMP_H
+
+#include "base/error.h"
+#include "runner/report.h"
+
+#include <linux/filter.h>
+
+/* The filter, built by the first caller; lives as long as the process. Thread-safe. */
+const struct sock_fprog *seccomp_filter(struct error **err);
+
+/* Needs CAP_SYS_ADMIN: without it the kernel asks for no_new_privs. Async-signal-safe. */
+int seccomp_load_filter(const struct sock_fprog *prog, struct report *report);
+
+#endif
