@@ -31,5 +31,6 @@ int lockfile_try(int dir_fd, const char *name, enum lock_mode mode, struct lockf
 void lockfile_release(struct lockfile *lock);
 void lockfile_remove(struct lockfile *lock);
 DEFINE_AUTO(struct lockfile, lockfile_release)
+DEFINE_AUTO(struct lockfile, lockfile_remove)
 
 #endif

@@ -32,8 +32,7 @@ static void record_job_release(struct record_job *job)
     free(job->sources);
     cache_record_release(&job->record);
     inputs_release(&job->inputs);
-    if (job->lock)
-        lockfile_release(job->lock);
+    lockfile_remove(job->lock);
     *job = (struct record_job){ 0 };
 }
 

@@ -157,7 +157,7 @@ static int find_or_make(struct stage_run *run, struct layer_step *step, struct e
     int found = find_cached(run, step, &keys, &record, err);
     if (found < 0)
         return -1;
-    AUTO(lockfile_release) struct lockfile *lock = NULL;
+    AUTO(lockfile_remove) struct lockfile *lock = NULL;
     if (!found) {
         /* who wants the same step waits for the one who makes it, and then finds its record */
         char hex[DIGEST_HEX_SIZE];

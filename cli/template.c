@@ -94,7 +94,14 @@ static int parse_string(const char **p, char **ret, struct error **err)
     const char *end = strchr(*p + 1, '"');
     if (!end)
         return error_set(err, ERR_USAGE, "--format: a quote isn't closed: %s", *p);
-    *ret = xstrndup(*p + 1, (size_t)(end - *p) - 1);
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    for (const char *c = *p + 1; c < end; c++) {
+        if (*c == '\\' && c + 1 < end && (c[1] == 'n' || c[1] == 't'))
+            strbuf_addc(&text, *++c == 'n' ? '\n' : '\t');
+        else
+            strbuf_addc(&text, *c);
+    }
+    *ret = strbuf_detach(&text);
     *p = end + 1;
     return 0;
 }

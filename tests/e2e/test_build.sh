@@ -193,8 +193,8 @@ test_layer_digests_stay_what_they_are() {
     ok cbuild inspect -f '{{join .RootFS.Layers "\n"}}' x
     # golden: a change here is a change of format version 1 (docs/FORMAT.md) and needs its reason in the commit
     diff - "$TEST_TMP/out" <<'EOT' || fail "other bytes"
-GOLDEN1
-GOLDEN2
+sha256:867f8f508dbc9c4fc213847345e69e9608315a20b3bf1932d67aef4cd27bc7e9
+sha256:7dd305e9a8b521a3d8de57dc4b4fa2501e2b82d3ba190e5002e19df6fc6ade1a
 EOT
 }
 
