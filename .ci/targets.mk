@@ -96,10 +96,12 @@ CFLAGS_fuzz := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,und
     -fno-sanitize-recover=undefined
 LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
 fuzz_folder = $(call unit_folder,$(patsubst fuzz_%,test_%,$(1)))
-fuzz_main := $(if $(filter fuzz,$(MODE)),,$(O)/tests/fuzz/replay_main.o $(O)/libbase.a)
+fuzz_main := $(if $(filter fuzz,$(MODE)),,$(O)/tests/fuzz/replay_main.o)
+# base comes last, and once: $^ keeps the first of equal names
+fuzz_archives = $(if $(fuzz_folder),$(call archives_for,$(fuzz_folder)),$(call archive,base))
 
 define fuzz_rules
-$(O)/fuzz/$(1): $(O)/tests/fuzz/$(1).o $$(fuzz_main) $(if $(call fuzz_folder,$(1)),$(call archives_for,$(call fuzz_folder,$(1))))
+$(O)/fuzz/$(1): $(O)/tests/fuzz/$(1).o $$(fuzz_main) $(call fuzz_archives,$(1))
 	@mkdir -p $$(@D)
 	$$(call quiet,LD)$$(CC) $$(all_cflags) $$(all_ldflags) -o $$@ $$^ $$(PACKAGE_LIBS) -lm
 .PHONY: fuzz-run-$(1)
