@@ -115,6 +115,12 @@ check-run: check-arrows $(O)/cbuild unit-tests $(O)/tests/fault.so $(O)/tests/fa
 	@$(test_env) tests/run --jobs $(JOBS) --setting $(SETTING) tests/fault/test_fault.sh \
 	    $(addprefix $(O)/fuzz/,$(FUZZ)) $(TESTS)
 
+# Unit tests of what has threads, for MODE=tsan.
+THREADED := $(addprefix test_,pool sink_thread layer tree http pull push schedule recorder)
+.PHONY: check-threads
+check-threads: $(addprefix $(O)/unit/,$(filter $(THREADED),$(UNIT)))
+	@tests/run --setting $(SETTING) $^
+
 # Real inputs: Debian and npm packages from their mirrors, kept in build/cache. Needs deps-peers.
 check-real: deps-peers
 	@$(MAKE) --no-print-directory check-real-run
