@@ -132,18 +132,20 @@ int copy_dest_real_path(struct copy_dest *dest, const char *path, bool follow_la
             *real = join_rest(here, left);
             return 0;
         }
-        free(rest);
-        free(done);
         if (node->entry.type == ENTRY_SYMLINK && (*left || follow_last)) {
-            AUTO(free) char *dir = path_dir(here);
-            AUTO(free) char *target = path_join(dir, node->entry.link);
-            done = xstrdup("");
-            rest = xasprintf("%s/%s", target, left);
             if (++links > LINKS_MAX)
                 return error_set(err, ERR_LIMIT, "/%s: more than %d symbolic links on the way",
                                  path, LINKS_MAX);
+            AUTO(free) char *dir = path_dir(here);
+            AUTO(free) char *target = path_join(dir, node->entry.link);
+            free(rest);
+            free(done);
+            rest = xasprintf("%s/%s", target, left);
+            done = xstrdup("");
             continue;
         }
+        free(rest);
+        free(done);
         rest = TAKE(left);
         done = TAKE(here);
     }

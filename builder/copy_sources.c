@@ -66,17 +66,17 @@ static int resolve(struct search *search, const char *path, struct source_item *
         found = view->ops->stat(view, here, ret, hidden, why, err);
         if (found <= 0 || (*hidden && ret->entry.type == ENTRY_SYMLINK))
             return found; /* nothing leads on through a link that is hidden */
-        free(rest);
         if (ret->entry.type == ENTRY_SYMLINK) {
             if (++links > LINKS_MAX)
                 return error_set(err, ERR_LIMIT, "%s: more than %d symbolic links on the way", path,
                                  LINKS_MAX);
-            rest = follow(here, ret->entry.link, left);
+            free(rest);
             free(done);
-            /* an absolute target starts at the root; a relative one was joined to its directory */
+            rest = follow(here, ret->entry.link, left); /* from the root again */
             done = xstrdup("");
             continue;
         }
+        free(rest);
         rest = TAKE(left);
         free(done);
         done = TAKE(here);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/context_cache.h"
+
+#include "base/fs.h"
+#include "tests/unit/temp_dir.h"
+
+#define SECOND 1000000000LL
+
+static const struct file_identity one = { 1, 10, 100, 5 * SECOND + 1, 6 * SECOND + 1 };
+static const struct file_identity two = { 1, 11, 100, 5 * SECOND + 1, 6 * SECOND + 1 };
+
+static void put(struct context_cache *cache, const struct file_identity *file, char fill)
+{
+    uint8_t digest[SHA256_SIZE];
+    memset(digest, fill, sizeof(digest));
+    context_cache_put(cache, file, digest, 100 * SECOND);
+}
+
+static char get(struct context_cache *cache, const struct file_identity *file)
+{
+    uint8_t digest[SHA256_SIZE];
+    return context_cache_get(cache, file, digest) ? (char)digest[0] : '-';
+}
+
+static void write_cache(struct context_cache *cache)
+{
+    struct error *err = NULL;
+    assert_ok(context_cache_write(cache, &err), err);
+}
+
+static void records_outlive_the_process(void **state)
+{
+    struct temp_dir *dir = *state;
+    AUTO(context_cache_free) struct context_cache *first = context_cache_open(dir->fd, "c");
+    assert_int_equal(get(first, &one), '-');
+    put(first, &two, 'b');
+    put(first, &one, 'a');
+    assert_int_equal(get(first, &one), 'a');
+    write_cache(first);
+
+    AUTO(context_cache_free) struct context_cache *second = context_cache_open(dir->fd, "c");
+    assert_int_equal(get(second, &one), 'a');
+    assert_int_equal(get(second, &two), 'b');
+    put(second, &two, 'c');
+    write_cache(second);
+
+    AUTO(context_cache_free) struct context_cache *third = context_cache_open(dir->fd, "c");
+    assert_int_equal(get(third, &one), 'a');
+    assert_int_equal(get(third, &two), 'c');
+}
+
+static void any_difference_of_the_stat_is_another_file(void **state)
+{
+    struct temp_dir *dir = *state;
+    struct file_identity others[] = { one, one, one, one, one };
+    others[0].device++;
+    others[1].inode++;
+    others[2].size++;
+    others[3].mtime_ns++;
+    others[4].ctime_ns++;
+    AUTO(context_cache_free) struct context_cache *cache = context_cache_open(dir->fd, "c");
+    put(cache, &one, 'a');
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        assert_int_equal(get(cache, &others[i]), '-');
+    write_cache(cache);
+    AUTO(context_cache_free) struct context_cache *again = context_cache_open(dir->fd, "c");
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        assert_int_equal(get(again, &others[i]), '-');
+}
+
+static void records_younger_than_the_clock_are_not_kept(void **state)
+{
+    static const struct {
+        int64_t ctime_ns, started_ns;
+        bool kept;
+    } cases[] = {
+        { 100 * SECOND + 1, 100 * SECOND + 5000001, false },
+        { 100 * SECOND + 1, 100 * SECOND + 30000000, true },
+        { 100 * SECOND + 1, 99 * SECOND, false }, /* from the future */
+        { 100 * SECOND, 101 * SECOND, false },    /* a clock of whole seconds */
+        { 100 * SECOND, 102 * SECOND + 1, true },
+    };
+    struct temp_dir *dir = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        AUTO(context_cache_free) struct context_cache *cache = context_cache_open(dir->fd, "none");
+        const struct file_identity file = { 1, 2, 3, 4, cases[i].ctime_ns };
+        const uint8_t digest[SHA256_SIZE] = { 'a' };
+        context_cache_put(cache, &file, digest, cases[i].started_ns);
+        assert_int_equal(get(cache, &file), cases[i].kept ? 'a' : '-');
+    }
+}
+
+static void damage_is_as_if_nothing_were_there(void **state)
+{
+    struct temp_dir *dir = *state;
+    struct error *err = NULL;
+    AUTO(context_cache_free) struct context_cache *cache = context_cache_open(dir->fd, "c");
+    put(cache, &one, 'a');
+    put(cache, &two, 'b');
+    write_cache(cache);
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    assert_ok(fs_read_file(dir->fd, "c", &text, 1 << 20, &err), err);
+
+    for (size_t i = 0; i < text.size; i++) {
+        text.data[i] ^= 1;
+        assert_ok(fs_write_file(dir->fd, "d", text.data, text.size, 0600, &err), err);
+        text.data[i] ^= 1;
+        AUTO(context_cache_free) struct context_cache *damaged = context_cache_open(dir->fd, "d");
+        char a = get(damaged, &one), b = get(damaged, &two);
+        assert_true((a == 'a' || a == '-') && (b == 'b' || b == '-'));
+        assert_true(a == '-' || b == '-');
+    }
+    for (size_t size = 0; size < text.size; size++) {
+        assert_ok(fs_write_file(dir->fd, "d", text.data, size, 0600, &err), err);
+        AUTO(context_cache_free) struct context_cache *cut = context_cache_open(dir->fd, "d");
+        assert_int_equal(get(cut, &one), '-');
+    }
+}
+
+static void records_that_nobody_asks_for_stay_while_they_are_few(void **state)
+{
+    struct temp_dir *dir = *state;
+    AUTO(context_cache_free) struct context_cache *first = context_cache_open(dir->fd, "c");
+    for (uint64_t i = 0; i < 1000; i++) {
+        const struct file_identity file = { 7, 5000 - i * 3, 1, 1, 1 };
+        put(first, &file, (char)('a' + i % 20));
+    }
+    write_cache(first);
+    AUTO(context_cache_free) struct context_cache *second = context_cache_open(dir->fd, "c");
+    put(second, &one, 'x');
+    write_cache(second);
+    AUTO(context_cache_free) struct context_cache *third = context_cache_open(dir->fd, "c");
+    for (uint64_t i = 0; i < 1000; i++) {
+        const struct file_identity file = { 7, 5000 - i * 3, 1, 1, 1 };
+        assert_int_equal(get(third, &file), 'a' + i % 20);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEMP_DIR_TEST(records_outlive_the_process),
+        TEMP_DIR_TEST(any_difference_of_the_stat_is_another_file),
+        TEMP_DIR_TEST(records_younger_than_the_clock_are_not_kept),
+        TEMP_DIR_TEST(damage_is_as_if_nothing_were_there),
+        TEMP_DIR_TEST(records_that_nobody_asks_for_stay_while_they_are_few),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
