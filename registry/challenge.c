@@ -140,7 +140,8 @@ static const char *read_parameter(const char *name, size_t size, const char *equ
 
 void challenges_parse(const char *header, struct challenges *to)
 {
-    struct challenge *current = NULL;
+    AUTO(challenge_release) struct challenge nobody = { 0 }; /* parameters before any scheme */
+    struct challenge *current = &nobody;
     for (const char *p = header; *p;) {
         if (is_blank(*p) || *p == ',') {
             p++;
@@ -148,16 +149,16 @@ void challenges_parse(const char *header, struct challenges *to)
         }
         size_t size = word_size(p);
         const char *after = skip_blanks(p + size);
-        if (size && *after == '=' && current) {
+        if (size && *after == '=') {
             p = read_parameter(p, size, after, current);
-        } else if (size && *after != '=') {
+        } else if (size) {
             if (to->n_items == CHALLENGES_MAX)
                 return;
             current = ARRAY_PUSH(to, items);
             current->scheme = scheme_named(p, size);
             p += size;
         } else { /* a stray '=' or quote, token68 padding */
-            p += size ? size : 1;
+            p++;
         }
     }
 }

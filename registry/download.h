@@ -26,11 +26,12 @@ void download_result_release(struct download_result *result);
 DEFINE_AUTO_STRUCT(struct download_result, download_result_release)
 
 /*
- * Follows at most 10 redirects, never from https to http. Retries and resumes as pulls do; so `to` may
- * be written only after a body is under way, and a body that can't be resumed after bytes were
- * written is an error. Doesn't finish `to`. ERR_NOT_FOUND (404, 410), ERR_UNAUTHORIZED, ERR_NETWORK, ERR_LIMIT.
+ * Follows at most 10 redirects, never from https to http. Retries and resumes as pulls do; so `to`
+ * may be written only after a body is under way, and a body that can't be resumed after bytes were
+ * written is an error. Doesn't finish `to`. ERR_NOT_FOUND (404, 410), ERR_UNAUTHORIZED,
+ * ERR_NETWORK, ERR_LIMIT.
  */
-int registry_download(struct registry_session *session, const struct download_request *request, struct sink *to,
-                      struct download_result *ret, struct error **err) WARN_UNUSED;
+int registry_download(struct registry_session *session, const struct download_request *request,
+                      struct sink *to, struct download_result *ret, struct error **err) WARN_UNUSED;
 
 #endif

@@ -605,6 +605,16 @@ static int consume(struct exchange *exchange, struct error **err)
     return 0;
 }
 
+/* curl has one code for "not TLS at all" and "hung up in the middle of it". */
+static bool is_cut_handshake(const struct exchange *exchange)
+{
+    static const char *const texts[] = { "SSL_ERROR_SYSCALL", "unexpected eof", "reset by peer" };
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        if (strstr(exchange->error_text, texts[i]))
+            return true;
+    return false;
+}
+
 static enum http_failure classify(const struct exchange *exchange)
 {
     switch (exchange->code) {
@@ -617,7 +627,7 @@ static enum http_failure classify(const struct exchange *exchange)
     case CURLE_PROXY:
         return HTTP_FAILURE_CONNECT;
     case CURLE_SSL_CONNECT_ERROR:
-        return HTTP_FAILURE_TLS;
+        return is_cut_handshake(exchange) ? HTTP_FAILURE_CUT : HTTP_FAILURE_TLS;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:

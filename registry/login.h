@@ -6,9 +6,9 @@
 #include "registry/session.h"
 
 /*
- * Asks the registry with these credentials, then stores them (helper named by credHelpers/credsStore,
- * else auths; every other key of config.json is kept; mode 0600). `where` (free it; may be NULL) gets
- * the file or helper's name. registry NULL: Docker Hub.
+ * Asks the registry with these credentials, then stores them (helper named by
+ * credHelpers/credsStore, else auths; every other key of config.json is kept; mode 0600). `where`
+ * (free it; may be NULL) gets the file or helper's name. registry NULL: Docker Hub.
  * ERR_UNAUTHORIZED: nothing was stored.
  */
 int registry_login(struct registry_session *session, const char *registry, const char *username,
@@ -22,8 +22,10 @@ int registry_logout(struct registry_session *session, const char *registry, char
 char *registry_known_user(struct registry_session *session, const char *registry);
 
 /*
- * config.json's proxies.default as build args ("HTTP_PROXY=..."), appended to args. Nothing configured: no-op.
+ * config.json's proxies.default as build args ("HTTP_PROXY=..."), appended to args. Nothing
+ * configured: no-op.
  */
-int registry_config_proxies(struct registry_session *session, struct strvec *args, struct error **err) WARN_UNUSED;
+int registry_config_proxies(struct registry_session *session, struct strvec *args,
+                            struct error **err) WARN_UNUSED;
 
 #endif

@@ -27,22 +27,24 @@ struct pull_request {
  * Digest, size and media type of what a name points to now: HEAD (GET where HEAD is refused).
  * ERR_NOT_FOUND, ERR_UNAUTHORIZED, ERR_NETWORK.
  */
-int registry_resolve(struct registry_session *session, const struct reference *reference, struct descriptor *ret,
-                     struct error **err) WARN_UNUSED;
+int registry_resolve(struct registry_session *session, const struct reference *reference,
+                     struct descriptor *ret, struct error **err) WARN_UNUSED;
 
 /*
- * Pulls an image: documents first (each verified, kept byte for byte), then the blobs that the store
- * lacks, in parallel, each once even when several processes pull. Doesn't tag. `target` gets the
- * descriptor of what the name points to (index or manifest), `manifest` that of the chosen
+ * Pulls an image: documents first (each verified, kept byte for byte), then the blobs that the
+ * store lacks, in parallel, each once even when several processes pull. Doesn't tag. `target` gets
+ * the descriptor of what the name points to (index or manifest), `manifest` that of the chosen
  * manifest (may be NULL). With PULL_NO_LAYERS remembers in sources/ where layers can be had.
- * An index pulled for one platform keeps the index document only when it was asked for whole: `target` is
- * then the manifest's descriptor.
+ * An index pulled for one platform keeps the index document only when it was asked for whole:
+ * `target` is then the manifest's descriptor.
  */
-int registry_pull(struct registry_session *session, struct store *store, const struct pull_request *request,
-                  struct descriptor *target, struct descriptor *manifest, struct error **err) WARN_UNUSED;
+int registry_pull(struct registry_session *session, struct store *store,
+                  const struct pull_request *request, struct descriptor *target,
+                  struct descriptor *manifest, struct error **err) WARN_UNUSED;
 
 /* One blob of a repository into the store, verified; at once when it is there. */
-int registry_pull_blob(struct registry_session *session, struct store *store, const struct reference *repository,
-                       const struct descriptor *blob, unsigned vertex, struct error **err) WARN_UNUSED;
+int registry_pull_blob(struct registry_session *session, struct store *store,
+                       const struct reference *repository, const struct descriptor *blob,
+                       unsigned vertex, struct error **err) WARN_UNUSED;
 
 #endif

@@ -29,14 +29,16 @@ struct push_result {
  * ERR_UNAUTHORIZED, ERR_NETWORK, ERR_REFUSED; ERR_NOT_FOUND: a blob that neither the store nor a
  * source of it has. `result` may be NULL.
  */
-int registry_push(struct registry_session *session, struct store *store, const struct push_request *request,
-                  struct push_result *result, struct error **err) WARN_UNUSED;
+int registry_push(struct registry_session *session, struct store *store,
+                  const struct push_request *request, struct push_result *result,
+                  struct error **err) WARN_UNUSED;
 
 /*
- * One blob ahead of its manifest, while the build goes on. A later registry_push() of the same session
- * doesn't ask for it again.
+ * One blob ahead of its manifest, while the build goes on. A later registry_push() of the same
+ * session doesn't ask for it again.
  */
-int registry_push_blob(struct registry_session *session, struct store *store, const struct reference *repository,
-                       const struct descriptor *blob, unsigned vertex, struct error **err) WARN_UNUSED;
+int registry_push_blob(struct registry_session *session, struct store *store,
+                       const struct reference *repository, const struct descriptor *blob,
+                       unsigned vertex, struct error **err) WARN_UNUSED;
 
 #endif

@@ -73,10 +73,8 @@ int retry_wait(struct retry *retry, const char *retry_after, struct error **err)
     uint64_t wait = 0;
     switch (retry_decide(retry, seconds, clock_monotonic_ms(), random, &wait)) {
     case RETRY_TOO_LONG:
-        error_hint(
-            err, "the server asks to try again in %llu seconds, which is longer than cbuild waits",
-            (unsigned long long)seconds);
-        return -1;
+        return error_wrap(err, "asked to try again in %llu seconds, longer than cbuild waits",
+                          (unsigned long long)seconds);
     case RETRY_GIVE_UP:
         return retry->n_attempts ? error_wrap(err, "%u attempts, the last", retry->n_attempts + 1)
                                  : -1;

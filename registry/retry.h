@@ -44,8 +44,8 @@ enum retry_verdict retry_decide(const struct retry *retry, uint64_t after_second
 
 /*
  * An attempt failed with *err (a transient failure). Waits and returns 0 with *err cleared: try
- * again. Or -1: *err stands, with what the server asked for as a hint, or ERR_CANCELLED.
- * `retry_after`: the header, or NULL.
+ * again. Or -1: *err stands, with the count of attempts or what the server asked for in front; or
+ * ERR_CANCELLED. `retry_after`: the header, or NULL.
  */
 int retry_wait(struct retry *retry, const char *retry_after, struct error **err) WARN_UNUSED;
 

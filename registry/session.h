@@ -17,13 +17,14 @@
 #include <stdbool.h>
 
 struct registry_options {
-    const char *docker_config;         /* directory of config.json; NULL: $DOCKER_CONFIG, ~/.docker */
-    const char *credentials;           /* "user:password" of --creds for any host; NULL: look up */
-    const struct strvec *insecure;     /* hosts that may be plain http or have a bad certificate; or NULL */
-    bool no_tls_verify;                /* --tls-verify=false: as if every host were listed */
-    const char *cert_dir;              /* --cert-dir; NULL: certs.d of docker and containers */
-    struct progress *progress;         /* or NULL; warnings go there too */
-    unsigned max_connections;          /* per host; 0: 6 */
+    const char *docker_config; /* directory of config.json; NULL: $DOCKER_CONFIG, ~/.docker */
+    const char *credentials;   /* "user:password" of --creds for any host; NULL: look up */
+    const struct strvec
+        *insecure;             /* hosts that may be plain http or have a bad certificate; or NULL */
+    bool no_tls_verify;        /* --tls-verify=false: as if every host were listed */
+    const char *cert_dir;      /* --cert-dir; NULL: certs.d of docker and containers */
+    struct progress *progress; /* or NULL; warnings go there too */
+    unsigned max_connections;  /* per host; 0: 6 */
 };
 
 struct registry_session;

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/blobs.h"
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "oci/media_type.h"
+#include "oci/store_ingest.h"
+#include "registry/fetch.h"
+#include "registry/request.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define HASH_BUFFER_SIZE (1u << 20)
+#define PROGRESS_INTERVAL_MS 100
+
+void blob_short_name(const struct digest *digest, char out[BLOB_SHORT_SIZE])
+{
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(digest, text);
+    memcpy(out, text, BLOB_SHORT_SIZE - 1);
+    out[BLOB_SHORT_SIZE - 1] = '\0';
+}
+
+/* A file in partial/ that grows */
+struct partial {
+    struct registry_session *session;
+    const struct descriptor *blob;
+    unsigned vertex;
+    char hex[DIGEST_HEX_SIZE];
+    char short_name[BLOB_SHORT_SIZE];
+    int dir_fd, fd;
+    struct sha256 *hash;
+    uint64_t size; /* bytes in the file and in the hash */
+    uint64_t told_ms;
+    bool is_mixed; /* of several answers: may have been put together wrongly */
+};
+
+static void partial_release(struct partial *partial)
+{
+    close_auto(&partial->fd);
+    sha256_free(partial->hash);
+}
+DEFINE_AUTO_STRUCT(struct partial, partial_release)
+
+static int partial_clear(struct partial *partial, struct error **err)
+{
+    uint8_t ignored[SHA256_SIZE];
+    if (ftruncate(partial->fd, 0) < 0)
+        return error_errno(err, "partial/%s", partial->hex);
+    sha256_finish(partial->hash, ignored);
+    partial->size = 0;
+    partial->is_mixed = false;
+    return 0;
+}
+
+/* What an earlier process left counts as far as it can be read. */
+static int partial_hash_existing(struct partial *partial, struct error **err)
+{
+    struct stat st;
+    if (fstat(partial->fd, &st) < 0)
+        return error_errno(err, "partial/%s", partial->hex);
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, ERR_STORE, "partial/%s: not a file", partial->hex);
+    uint64_t have = (uint64_t)st.st_size;
+    if (have > partial->blob->size)
+        return partial_clear(partial, err);
+    AUTO(free) char *buffer = have ? xmalloc(HASH_BUFFER_SIZE) : NULL;
+    while (partial->size < have) {
+        ssize_t n =
+            io_pread_full(partial->fd, buffer, HASH_BUFFER_SIZE, partial->size, partial->hex, err);
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        sha256_update(partial->hash, buffer, (size_t)n);
+        partial->size += (uint64_t)n;
+    }
+    partial->is_mixed = partial->size > 0;
+    return 0;
+}
+
+static int partial_open(struct partial *partial, struct store *store, struct error **err)
+{
+    digest_format_hex(&partial->blob->digest, partial->hex);
+    blob_short_name(&partial->blob->digest, partial->short_name);
+    partial->hash = sha256_new();
+    partial->dir_fd = store_dir_fd(store, STORE_PARTIAL);
+    partial->fd = openat(partial->dir_fd, partial->hex,
+                         O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (partial->fd < 0)
+        return error_errno(err, "store %s: partial/%s", store_path(store), partial->hex);
+    return partial_hash_existing(partial, err);
+}
+
+static void tell(struct partial *partial, bool always)
+{
+    uint64_t now = clock_monotonic_ms();
+    if (!always && now - partial->told_ms < PROGRESS_INTERVAL_MS)
+        return;
+    partial->told_ms = now;
+    progress_transfer(session_progress(partial->session), partial->vertex, partial->short_name,
+                      partial->size, partial->blob->size);
+}
+
+static int partial_restart(void *data, struct error **err)
+{
+    return partial_clear(data, err);
+}
+
+static int partial_write(void *data, const void *bytes, size_t size, struct error **err)
+{
+    struct partial *partial = data;
+    if (io_write_full(partial->fd, bytes, size, "blob", err) < 0)
+        return -1;
+    sha256_update(partial->hash, bytes, size);
+    partial->size += size;
+    tell(partial, false);
+    return 0;
+}
+
+static int load_from(struct partial *partial, struct host *host, const struct scope *scope,
+                     const struct url *url, struct error **err)
+{
+    AUTO(reply_release) struct reply reply = REPLY_INIT;
+    if (partial->size == partial->blob->size)
+        return 0;
+    AUTO(fetch_release)
+    struct fetch fetch = { .session = partial->session,
+                           .host = host,
+                           .scope = *scope,
+                           .url = url,
+                           .offset = partial->size,
+                           .size = partial->blob->size,
+                           .restart = partial_restart,
+                           .write = partial_write,
+                           .data = partial };
+    if (fetch_run(&fetch, &reply, err) < 0)
+        return -1;
+    if (reply_status(&reply) == 206)
+        partial->is_mixed = true;
+    if (reply_status(&reply) == 200 || reply_status(&reply) == 206)
+        return 0;
+    struct request request = { .method = "GET", .host = host, .url = url, .scope = *scope };
+    return request_error(&request, &reply, err);
+}
+
+static int load_from_registry(struct partial *partial, const struct reference *repository,
+                              struct error **err)
+{
+    AUTO(url_release) struct url url = { 0 };
+    struct host *host = session_host(partial->session, repository->domain);
+    if (request_url(host, &url, err, "/v2/%s/blobs/sha256:%s", repository->path, partial->hex) < 0)
+        return -1;
+    const struct scope scope = { repository->path, SCOPE_PULL };
+    return load_from(partial, host, &scope, &url, err);
+}
+
+/* image-spec descriptor.md, "urls": any of them, http(s) only */
+static int load_from_urls(struct partial *partial, struct error **err)
+{
+    const json_t *urls = partial->blob->urls;
+    const struct scope nothing = { 0 };
+    for (size_t i = 0; i < json_array_size(urls); i++) {
+        AUTO(url_release) struct url url = { 0 };
+        const char *text = json_string_value(json_array_get(urls, i));
+        error_clear(err);
+        if (url_parse(text ? text : "", &url, err) == 0) {
+            free(url.userinfo); /* a document of somebody else's names no credentials */
+            url.userinfo = NULL;
+            if (load_from(partial, NULL, &nothing, &url, err) == 0)
+                return 0;
+        }
+        if (error_is(*err, ERR_CANCELLED))
+            return -1;
+    }
+    return -1;
+}
+
+static int load(struct partial *partial, const struct reference *repository, struct error **err)
+{
+    const struct descriptor *blob = partial->blob;
+    if (media_type_kind(blob->media_type) != MEDIA_KIND_FOREIGN_LAYER ||
+        !json_array_size(blob->urls))
+        return load_from_registry(partial, repository, err);
+    if (load_from_urls(partial, err) == 0)
+        return 0;
+    /* some registries hold foreign layers too; what the urls said is the better message */
+    AUTO(error_free) struct error *other = NULL;
+    if (error_is(*err, ERR_CANCELLED) || load_from_registry(partial, repository, &other) < 0)
+        return -1;
+    error_clear(err);
+    return 0;
+}
+
+static int verify(struct partial *partial, struct error **err)
+{
+    uint8_t hash[SHA256_SIZE];
+    sha256_finish(partial->hash, hash);
+    struct digest got = digest_from_sha256(hash);
+    if (digest_equal(&got, &partial->blob->digest))
+        return 0;
+    char got_text[DIGEST_TEXT_SIZE];
+    digest_format(&got, got_text);
+    return error_set(err, ERR_DIGEST, "its content has the digest %s", got_text);
+}
+
+static int load_verified(struct partial *partial, const struct reference *repository,
+                         struct error **err)
+{
+    for (;;) {
+        if (load(partial, repository, err) < 0)
+            return -1;
+        bool was_mixed = partial->is_mixed;
+        tell(partial, true);
+        if (verify(partial, err) == 0)
+            return 0;
+        if (!was_mixed)
+            return -1;
+        error_clear(err); /* the old part may be what is damaged: all of it once more */
+        if (partial_clear(partial, err) < 0)
+            return -1;
+    }
+}
+
+static int fetch_locked(struct registry_session *session, struct store *store,
+                        const struct reference *repository, const struct descriptor *blob,
+                        unsigned vertex, struct error **err)
+{
+    AUTO(partial_release)
+    struct partial partial = { .session = session, .blob = blob, .vertex = vertex, .fd = -1 };
+    if (partial_open(&partial, store, err) < 0)
+        return -1;
+    if (load_verified(&partial, repository, err) == 0)
+        return store_adopt_blob(store, partial.dir_fd, partial.hex, &blob->digest, err);
+    /* what can be continued stays; wrong bytes, and bytes that fill the disk, go */
+    bool keep = error_is(*err, ERR_NETWORK) || error_is(*err, ERR_CANCELLED) ||
+                error_is(*err, ERR_UNAUTHORIZED);
+    if (!keep || !partial.size)
+        (void)unlinkat(partial.dir_fd, partial.hex, 0);
+    return -1;
+}
+
+/* The blob is there; it must have the size that the document says. */
+static int check_size(const struct descriptor *blob, uint64_t size, struct error **err)
+{
+    if (size == blob->size)
+        return 0;
+    return error_set(err, ERR_DIGEST, "%" PRIu64 " bytes where %" PRIu64 " are expected", size,
+                     blob->size);
+}
+
+static int fetch(struct registry_session *session, struct store *store,
+                 const struct reference *repository, const struct descriptor *blob, unsigned vertex,
+                 struct error **err)
+{
+    uint64_t size;
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(&blob->digest, hex);
+    /* lease before look: collecting can't take it away in between */
+    if (store_lease(store, &blob->digest, err) < 0)
+        return -1;
+    if (store_has_blob(store, &blob->digest, &size))
+        return check_size(blob, size, err);
+    AUTO(free) char *name = xasprintf("blob-%s", hex);
+    AUTO(lockfile_release) struct lockfile *lock = store_lock(store, name, err);
+    if (!lock)
+        return -1;
+    if (store_has_blob(store, &blob->digest, &size))
+        return check_size(blob, size, err);
+    return fetch_locked(session, store, repository, blob, vertex, err);
+}
+
+int blob_fetch(struct registry_session *session, struct store *store,
+               const struct reference *repository, const struct descriptor *blob, unsigned vertex,
+               struct error **err)
+{
+    if (fetch(session, store, repository, blob, vertex, err) < 0) {
+        char text[DIGEST_TEXT_SIZE];
+        digest_format(&blob->digest, text);
+        return error_wrap(err, "blob %s", text);
+    }
+    return 0;
+}
+
+int blob_exists(struct registry_session *session, const struct reference *repository,
+                const struct digest *digest, unsigned actions, bool *ret, struct error **err)
+{
+    AUTO(url_release) struct url url = { 0 };
+    AUTO(reply_release) struct reply reply = REPLY_INIT;
+    struct host *host = session_host(session, repository->domain);
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(digest, text);
+    if (request_url(host, &url, err, "/v2/%s/blobs/%s", repository->path, text) < 0)
+        return -1;
+    struct request request = {
+        .method = "HEAD", .host = host, .url = &url, .scope = { repository->path, actions }
+    };
+    if (request_run(session, &request, &reply, err) < 0)
+        return -1;
+    int status = reply_status(&reply);
+    if (status == 401)
+        return request_error(&request, &reply, err);
+    /* it leads to storage, whose signature is for GET: what isn't there isn't led to */
+    bool is_signed = !url_same_origin(&reply.url, &url) && (status == 403 || status == 405);
+    *ret = status == 200 || is_signed;
+    return 0;
+}

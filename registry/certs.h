@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Certificates for one registry: HOST[:PORT] folders of certs.d with *.crt
+ * (trusted in addition to the system's) and NAME.cert with NAME.key (ours).
+ *
+ * containers-certs.d(5); Docker "Verify repository client with certificates"
+ */
+#ifndef CBUILD_REGISTRY_CERTS_H
+#define CBUILD_REGISTRY_CERTS_H
+
+#include "registry/http.h"
+
+/*
+ * authority: "host" or "host:port". cert_dir: a folder that holds the files itself, instead of all
+ * certs.d folders; NULL: ~/.config/containers, /etc/containers, /etc/docker and ~/.docker. What
+ * isn't there is no error; a .cert without its .key is.
+ */
+int certs_load(const char *authority, const char *cert_dir, struct http_tls *tls,
+               struct error **err) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/credentials.h"
+
+#include "base/array.h"
+#include "base/fs.h"
+#include "base/hashmap.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "registry/auth_config.h"
+#include "registry/endpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+
+#define NOT_FOUND_TEXT "credentials not found in native keychain"
+
+struct file {
+    char *name;
+    struct auth_config config;
+};
+
+struct credentials {
+    const char *fixed, *docker_config;
+    struct progress *progress;
+    pthread_mutex_t mutex;
+    bool loaded;
+    struct file *files;
+    size_t n_files, files_capacity;
+    struct hashmap helper_answers; /* "helper server" → struct credential, source NULL: none */
+};
+
+void credential_release(struct credential *credential)
+{
+    free(credential->username);
+    free(credential->password);
+    free(credential->identity_token);
+    free(credential->registry_token);
+    free(credential->source);
+    *credential = (struct credential){ 0 };
+}
+
+static void credential_copy(struct credential *to, const struct credential *from)
+{
+    struct credential copy = { xstrdup(from->username), xstrdup(from->password),
+                               xstrdup(from->identity_token), xstrdup(from->registry_token),
+                               xstrdup(from->source) };
+    credential_release(to);
+    *to = copy;
+}
+
+static void free_answer(void *answer)
+{
+    credential_release(answer);
+    free(answer);
+}
+
+struct credentials *credentials_new(const char *fixed, const char *docker_config,
+                                    struct progress *progress)
+{
+    struct credentials *credentials = NEW(struct credentials);
+    credentials->fixed = fixed;
+    credentials->docker_config = docker_config;
+    credentials->progress = progress;
+    pthread_mutex_init(&credentials->mutex, NULL);
+    hashmap_init(&credentials->helper_answers, free_answer);
+    return credentials;
+}
+
+void credentials_free(struct credentials *credentials)
+{
+    if (!credentials)
+        return;
+    for (size_t i = 0; i < credentials->n_files; i++) {
+        free(credentials->files[i].name);
+        auth_config_release(&credentials->files[i].config);
+    }
+    free(credentials->files);
+    hashmap_release(&credentials->helper_answers);
+    pthread_mutex_destroy(&credentials->mutex);
+    free(credentials);
+}
+
+/* The files */
+
+static const char *absolute_env(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value == '/' ? value : NULL;
+}
+
+static const char *any_env(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+char *credentials_docker_file(const char *docker_config)
+{
+    const char *dir = docker_config ? docker_config : any_env("DOCKER_CONFIG");
+    if (dir)
+        return path_join(dir, "config.json");
+    const char *home = absolute_env("HOME");
+    return home ? xasprintf("%s/.docker/config.json", home) : NULL;
+}
+
+char *credentials_login_file(const char *docker_config, struct error **err)
+{
+    const char *file = docker_config ? NULL : any_env("REGISTRY_AUTH_FILE");
+    char *name = file ? xstrdup(file) : credentials_docker_file(docker_config);
+    if (!name) {
+        error_set_(err, ERR_USAGE, "place of config.json: neither DOCKER_CONFIG nor HOME set");
+        return NULL;
+    }
+    return name;
+}
+
+static void add_text(struct credentials *credentials, const char *name, const char *text,
+                     size_t size, bool bare)
+{
+    AUTO(error_free) struct error *err = NULL;
+    struct auth_config config = { 0 };
+    if (auth_config_parse(text, size, bare, &config, &err) < 0) {
+        progress_warning(credentials->progress, 0, "%s: %s; passed over", name, error_message(err));
+        return;
+    }
+    struct file *file = ARRAY_PUSH(credentials, files);
+    file->name = xstrdup(name);
+    file->config = config;
+}
+
+static void add_file(struct credentials *credentials, const char *name, bool bare)
+{
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    AUTO(error_free) struct error *err = NULL;
+    for (size_t i = 0; i < credentials->n_files; i++)
+        if (strcmp(credentials->files[i].name, name) == 0)
+            return;
+    if (fs_read_file(AT_FDCWD, name, &text, AUTH_CONFIG_MAX_SIZE, &err) == 0)
+        add_text(credentials, name, text.data, text.size, bare);
+    else if (!error_is(err, ERR_NOT_FOUND))
+        progress_warning(credentials->progress, 0, "%s; passed over", error_message(err));
+}
+
+static void PRINTF(2, 3) add_filef(struct credentials *credentials, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    AUTO(free) char *name = xvasprintf(format, args);
+    va_end(args);
+    add_file(credentials, name, false);
+}
+
+static void load(struct credentials *credentials)
+{
+    const char *text = any_env("DOCKER_AUTH_CONFIG");
+    const char *auth_file = any_env("REGISTRY_AUTH_FILE");
+    const char *home = absolute_env("HOME"), *runtime = absolute_env("XDG_RUNTIME_DIR");
+    const char *config = absolute_env("XDG_CONFIG_HOME");
+    AUTO(free) char *docker = credentials_docker_file(credentials->docker_config);
+    if (text)
+        add_text(credentials, "DOCKER_AUTH_CONFIG", text, strlen(text), false);
+    if (credentials->docker_config)
+        add_file(credentials, docker, false);
+    if (auth_file)
+        add_file(credentials, auth_file, false);
+    if (any_env("DOCKER_CONFIG"))
+        add_file(credentials, docker, false);
+    if (runtime)
+        add_filef(credentials, "%s/containers/auth.json", runtime);
+    else
+        add_filef(credentials, "/run/containers/%u/auth.json", (unsigned)geteuid());
+    if (config)
+        add_filef(credentials, "%s/containers/auth.json", config);
+    else if (home)
+        add_filef(credentials, "%s/.config/containers/auth.json", home);
+    if (home)
+        add_filef(credentials, "%s/.docker/config.json", home);
+    if (home) {
+        AUTO(free) char *old = xasprintf("%s/.dockercfg", home);
+        add_file(credentials, old, true);
+    }
+    credentials->loaded = true;
+}
+
+/* Helpers */
+
+int credentials_run_helper(const char *helper, const char *verb, const char *input, char **out,
+                           struct error **err)
+{
+    if (strchr(helper, '/') || !*helper)
+        return error_set(err, ERR_INVALID, "credential helper \"%.60s\": not a name", helper);
+    AUTO(free) char *program = xasprintf("docker-credential-%s", helper);
+    const char *const argv[] = { program, verb, NULL };
+    struct spawn_spec spec = SPAWN_SPEC_INIT;
+    spec.argv = argv;
+    spec.input = input;
+    spec.input_size = strlen(input);
+    spec.timeout_ms = CREDENTIAL_HELPER_TIMEOUT_MS;
+    AUTO(spawn_result_release) struct spawn_result result;
+    spawn_result_init(&result);
+    if (spawn_run(&spec, &result, err) < 0)
+        return error_is(*err, ERR_CANCELLED) ? -1
+                                             : error_wrap(err, "credential helper %s", program);
+    /* a helper says on stdout what went wrong; it may be part of a secret only on success */
+    strbuf_rtrim(&result.out);
+    if (result.status != 0 && strstr(result.out.data, NOT_FOUND_TEXT))
+        return error_set(err, ERR_NOT_FOUND, "credential helper %s: no credentials", program);
+    if (result.status != 0)
+        return error_set(err, ERR_FAILED, "credential helper %s: status %d: %.200s", program,
+                         result.status, result.out.size ? result.out.data : result.error_out.data);
+    if (out)
+        *out = strbuf_detach(&result.out);
+    return 0;
+}
+
+static int parse_answer(const char *helper, const char *text, struct credential *ret,
+                        struct error **err)
+{
+    AUTO(json_decref) json_t *answer = json_parse_object(text, strlen(text), err);
+    const char *username = NULL, *secret = NULL;
+    if (!answer || json_get_string(answer, "", "Username", JSON_OPTIONAL, &username, err) < 0 ||
+        json_get_string(answer, "", "Secret", JSON_OPTIONAL, &secret, err) < 0)
+        return error_wrap(err, "credential helper docker-credential-%s", helper);
+    if (!secret || !*secret)
+        return 0;
+    ret->source = xasprintf("helper docker-credential-%s", helper);
+    if (username && strcmp(username, "<token>") == 0) {
+        ret->identity_token = xstrdup(secret);
+        return 0;
+    }
+    ret->username = xstrdup(username ? username : "");
+    ret->password = xstrdup(secret);
+    return 0;
+}
+
+static int ask_helper(const char *helper, const char *server, struct credential *ret,
+                      struct error **err)
+{
+    AUTO(free) char *out = NULL;
+    if (credentials_run_helper(helper, "get", server, &out, err) < 0)
+        return -1;
+    return parse_answer(helper, out, ret, err);
+}
+
+/* What a helper has, asked once. Only cancelling is an error. */
+static int from_helper(struct credentials *credentials, const char *helper, const char *domain,
+                       struct credential *ret, struct error **err)
+{
+    const char *server = endpoint_server_key(domain);
+    AUTO(free) char *key = xasprintf("%s %s", helper, server);
+    struct credential *answer = hashmap_get(&credentials->helper_answers, key);
+    if (!answer) {
+        AUTO(credential_release) struct credential found = { 0 };
+        AUTO(error_free) struct error *trouble = NULL;
+        if (ask_helper(helper, server, &found, &trouble) < 0) {
+            if (error_is(trouble, ERR_CANCELLED)) {
+                error_move(err, TAKE(trouble));
+                return -1;
+            }
+            bool missing = strstr(error_message(trouble), "no credentials") != NULL;
+            if (!missing)
+                progress_warning(credentials->progress, 0, "%s; going on without it",
+                                 error_message(trouble));
+        }
+        answer = NEW(struct credential);
+        *answer = found;
+        found = (struct credential){ 0 };
+        hashmap_put(&credentials->helper_answers, key, answer);
+    }
+    credential_copy(ret, answer);
+    return 0;
+}
+
+/* Looking up */
+
+static bool from_entry(const struct file *file, const char *domain, const char *path,
+                       struct credential *ret)
+{
+    const struct auth_entry *entry = auth_config_find(&file->config, domain, path);
+    if (!entry || (!entry->username && !entry->identity_token && !entry->registry_token))
+        return false;
+    const struct credential found = { entry->username, entry->password ? entry->password : NULL,
+                                      entry->identity_token, entry->registry_token, file->name };
+    credential_copy(ret, &found);
+    if (ret->username && !ret->password)
+        ret->password = xstrdup("");
+    return true;
+}
+
+static int find(struct credentials *credentials, const char *domain, const char *path,
+                struct credential *ret, struct error **err)
+{
+    if (!credentials->loaded)
+        load(credentials);
+    for (size_t i = 0; i < credentials->n_files && !ret->source; i++) {
+        const struct file *file = &credentials->files[i];
+        const char *helper = auth_config_helper(&file->config, domain);
+        if (helper && from_helper(credentials, helper, domain, ret, err) < 0)
+            return -1;
+        if (!ret->source)
+            (void)from_entry(file, domain, path, ret); /* none there: the next file */
+    }
+    return 0;
+}
+
+int credentials_find(struct credentials *credentials, const char *domain, const char *path,
+                     struct credential *ret, struct error **err)
+{
+    credential_release(ret);
+    if (credentials->fixed) {
+        const char *colon = strchr(credentials->fixed, ':');
+        size_t size = colon ? (size_t)(colon - credentials->fixed) : strlen(credentials->fixed);
+        ret->username = xstrndup(credentials->fixed, size);
+        ret->password = xstrdup(colon ? colon + 1 : "");
+        ret->source = xstrdup("--creds");
+        return 0;
+    }
+    pthread_mutex_lock(&credentials->mutex);
+    int result = find(credentials, domain, path, ret, err);
+    pthread_mutex_unlock(&credentials->mutex);
+    return result;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/host.h"
+
+#include "base/mem.h"
+#include "registry/auth.h"
+#include "registry/session_parts.h"
+
+#include <string.h>
+
+/* States of host->blobs */
+static char blob_in_work[] = "in work", blob_there[] = "there";
+
+struct host *host_new(struct registry_session *session, const char *domain)
+{
+    const struct registry_options *options = session_options(session);
+    struct host *host = NEW(struct host);
+    host->session = session;
+    endpoint_init(&host->endpoint, domain, options->insecure, options->no_tls_verify);
+    pthread_mutex_init(&host->mutex, NULL);
+    pthread_mutex_init(&host->token_mutex, NULL);
+    pthread_cond_init(&host->blob_changed, NULL);
+    hashmap_init(&host->tokens, auth_token_free);
+    hashmap_init(&host->blobs, NULL);
+    return host;
+}
+
+void host_free(struct host *host)
+{
+    if (!host)
+        return;
+    endpoint_release(&host->endpoint);
+    url_release(&host->base);
+    challenge_release(&host->challenge);
+    hashmap_release(&host->tokens);
+    hashmap_release(&host->blobs);
+    pthread_cond_destroy(&host->blob_changed);
+    pthread_mutex_destroy(&host->token_mutex);
+    pthread_mutex_destroy(&host->mutex);
+    free(host);
+}
+
+/* GET /v2/ with a scheme; any answer will do. */
+static int ask(struct host *host, const char *scheme, struct http_response *response,
+               struct error **err)
+{
+    AUTO(free) char *text = xasprintf("%s://%s/v2/", scheme, host->endpoint.host);
+    AUTO(url_release) struct url url = { 0 };
+    const struct http_tls *tls = NULL;
+    if (url_parse(text, &url, err) < 0 || session_tls(host->session, &url, &tls, err) < 0)
+        return -1;
+    struct http_request request = { .method = "GET", .url = text, .tls = tls };
+    if (http_perform(session_http(host->session), &request, response, err) < 0)
+        return error_wrap(err, "GET %s", text);
+    return 0;
+}
+
+/* "Doesn't answer TLS": only then may plain http be tried; a bad certificate is no reason. */
+static bool may_be_plain(enum http_failure failure)
+{
+    return failure == HTTP_FAILURE_TLS || failure == HTTP_FAILURE_CUT ||
+           failure == HTTP_FAILURE_CONNECT || failure == HTTP_FAILURE_PROTOCOL ||
+           failure == HTTP_FAILURE_TIMEOUT;
+}
+
+static int probe(struct host *host, const char **scheme, struct challenge *challenge,
+                 struct error **err)
+{
+    AUTO(http_response_release) struct http_response response = { 0 };
+    *scheme = "https";
+    if (ask(host, "https", &response, err) < 0) {
+        if (!may_be_plain(response.failure))
+            return -1;
+        AUTO(error_free) struct error *ignored = NULL; /* what https said counts */
+        if (ask(host, "http", &response, &ignored) < 0) {
+            if (error_is(ignored, ERR_CANCELLED)) {
+                error_clear(err);
+                error_move(err, TAKE(ignored));
+            }
+            return -1;
+        }
+        error_clear(err);
+        *scheme = "http";
+    }
+    if (response.status == 401)
+        challenge_from_headers(&response.headers, challenge);
+    return 0;
+}
+
+static int locked_find_base(struct host *host, struct error **err)
+{
+    const char *scheme = "https";
+    AUTO(challenge_release) struct challenge challenge = { 0 };
+    bool may_probe = host->endpoint.loopback || host->endpoint.insecure;
+    if (may_probe && probe(host, &scheme, &challenge, err) < 0)
+        return -1;
+    AUTO(free) char *text = xasprintf("%s://%s/", scheme, host->endpoint.host);
+    if (url_parse(text, &host->base, err) < 0)
+        return -1;
+    challenge_copy(&host->challenge, &challenge);
+    host->is_probed = true;
+    return 0;
+}
+
+int host_base(struct host *host, struct url *ret, struct error **err)
+{
+    pthread_mutex_lock(&host->mutex);
+    int result = host->is_probed ? 0 : locked_find_base(host, err);
+    if (result == 0)
+        url_copy(ret, &host->base);
+    pthread_mutex_unlock(&host->mutex);
+    return result;
+}
+
+static char *blob_key(const char *path, const struct digest *digest)
+{
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(digest, text);
+    return xasprintf("%s@%s", path, text);
+}
+
+bool host_blob_begin(struct host *host, const char *path, const struct digest *digest)
+{
+    AUTO(free) char *key = blob_key(path, digest);
+    pthread_mutex_lock(&host->mutex);
+    while (hashmap_get(&host->blobs, key) == blob_in_work)
+        pthread_cond_wait(&host->blob_changed, &host->mutex);
+    bool is_there = hashmap_get(&host->blobs, key) == blob_there;
+    if (!is_there)
+        hashmap_put(&host->blobs, key, blob_in_work);
+    pthread_mutex_unlock(&host->mutex);
+    return !is_there;
+}
+
+void host_blob_end(struct host *host, const char *path, const struct digest *digest, bool is_there)
+{
+    AUTO(free) char *key = blob_key(path, digest);
+    pthread_mutex_lock(&host->mutex);
+    if (is_there)
+        hashmap_put(&host->blobs, key, blob_there);
+    else
+        (void)hashmap_remove(&host->blobs, key);
+    pthread_cond_broadcast(&host->blob_changed);
+    pthread_mutex_unlock(&host->mutex);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a session knows of one registry: where it answers and how (https, or http
+ * where that is allowed), its last challenge, tokens, habits, and the blobs that
+ * are known to be in its repositories.
+ *
+ * Fields are under `mutex`, except those marked immutable and those that are atomic.
+ */
+#ifndef CBUILD_REGISTRY_HOST_H
+#define CBUILD_REGISTRY_HOST_H
+
+#include "base/hashmap.h"
+#include "oci/digest.h"
+#include "registry/challenge.h"
+#include "registry/endpoint.h"
+#include "registry/url.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct registry_session;
+
+/* How a registry takes a blob: each is tried when the one before was refused. */
+enum upload_mode { UPLOAD_PUT, UPLOAD_STREAM, UPLOAD_CHUNKS };
+
+struct host {
+    struct registry_session *session; /* immutable */
+    struct endpoint endpoint;         /* immutable */
+
+    pthread_mutex_t mutex;
+    bool is_probed;
+    struct url base;            /* scheme, host and port; valid when is_probed */
+    struct challenge challenge; /* the last; CHALLENGE_NONE: open so far */
+
+    pthread_mutex_t token_mutex; /* held while a token is fetched: others wait and find it */
+    struct hashmap tokens;       /* scope → struct token; under token_mutex */
+
+    pthread_cond_t blob_changed; /* with mutex */
+    struct hashmap blobs;        /* "repository@sha256:..." → its state, see host_blob_begin() */
+
+    atomic_int upload_mode;
+    atomic_bool refuses_mount, refuses_head;
+    atomic_bool has_warned_http;
+};
+
+struct host *host_new(struct registry_session *session, const char *domain);
+void host_free(struct host *host);
+DEFINE_AUTO(struct host, host_free)
+
+/*
+ * Where requests go: "https://host", target "/". Where plain http may be (loopback, listed) the
+ * first call asks /v2/ to find out; then the answer's challenge is remembered too.
+ */
+int host_base(struct host *host, struct url *ret, struct error **err) WARN_UNUSED;
+
+/*
+ * Serialises the upload of one blob to one repository. True: the caller uploads and then calls
+ * host_blob_end(). False: it is there, put or seen by this session. Waits while another thread is
+ * at it.
+ */
+bool host_blob_begin(struct host *host, const char *path, const struct digest *digest);
+void host_blob_end(struct host *host, const char *path, const struct digest *digest, bool is_there);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/manifests.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "registry/api_error.h"
+#include "registry/request.h"
+
+#include <string.h>
+
+/* Tag or digest of a reference, as URLs have it. A digest says more than a tag beside it. */
+static char *name_of(const struct reference *reference)
+{
+    if (!reference->digest.is_set)
+        return xstrdup(reference->tag ? reference->tag : "latest");
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(&reference->digest, text);
+    return xstrdup(text);
+}
+
+struct call {
+    struct host *host;
+    struct url url;
+    struct strvec headers;
+    struct request request;
+};
+
+static void call_release(struct call *call)
+{
+    url_release(&call->url);
+    strvec_release(&call->headers);
+}
+DEFINE_AUTO_STRUCT(struct call, call_release)
+
+static int call_init(struct call *call, struct registry_session *session,
+                     const struct reference *repository, const char *method, const char *name,
+                     unsigned actions, struct error **err)
+{
+    call->host = session_host(session, repository->domain);
+    if (request_url(call->host, &call->url, err, "/v2/%s/manifests/%s", repository->path, name) < 0)
+        return -1;
+    strvec_pushf(&call->headers, "Accept: %s", media_type_accept());
+    call->request = (struct request){ .method = method,
+                                      .host = call->host,
+                                      .url = &call->url,
+                                      .scope = { repository->path, actions },
+                                      .headers = &call->headers,
+                                      .max_body = MANIFEST_MAX_SIZE };
+    return 0;
+}
+
+/* Docker-Content-Digest; unset where it is missing or of a kind that we don't know */
+static struct digest digest_header(const struct reply *reply)
+{
+    struct digest digest = { 0 };
+    const char *text = reply_header(reply, "Docker-Content-Digest");
+    AUTO(error_free) struct error *ignored = NULL; /* the content decides then */
+    if (!text || digest_parse(text, &digest, &ignored) < 0)
+        digest.is_set = false;
+    return digest;
+}
+
+static int refuse_schema1(const struct reference *reference, struct error **err)
+{
+    error_set_(err, ERR_UNSUPPORTED, "%s serves a schema 1 manifest, a format that ended in 2019",
+               reference->domain);
+    error_hint(
+        err,
+        "push the image again with a newer docker, or copy it with `skopeo copy --format v2s2`");
+    return -1;
+}
+
+static int mismatch(const char *whose, const struct digest *expected, const struct digest *got,
+                    struct error **err)
+{
+    char expected_text[DIGEST_TEXT_SIZE], got_text[DIGEST_TEXT_SIZE];
+    digest_format(expected, expected_text);
+    digest_format(got, got_text);
+    return error_set(err, ERR_DIGEST, "manifest %s (%s): its content has the digest %s",
+                     expected_text, whose, got_text);
+}
+
+static int describe(const struct reference *reference, const struct reply *reply,
+                    struct descriptor *ret, struct error **err)
+{
+    const struct strbuf *body = &reply->body;
+    struct digest got = digest_of(body->data, body->size), said = digest_header(reply);
+    if (reference->digest.is_set && !digest_equal(&got, &reference->digest))
+        return mismatch("asked for", &reference->digest, &got, err);
+    if (said.is_set && !digest_equal(&got, &said))
+        return mismatch("as the registry says", &said, &got, err);
+    const char *content_type = reply_header(reply, "Content-Type");
+    enum media_kind kind;
+    AUTO(json_decref) json_t *document = json_parse_object(body->data, body->size, err);
+    if (!document || manifest_classify(document, content_type, &kind, err) < 0)
+        return -1;
+    if (kind == MEDIA_KIND_SCHEMA1)
+        return refuse_schema1(reference, err);
+    AUTO(free) char *media_type = manifest_name_type(document, content_type, kind);
+    descriptor_set(ret, media_type, &got, body->size);
+    return 0;
+}
+
+int manifest_fetch(struct registry_session *session, const struct reference *reference,
+                   struct strbuf *body, struct descriptor *ret, struct error **err)
+{
+    AUTO(call_release) struct call call = { 0 };
+    AUTO(reply_release) struct reply reply = REPLY_INIT;
+    AUTO(free) char *name = name_of(reference);
+    if (call_init(&call, session, reference, "GET", name, SCOPE_PULL, err) < 0 ||
+        request_run(session, &call.request, &reply, err) < 0)
+        return -1;
+    if (reply_status(&reply) != 200)
+        return request_error(&call.request, &reply, err);
+    if (describe(reference, &reply, ret, err) < 0) {
+        AUTO(free) char *url = url_format(&call.url);
+        return error_wrap(err, "GET %s", url);
+    }
+    strbuf_add(body, reply.body.data, reply.body.size);
+    return 0;
+}
+
+/* What HEAD says, if that is enough. */
+static bool read_head(const struct reference *reference, const struct reply *reply,
+                      struct descriptor *ret)
+{
+    uint64_t size;
+    struct digest said = digest_header(reply);
+    const char *content_type = reply_header(reply, "Content-Type");
+    enum media_kind kind = media_type_kind(content_type);
+    if (reply_status(reply) != 200 || !said.is_set ||
+        (kind != MEDIA_KIND_INDEX && kind != MEDIA_KIND_MANIFEST) ||
+        !headers_get_uint64(&reply->response.headers, "Content-Length", &size) || !size ||
+        size > MANIFEST_MAX_SIZE)
+        return false;
+    if (reference->digest.is_set && !digest_equal(&said, &reference->digest))
+        return false;
+    AUTO(free) char *media_type = xstrndup(content_type, strcspn(content_type, "; \t"));
+    descriptor_set(ret, media_type, &said, size);
+    return true;
+}
+
+static int head(struct registry_session *session, const struct reference *repository,
+                const char *name, unsigned actions, struct reply *reply, struct error **err)
+{
+    AUTO(call_release) struct call call = { 0 };
+    if (call_init(&call, session, repository, "HEAD", name, actions, err) < 0)
+        return -1;
+    return request_run(session, &call.request, reply, err);
+}
+
+int manifest_resolve(struct registry_session *session, const struct reference *reference,
+                     struct descriptor *ret, struct error **err)
+{
+    AUTO(reply_release) struct reply reply = REPLY_INIT;
+    AUTO(free) char *name = name_of(reference);
+    struct host *host = session_host(session, reference->domain);
+    if (!atomic_load(&host->refuses_head)) {
+        if (head(session, reference, name, SCOPE_PULL, &reply, err) < 0)
+            return -1;
+        if (read_head(reference, &reply, ret))
+            return 0;
+        if (reply_status(&reply) == 405)
+            atomic_store(&host->refuses_head, true);
+    }
+    /* a refusal of HEAD has no body that would say why: GET decides, also over 403 and 404 */
+    AUTO(strbuf_release) struct strbuf body = STRBUF_INIT;
+    return manifest_fetch(session, reference, &body, ret, err);
+}
+
+int manifest_is(struct registry_session *session, const struct reference *repository,
+                const char *name, const struct digest *digest, bool *ret, struct error **err)
+{
+    AUTO(reply_release) struct reply reply = REPLY_INIT;
+    struct host *host = session_host(session, repository->domain);
+    *ret = false;
+    if (atomic_load(&host->refuses_head))
+        return 0;
+    if (head(session, repository, name, SCOPE_PULL | SCOPE_PUSH, &reply, err) < 0)
+        return -1;
+    if (reply_status(&reply) == 405)
+        atomic_store(&host->refuses_head, true);
+    struct digest said = digest_header(&reply);
+    *ret = reply_status(&reply) == 200 && said.is_set && digest_equal(&said, digest);
+    return 0;
+}
+
+static bool says_blob_is_missing(const struct reply *reply)
+{
+    static const char *const codes[] = { "MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN",
+                                         "MANIFEST_UNKNOWN" };
+    int status = reply_status(reply);
+    if (status != 400 && status != 404)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+        if (api_error_has_code(reply->body.data, reply->body.size, codes[i]))
+            return true;
+    return false;
+}
+
+int manifest_put(struct registry_session *session, const struct reference *repository,
+                 const char *name, const struct descriptor *desc, const struct strbuf *body,
+                 bool *lacks_blob, struct error **err)
+{
+    AUTO(call_release) struct call call = { 0 };
+    AUTO(reply_release) struct reply reply = REPLY_INIT;
+    struct http_body content = { .data = body->data, .size = body->size };
+    *lacks_blob = false;
+    if (call_init(&call, session, repository, "PUT", name, SCOPE_PULL | SCOPE_PUSH, err) < 0)
+        return -1;
+    strvec_pushf(&call.headers, "Content-Type: %s", desc->media_type);
+    call.request.body = &content;
+    if (request_run(session, &call.request, &reply, err) < 0)
+        return -1;
+    if (reply_status(&reply) < 200 || reply_status(&reply) >= 300) {
+        *lacks_blob = says_blob_is_missing(&reply);
+        return request_error(&call.request, &reply, err);
+    }
+    struct digest said = digest_header(&reply);
+    if (said.is_set && !digest_equal(&said, &desc->digest))
+        return mismatch("as it was sent", &desc->digest, &said, err);
+    return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Manifests and indexes of a registry, as bytes. distribution-spec v1.1, "Pulling manifests",
+ * "Pushing manifests" */
+#ifndef CBUILD_REGISTRY_MANIFESTS_H
+#define CBUILD_REGISTRY_MANIFESTS_H
+
+#include "oci/manifest.h"
+#include "oci/reference.h"
+#include "registry/session_parts.h"
+
+/*
+ * What a name points to: HEAD, which doesn't count as a pull at Docker Hub; GET where HEAD is
+ * refused or says too little. ERR_NOT_FOUND, ERR_UNAUTHORIZED, ERR_UNSUPPORTED (schema 1).
+ */
+int manifest_resolve(struct registry_session *session, const struct reference *reference,
+                     struct descriptor *ret, struct error **err) WARN_UNUSED;
+/*
+ * Appends the document to body and describes it. By digest where the reference has one; the
+ * content is verified, and against what the registry says of it. ERR_DIGEST, ERR_INVALID, ERR_LIMIT
+ * and those above.
+ */
+int manifest_fetch(struct registry_session *session, const struct reference *reference,
+                   struct strbuf *body, struct descriptor *ret, struct error **err) WARN_UNUSED;
+/* Whether a tag (or digest) of the repository is this digest now. Anything unclear is no.
+ * ERR_UNAUTHORIZED, ERR_CANCELLED. */
+int manifest_is(struct registry_session *session, const struct reference *repository,
+                const char *name, const struct digest *digest, bool *ret,
+                struct error **err) WARN_UNUSED;
+/*
+ * Puts bytes under a tag or digest. *lacks_blob: the registry says that a blob or child isn't
+ * there. ERR_REFUSED, ERR_UNAUTHORIZED, ERR_DIGEST: it stored something else.
+ */
+int manifest_put(struct registry_session *session, const struct reference *repository,
+                 const char *name, const struct descriptor *desc, const struct strbuf *body,
+                 bool *lacks_blob, struct error **err) WARN_UNUSED;
+
+#endif
