@@ -285,7 +285,7 @@ static int take_field(struct draft *draft, char *field, struct error **err)
         return error_set(err, ERR_SYNTAX, "%s needs a value", keys[i].name);
     draft->seen[i] = true;
     if (!value)
-        return set_value(draft, keys[i].key, keys[i].name, NULL, err);
+        return set_flag(draft, keys[i].key, keys[i].name, NULL, err);
     AUTO(free) char *expanded = NULL;
     if (expand_value(draft, keys[i].key, value, &expanded, err) < 0)
         return -1;

@@ -139,17 +139,52 @@ void source_text_excerpt(const struct source_text *text, struct source_range ran
     }
 }
 
+/* Where a word that a message names stops: `"word"`, `--flag`. NULL: none begins at `at`. */
+static const char *named_word(const char *at, const char *message, const char **start)
+{
+    if (*at == '"') {
+        *start = at + 1;
+        return strchr(at + 1, '"');
+    }
+    if (strncmp(at, "--", 2) != 0 || (at > message && at[-1] != ' '))
+        return NULL;
+    *start = at;
+    return at + strcspn(at, " =:,");
+}
+
+/* The first word that the message names and the range holds; NULL: none. */
+static char *find_culprit(const struct source_text *text, struct source_range range,
+                          const char *message)
+{
+    if (!range.first || range.last < range.first || range.last > text->n_lines)
+        return NULL;
+    const char *from = text->data + text->starts[range.first - 1];
+    const char *to =
+        text->data + (range.last < text->n_lines ? text->starts[range.last] : text->size);
+    for (const char *at = message; *at; at++) {
+        const char *start, *end = named_word(at, message, &start);
+        if (!end)
+            continue;
+        size_t size = (size_t)(end - start);
+        if (size && memmem(from, (size_t)(to - from), start, size))
+            return xstrndup(start, size);
+        at = *end ? end : end - 1;
+    }
+    return NULL;
+}
+
 void source_text_locate_(const struct source_text *text, struct source_range range,
                          const char *culprit, struct error **err)
 {
     if (!text)
         return;
+    AUTO(free) char *named = culprit ? NULL : find_culprit(text, range, error_message(*err));
     if (range.first)
         (void)error_wrap(err, "%s:%zu", text->name, range.first);
     else
         (void)error_wrap(err, "%s", text->name);
     AUTO(strbuf_release) struct strbuf excerpt = STRBUF_INIT;
-    source_text_excerpt(text, range, culprit, &excerpt);
+    source_text_excerpt(text, range, culprit ? culprit : named, &excerpt);
     if (excerpt.size)
         error_detail(err, "%s", excerpt.data);
 }

@@ -54,7 +54,8 @@ void source_text_excerpt(const struct source_text *text, struct source_range ran
 
 /*
  * Puts "NAME:LINE: " in front of an error that is set, and the excerpt into its detail
- * (unless it has one). `text` NULL: leaves the error as it is. Yields -1.
+ * (unless it has one). Without a culprit the first word is underlined that the message puts in
+ * quotes, or flag that it names. `text` NULL: leaves the error as it is. Yields -1.
  */
 #define source_text_locate(text, range, culprit, err)                                              \
     (source_text_locate_((text), (range), (culprit), (err)), -1)

@@ -29,7 +29,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define WORDS_MAX_SIZE (1024 * 1024)
+#define WORDS_MAX_SIZE ((size_t)1024 * 1024)
 #define WORDS_MAX_DEPTH 64
 
 enum words_flag {

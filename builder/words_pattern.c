@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define MAX_STEPS (64u * 1024 * 1024)
+#define MAX_STEPS ((size_t)64 * 1024 * 1024)
 
 enum token_kind { TOKEN_LITERAL, TOKEN_ANY, TOKEN_STAR };
 

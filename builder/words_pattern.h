@@ -17,7 +17,8 @@ int words_trim_prefix(const char *value, const char *pattern, bool greedy, struc
                       struct error **err) WARN_UNUSED;
 int words_trim_suffix(const char *value, const char *pattern, bool greedy, struct strbuf *ret,
                       struct error **err) WARN_UNUSED;
-/* value with the first or all longest matches replaced by the literal text, appended to ret (its cap holds). */
+/* value with the first or all longest matches replaced by the literal text, appended to ret (its
+ * cap holds). */
 int words_replace(const char *value, const char *pattern, const char *replacement, bool all,
                   struct strbuf *ret, struct error **err) WARN_UNUSED;
 

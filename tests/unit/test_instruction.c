@@ -125,137 +125,137 @@ static void describe(const struct instruction *instruction, struct strbuf *buf)
     }
 }
 
+static const struct {
+    const char *text, *expected, *error; /* error NULL: it parses */
+} typed[] = {
+    /* FROM */
+    { "FROM --platform=$P image:1 as Base.x-1_y",
+      "FROM platform={$P} image={image:1} name={base.x-1_y}", NULL },
+    { "FROM a AS", NULL, "expected an image, or image AS name" },
+    { "FROM a AN b", NULL, "expected an image, or image AS name" },
+    { "FROM a AS b/c", NULL, "stage name \"b/c\"" },
+    { "FROM --platfrom=x a", NULL, "unknown flag --platfrom" },
+    { "FROM --platform=x --platform=y a", NULL, "flag --platform given twice" },
+    { "FROM --platform a", NULL, "flag --platform needs a value" },
+    /* ARG, ENV, LABEL */
+    { "ARG A B=1 C=\"x y\" D=", "ARG {A}={unset} {B}={1} {C}={\"x y\"} {D}={}", NULL },
+    { "ARG", NULL, "a name is missing" },
+    { "ARG =x", NULL, "the name is empty" },
+    { "ENV A=1 B=$A", "ENV {A}={1} {B}={$A}", NULL },
+    { "ENV A  b c=d", "ENV {A}={b c=d} legacy", NULL },
+    { "ENV ONE TWO= THREE=x", "ENV {ONE}={TWO= THREE=x} legacy", NULL },
+    { "ENV", NULL, "name=value is missing" },
+    { "ENV =x", NULL, "the name is empty" },
+    { "ENV --x a=b", NULL, "unknown flag --x" },
+    { "LABEL \"a b\"='c d'", "LABEL {\"a b\"}={'c d'}", NULL },
+    /* RUN, CMD, ENTRYPOINT, SHELL */
+    { "RUN", "RUN shell text={}", NULL },
+    { "RUN [\"a\", \"b c\"]", "RUN exec arg={a} arg={b c}", NULL },
+    { "RUN --mount=type=tmpfs,target=/t --mount=type=ssh --network=host --security=insecure "
+      "--device=vendor/class=dev,required x",
+      "RUN shell text={x} mount={type=tmpfs,target=/t} mount={type=ssh} network={host} "
+      "security={insecure} device={vendor/class=dev,required}",
+      NULL },
+    { "RUN --network=hots x", NULL, "--network=hots: unknown" },
+    { "RUN --security=x y", NULL, "--security=x: unknown" },
+    { "RUN --mount=type=bind x", NULL, "RUN: --mount=type=bind: type=bind needs a target" },
+    { "RUN --moutn=x y", NULL, "unknown flag --moutn" },
+    { "RUN <<EOF\n a\n\tb\nEOF", "RUN shell text={ a\n\tb\n}", NULL },
+    { "RUN <<-EOF\n\ta\n\tEOF", "RUN shell text={a\n}", NULL },
+    { "RUN <<EOF\n#!/bin/x\nb\nEOF", "RUN shell text={/dev/pipes/EOF} script={#!/bin/x\nb\n}",
+      NULL },
+    { "RUN cat <<A >a && cat <<-'B' >b\nx\nA\n\ty\n\tB",
+      "RUN shell text={cat <<A >a && cat <<-'B' >b\nx\nA\n\ty\nB}", NULL },
+    { "RUN <<A <<B\nx\nA\ny\nB", "RUN shell text={<<A <<B\nx\nA\ny\nB}", NULL },
+    { "RUN <<EOF python3\nx\nEOF", "RUN shell text={<<EOF python3\nx\nEOF}", NULL },
+    { "RUN [\"a\", \"<<EOF\"]", "RUN exec arg={a} arg={<<EOF}", NULL },
+    { "CMD [\"a\"]", "CMD exec arg={a}", NULL },
+    { "CMD []", "CMD exec", NULL },
+    { "CMD a $B", "CMD shell text={a $B}", NULL },
+    { "CMD", "CMD shell text={}", NULL },
+    { "ENTRYPOINT ['a']", "ENTRYPOINT shell text={['a']}", NULL },
+    { "SHELL [\"/bin/sh\", \"-ec\"]", "SHELL arg={/bin/sh} arg={-ec}", NULL },
+    { "SHELL []", NULL, "expected a JSON array of strings" },
+    { "SHELL sh", NULL, "expected a JSON array of strings" },
+    /* COPY, ADD */
+    { "COPY --from=b --chown=u:g --chmod=u+x --link --exclude=*.o --exclude=!a --parents=false "
+      "a b /c/",
+      "COPY source={a} source={b} to={/c/} from={b} chown={u:g} chmod={u+x} exclude={*.o} "
+      "exclude={!a} link=on parents=off",
+      NULL },
+    { "ADD --keep-git-dir=true --checksum=sha256:00 --unpack=FALSE u /d",
+      "ADD source={u} to={/d} checksum={sha256:00} keep-git-dir=on unpack=off", NULL },
+    { "COPY --from= a b", "COPY source={a} to={b}", NULL },
+    { "COPY [\"a b\", \"<<x\", \"c\"]", "COPY source={a b} source={<<x} to={c}", NULL },
+    { "COPY <<one x <<-'two' /d/\n1$A\none\n\t2\ntwo",
+      "COPY source={x} inline={one} content={1$A\n} inline'={two} content={2\n} to={/d/}", NULL },
+    { "COPY << EOF /d\nx\nEOF", "COPY inline={EOF} content={x\n} to={/d}", NULL },
+    { "COPY <<EOF <<EOF /d\n1\nEOF\n2\nEOF",
+      "COPY inline={EOF} content={1\n} inline={EOF} content={2\n} to={/d}", NULL },
+    { "COPY a <<EOF\nEOF", NULL, "a heredoc can't be the destination" },
+    { "COPY a", NULL, "at least one source and a destination" },
+    { "COPY <<EOF\nEOF", NULL, "at least one source and a destination" },
+    { "COPY --link=maybe a b", NULL, "--link=maybe: neither true nor false" },
+    { "COPY --link --link a b", NULL, "flag --link given twice" },
+    { "COPY --chmod=999 a b", NULL, "mode \"999\": neither octal nor symbolic" },
+    { "COPY --chmod=$M a b", "COPY source={a} to={b} chmod={$M}", NULL },
+    { "COPY --checksum=x a b", NULL, "unknown flag --checksum" },
+    { "ADD --from=x a b", NULL, "unknown flag --from" },
+    /* the simple ones */
+    { "EXPOSE 80 81/udp $P", "EXPOSE word={80} word={81/udp} word={$P}", NULL },
+    { "EXPOSE", NULL, "an argument is missing" },
+    { "VOLUME /a /b", "VOLUME word={/a} word={/b}", NULL },
+    { "VOLUME [\"/a b\"]", "VOLUME word={/a b} json", NULL },
+    { "VOLUME [\" \"]", NULL, "argument 1 is empty" },
+    { "VOLUME []", NULL, "an argument is missing" },
+    { "USER a:b", "USER value={a:b}", NULL },
+    { "USER", NULL, "its argument is missing" },
+    { "WORKDIR /a b", "WORKDIR value={/a b}", NULL },
+    { "STOPSIGNAL sigterm", "STOPSIGNAL value={sigterm}", NULL },
+    { "STOPSIGNAL $S", "STOPSIGNAL value={$S}", NULL },
+    { "STOPSIGNAL SIGNOPE", NULL, "\"SIGNOPE\" is no signal" },
+    { "MAINTAINER A B <c>", "MAINTAINER value={A B <c>}", NULL },
+    /* HEALTHCHECK */
+    { "HEALTHCHECK NONE", "HEALTHCHECK none", NULL },
+    { "HEALTHCHECK none x", NULL, "takes no arguments" },
+    { "HEALTHCHECK --interval=5m --timeout=3s --start-period=1m30s --start-interval=1ms "
+      "--retries=7 cmd x y",
+      "HEALTHCHECK shell text={x y} 300000000000 3000000000 90000000000 1000000 7", NULL },
+    { "HEALTHCHECK --interval=0s CMD [\"a\"]", "HEALTHCHECK exec arg={a} 0 0 0 0 0", NULL },
+    { "HEALTHCHECK --interval=5 CMD x", NULL, "--interval: \"5\" is no duration" },
+    { "HEALTHCHECK --interval=999us CMD x", NULL, "less than 1ms" },
+    { "HEALTHCHECK --timeout=-1s CMD x", NULL, "less than 1ms" },
+    { "HEALTHCHECK --retries=-1 CMD x", NULL, "expected a number from 0 on" },
+    { "HEALTHCHECK CMD", NULL, "the command is missing" },
+    { "HEALTHCHECK", NULL, "expected CMD or NONE" },
+    { "HEALTHCHECK FOO bar", NULL, "HEALTHCHECK FOO: expected CMD or NONE" },
+    /* ONBUILD */
+    { "ONBUILD run --network=none x",
+      "ONBUILD text={run --network=none x} -> RUN shell "
+      "text={x} network={none}",
+      NULL },
+    { "ONBUILD COPY <<-E /d\n\tx\nE",
+      "ONBUILD text={COPY <<-E /d\n\tx\nE} -> COPY inline={E} content={x\n} to={/d}", NULL },
+    { "ONBUILD COPY a", NULL, "ONBUILD: COPY: at least one source" },
+};
+
 static void instructions_are_typed(void **state UNUSED)
 {
-    static const struct {
-        const char *text, *expected, *error; /* error NULL: it parses */
-    } cases[] = {
-        /* FROM */
-        { "FROM --platform=$P image:1 as Base.x-1_y",
-          "FROM platform={$P} image={image:1} name={base.x-1_y}", NULL },
-        { "FROM a AS", NULL, "expected an image, or image AS name" },
-        { "FROM a AN b", NULL, "expected an image, or image AS name" },
-        { "FROM a AS b/c", NULL, "stage name \"b/c\"" },
-        { "FROM --platfrom=x a", NULL, "unknown flag --platfrom" },
-        { "FROM --platform=x --platform=y a", NULL, "flag --platform given twice" },
-        { "FROM --platform a", NULL, "flag --platform needs a value" },
-        /* ARG, ENV, LABEL */
-        { "ARG A B=1 C=\"x y\" D=", "ARG {A}={unset} {B}={1} {C}={\"x y\"} {D}={}", NULL },
-        { "ARG", NULL, "a name is missing" },
-        { "ARG =x", NULL, "the name is empty" },
-        { "ENV A=1 B=$A", "ENV {A}={1} {B}={$A}", NULL },
-        { "ENV A  b c=d", "ENV {A}={b c=d} legacy", NULL },
-        { "ENV ONE TWO= THREE=x", "ENV {ONE}={TWO= THREE=x} legacy", NULL },
-        { "ENV", NULL, "name=value is missing" },
-        { "ENV =x", NULL, "the name is empty" },
-        { "ENV --x a=b", NULL, "unknown flag --x" },
-        { "LABEL \"a b\"='c d'", "LABEL {\"a b\"}={'c d'}", NULL },
-        /* RUN, CMD, ENTRYPOINT, SHELL */
-        { "RUN", "RUN shell text={}", NULL },
-        { "RUN [\"a\", \"b c\"]", "RUN exec arg={a} arg={b c}", NULL },
-        { "RUN --mount=type=tmpfs,target=/t --mount=type=ssh --network=host --security=insecure "
-          "--device=vendor/class=dev,required x",
-          "RUN shell text={x} mount={type=tmpfs,target=/t} mount={type=ssh} network={host} "
-          "security={insecure} device={vendor/class=dev,required}",
-          NULL },
-        { "RUN --network=hots x", NULL, "--network=hots: unknown" },
-        { "RUN --security=x y", NULL, "--security=x: unknown" },
-        { "RUN --mount=type=bind x", NULL, "RUN: --mount=type=bind: type=bind needs a target" },
-        { "RUN --moutn=x y", NULL, "unknown flag --moutn" },
-        { "RUN <<EOF\n a\n\tb\nEOF", "RUN shell text={ a\n\tb\n}", NULL },
-        { "RUN <<-EOF\n\ta\n\tEOF", "RUN shell text={a\n}", NULL },
-        { "RUN <<EOF\n#!/bin/x\nb\nEOF", "RUN shell text={/dev/pipes/EOF} script={#!/bin/x\nb\n}",
-          NULL },
-        { "RUN cat <<A >a && cat <<-'B' >b\nx\nA\n\ty\n\tB",
-          "RUN shell text={cat <<A >a && cat <<-'B' >b\nx\nA\n\ty\nB}", NULL },
-        { "RUN <<A <<B\nx\nA\ny\nB", "RUN shell text={<<A <<B\nx\nA\ny\nB}", NULL },
-        { "RUN <<EOF python3\nx\nEOF", "RUN shell text={<<EOF python3\nx\nEOF}", NULL },
-        { "RUN [\"a\", \"<<EOF\"]", "RUN exec arg={a} arg={<<EOF}", NULL },
-        { "CMD [\"a\"]", "CMD exec arg={a}", NULL },
-        { "CMD []", "CMD exec", NULL },
-        { "CMD a $B", "CMD shell text={a $B}", NULL },
-        { "CMD", "CMD shell text={}", NULL },
-        { "ENTRYPOINT ['a']", "ENTRYPOINT shell text={['a']}", NULL },
-        { "SHELL [\"/bin/sh\", \"-ec\"]", "SHELL arg={/bin/sh} arg={-ec}", NULL },
-        { "SHELL []", NULL, "expected a JSON array of strings" },
-        { "SHELL sh", NULL, "expected a JSON array of strings" },
-        /* COPY, ADD */
-        { "COPY --from=b --chown=u:g --chmod=u+x --link --exclude=*.o --exclude=!a --parents=false "
-          "a b /c/",
-          "COPY source={a} source={b} to={/c/} from={b} chown={u:g} chmod={u+x} exclude={*.o} "
-          "exclude={!a} link=on parents=off",
-          NULL },
-        { "ADD --keep-git-dir=true --checksum=sha256:00 --unpack=FALSE u /d",
-          "ADD source={u} to={/d} checksum={sha256:00} keep-git-dir=on unpack=off", NULL },
-        { "COPY --from= a b", "COPY source={a} to={b}", NULL },
-        { "COPY [\"a b\", \"<<x\", \"c\"]", "COPY source={a b} source={<<x} to={c}", NULL },
-        { "COPY <<one x <<-'two' /d/\n1$A\none\n\t2\ntwo",
-          "COPY source={x} inline={one} content={1$A\n} inline'={two} content={2\n} to={/d/}",
-          NULL },
-        { "COPY << EOF /d\nx\nEOF", "COPY inline={EOF} content={x\n} to={/d}", NULL },
-        { "COPY <<EOF <<EOF /d\n1\nEOF\n2\nEOF",
-          "COPY inline={EOF} content={1\n} inline={EOF} content={2\n} to={/d}", NULL },
-        { "COPY a <<EOF\nEOF", NULL, "a heredoc can't be the destination" },
-        { "COPY a", NULL, "at least one source and a destination" },
-        { "COPY <<EOF\nEOF", NULL, "at least one source and a destination" },
-        { "COPY --link=maybe a b", NULL, "--link=maybe: neither true nor false" },
-        { "COPY --link --link a b", NULL, "flag --link given twice" },
-        { "COPY --chmod=999 a b", NULL, "mode \"999\": neither octal nor symbolic" },
-        { "COPY --chmod=$M a b", "COPY source={a} to={b} chmod={$M}", NULL },
-        { "COPY --checksum=x a b", NULL, "unknown flag --checksum" },
-        { "ADD --from=x a b", NULL, "unknown flag --from" },
-        /* the simple ones */
-        { "EXPOSE 80 81/udp $P", "EXPOSE word={80} word={81/udp} word={$P}", NULL },
-        { "EXPOSE", NULL, "an argument is missing" },
-        { "VOLUME /a /b", "VOLUME word={/a} word={/b}", NULL },
-        { "VOLUME [\"/a b\"]", "VOLUME word={/a b} json", NULL },
-        { "VOLUME [\" \"]", NULL, "argument 1 is empty" },
-        { "VOLUME []", NULL, "an argument is missing" },
-        { "USER a:b", "USER value={a:b}", NULL },
-        { "USER", NULL, "its argument is missing" },
-        { "WORKDIR /a b", "WORKDIR value={/a b}", NULL },
-        { "STOPSIGNAL sigterm", "STOPSIGNAL value={sigterm}", NULL },
-        { "STOPSIGNAL $S", "STOPSIGNAL value={$S}", NULL },
-        { "STOPSIGNAL SIGNOPE", NULL, "\"SIGNOPE\" is no signal" },
-        { "MAINTAINER A B <c>", "MAINTAINER value={A B <c>}", NULL },
-        /* HEALTHCHECK */
-        { "HEALTHCHECK NONE", "HEALTHCHECK none", NULL },
-        { "HEALTHCHECK none x", NULL, "takes no arguments" },
-        { "HEALTHCHECK --interval=5m --timeout=3s --start-period=1m30s --start-interval=1ms "
-          "--retries=7 cmd x y",
-          "HEALTHCHECK shell text={x y} 300000000000 3000000000 90000000000 1000000 7", NULL },
-        { "HEALTHCHECK --interval=0s CMD [\"a\"]", "HEALTHCHECK exec arg={a} 0 0 0 0 0", NULL },
-        { "HEALTHCHECK --interval=5 CMD x", NULL, "--interval: \"5\" is no duration" },
-        { "HEALTHCHECK --interval=999us CMD x", NULL, "less than 1ms" },
-        { "HEALTHCHECK --timeout=-1s CMD x", NULL, "less than 1ms" },
-        { "HEALTHCHECK --retries=-1 CMD x", NULL, "expected a number from 0 on" },
-        { "HEALTHCHECK CMD", NULL, "the command is missing" },
-        { "HEALTHCHECK", NULL, "expected CMD or NONE" },
-        { "HEALTHCHECK FOO bar", NULL, "HEALTHCHECK FOO: expected CMD or NONE" },
-        /* ONBUILD */
-        { "ONBUILD run --network=none x",
-          "ONBUILD text={run --network=none x} -> RUN shell "
-          "text={x} network={none}",
-          NULL },
-        { "ONBUILD COPY <<-E /d\n\tx\nE",
-          "ONBUILD text={COPY <<-E /d\n\tx\nE} -> COPY inline={E} content={x\n} to={/d}", NULL },
-        { "ONBUILD COPY a", NULL, "ONBUILD: COPY: at least one source" },
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(typed); i++) {
         AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
         AUTO(strbuf_release) struct strbuf actual = STRBUF_INIT;
         AUTO(dockerfile_free) struct dockerfile *dockerfile = NULL;
         struct error *err = NULL;
-        strbuf_addf(&text, "FROM scratch\n%s\n", cases[i].text);
+        strbuf_addf(&text, "FROM scratch\n%s\n", typed[i].text);
         int result = dockerfile_parse("Dockerfile", text.data, text.size, &dockerfile, &err);
-        if (cases[i].error) {
-            assert_fails(result, err, ERR_SYNTAX, cases[i].error);
+        if (typed[i].error) {
+            assert_fails(result, err, ERR_SYNTAX, typed[i].error);
             continue;
         }
         assert_ok(result, err);
         describe(&dockerfile->instructions[1], &actual);
-        if (strcmp(actual.data, cases[i].expected) != 0)
-            fail_msg("%s:\n%s\nexpected:\n%s", cases[i].text, actual.data, cases[i].expected);
+        if (strcmp(actual.data, typed[i].expected) != 0)
+            fail_msg("%s:\n%s\nexpected:\n%s", typed[i].text, actual.data, typed[i].expected);
     }
 }
 

@@ -222,7 +222,7 @@ static void nesting_and_size_are_limited(void **state UNUSED)
 
     AUTO(strbuf_release) struct strbuf big = STRBUF_INIT;
     strbuf_adds(&big, "A=");
-    for (int i = 0; i < WORDS_MAX_SIZE / 2 + 1; i++)
+    for (size_t i = 0; i < WORDS_MAX_SIZE / 2 + 1; i++)
         strbuf_addc(&big, 'x');
     AUTO(strvec_release) struct strvec env = STRVEC_INIT;
     strvec_push(&env, big.data);
