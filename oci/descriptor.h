@@ -23,13 +23,14 @@ struct descriptor {
 void descriptor_release(struct descriptor *descriptor);
 DEFINE_AUTO_STRUCT(struct descriptor, descriptor_release)
 void descriptor_copy(struct descriptor *to, const struct descriptor *from);
-void descriptor_set(struct descriptor *descriptor, const char *media_type, const struct digest *digest,
-                    uint64_t size);
+void descriptor_set(struct descriptor *descriptor, const char *media_type,
+                    const struct digest *digest, uint64_t size);
 /* NULL when absent; borrowed */
 const char *descriptor_annotation(const struct descriptor *descriptor, const char *key);
 void descriptor_annotate(struct descriptor *descriptor, const char *key, const char *value);
 
-/* Strict: negative or fractional sizes, bad digests, wrong types are ERR_INVALID with a JSON pointer. */
+/* Strict: negative or fractional sizes, bad digests, wrong types are ERR_INVALID with a JSON
+ * pointer. */
 int descriptor_from_json(const json_t *object, const char *pointer, struct descriptor *ret,
                          struct error **err) WARN_UNUSED;
 json_t *descriptor_to_json(const struct descriptor *descriptor) WARN_UNUSED;

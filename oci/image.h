@@ -26,7 +26,7 @@ int image_read(struct store *store, const struct descriptor *desc, const struct 
                struct image *ret, struct error **err) WARN_UNUSED;
 
 /* A document by its descriptor: as store_read_blob(), and a size that differs is ERR_DIGEST. */
-int image_read_document(struct store *store, const struct descriptor *desc, size_t max, struct strbuf *buf,
-                        struct error **err) WARN_UNUSED;
+int image_read_document(struct store *store, const struct descriptor *desc, size_t max,
+                        struct strbuf *buf, struct error **err) WARN_UNUSED;
 
 #endif

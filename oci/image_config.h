@@ -71,7 +71,8 @@ DEFINE_AUTO_STRUCT(struct image_config, image_config_release)
 void image_config_copy(struct image_config *to, const struct image_config *from);
 
 /* Strict: rootfs.type must be "layers", diff_ids digests; ERR_INVALID with a JSON pointer. */
-int image_config_parse(const char *data, size_t size, struct image_config *ret, struct error **err) WARN_UNUSED;
+int image_config_parse(const char *data, size_t size, struct image_config *ret,
+                       struct error **err) WARN_UNUSED;
 /* Canonical bytes: a pure function of the struct. */
 void image_config_format(const struct image_config *config, struct strbuf *buf);
 /* The "config" object alone (for cache keys and inspect): a new reference. */
@@ -82,13 +83,14 @@ const char *image_config_getenv(const struct image_config *config, const char *n
 /* Replaces in place or appends. */
 void image_config_setenv(struct image_config *config, const char *name, const char *value);
 void image_config_set_label(struct image_config *config, const char *key, const char *value);
-void image_config_add_history(struct image_config *config, const char *created, const char *created_by,
-                              const char *comment, bool empty_layer);
+void image_config_add_history(struct image_config *config, const char *created,
+                              const char *created_by, const char *comment, bool empty_layer);
 void image_config_add_diff_id(struct image_config *config, const struct digest *diff_id);
 /*
  * Layers and non-empty history entries must pair: ERR_INVALID names the counts. A config without
  * history is accepted.
  */
-int image_config_check_layers(const struct image_config *config, size_t n_layers, struct error **err) WARN_UNUSED;
+int image_config_check_layers(const struct image_config *config, size_t n_layers,
+                              struct error **err) WARN_UNUSED;
 
 #endif

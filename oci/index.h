@@ -23,8 +23,8 @@ int index_parse(const char *data, size_t size, const char *content_type, struct 
 void index_format(const struct index *index, struct strbuf *buf);
 /*
  * The best entry for a platform (never unknown/unknown, never a nested artifact); NULL with
- * ERR_NOT_FOUND listing the platforms there are. Borrowed from the index. An only candidate that names
- * no platform is taken: its config decides. The result may be a nested index.
+ * ERR_NOT_FOUND listing the platforms there are. Borrowed from the index. An only candidate that
+ * names no platform is taken: its config decides. The result may be a nested index.
  */
 const struct descriptor *index_select(const struct index *index, const struct platform *want,
                                       struct error **err);

@@ -22,7 +22,7 @@ struct manifest {
     struct descriptor config;
     struct descriptor *layers; /* lowest first */
     size_t n_layers, layers_capacity;
-    json_t *annotations; /* object, or NULL */
+    json_t *annotations;       /* object, or NULL */
     struct descriptor subject; /* media_type NULL: none */
 };
 
@@ -32,8 +32,8 @@ DEFINE_AUTO_STRUCT(struct manifest, manifest_release)
 /*
  * content_type: what the registry or descriptor called it, NULL if nobody did.
  * ERR_INVALID: not a manifest, both index and manifest, mediaType against content_type.
- * ERR_UNSUPPORTED: schema 1. ERR_LIMIT: too many layers. A list of layers may be empty (an image from
- * scratch that has only settings): image-spec v1.1 says SHOULD where v1.0 said MUST.
+ * ERR_UNSUPPORTED: schema 1. ERR_LIMIT: too many layers. A list of layers may be empty (an image
+ * from scratch that has only settings): image-spec v1.1 says SHOULD where v1.0 said MUST.
  * media_type is that of the body, else content_type where it says manifest, else OCI's.
  */
 int manifest_parse(const char *data, size_t size, const char *content_type, struct manifest *ret,
@@ -54,8 +54,10 @@ int manifest_sniff(const char *data, size_t size, const char *content_type, enum
 
 /* Parts that an index has as well; pointers are those of the document's top level. */
 int manifest_check_version(const json_t *document, struct error **err) WARN_UNUSED;
-char *manifest_name_type(const json_t *document, const char *content_type, enum media_kind kind) WARN_UNUSED;
+char *manifest_name_type(const json_t *document, const char *content_type,
+                         enum media_kind kind) WARN_UNUSED;
 int manifest_get_artifact_type(const json_t *document, char **ret, struct error **err) WARN_UNUSED;
-int manifest_get_subject(const json_t *document, struct descriptor *ret, struct error **err) WARN_UNUSED;
+int manifest_get_subject(const json_t *document, struct descriptor *ret,
+                         struct error **err) WARN_UNUSED;
 
 #endif

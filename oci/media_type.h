@@ -36,7 +36,8 @@ enum media_kind media_type_kind(const char *media_type);
 /* The same type, parameters and case aside. */
 bool media_type_equal(const char *a, const char *b);
 bool media_type_is_docker(const char *media_type);
-/* type/subtype as RFC 6838, section 4.2 has them, without parameters: the form of mediaType members. */
+/* type/subtype as RFC 6838, section 4.2 has them, without parameters: the form of mediaType
+ * members. */
 bool media_type_is_valid(const char *media_type);
 /* All manifest types we read, as an Accept header's value. */
 const char *media_type_accept(void);

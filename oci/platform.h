@@ -26,25 +26,28 @@ void platform_release(struct platform *platform);
 DEFINE_AUTO_STRUCT(struct platform, platform_release)
 void platform_copy(struct platform *to, const struct platform *from); /* `to` is released first */
 
-/* "linux/arm64", "arm64" (os of the host), "linux" (architecture of the host), "local". ERR_INVALID. */
+/* "linux/arm64", "arm64" (os of the host), "linux" (architecture of the host), "local".
+ * ERR_INVALID. */
 int platform_parse(const char *text, struct platform *ret, struct error **err) WARN_UNUSED;
 /* Sets all fields and normalises. Any of variant, os_version may be NULL. */
-void platform_set(struct platform *platform, const char *os, const char *architecture, const char *variant,
-                  const char *os_version);
+void platform_set(struct platform *platform, const char *os, const char *architecture,
+                  const char *variant, const char *os_version);
 /* This machine's, by uname(2); arm variant from the CPU. */
 void platform_host(struct platform *ret);
 void platform_format(const struct platform *platform, struct strbuf *buf);
 bool platform_equal(const struct platform *a, const struct platform *b);
 /*
- * How well `have` serves `want`: 0 not at all, else higher is better: the same, then lower variants (v7
- * takes v6, v5), then what the machine runs besides (amd64 takes 386, arm64 takes arm), as containerd does.
+ * How well `have` serves `want`: 0 not at all, else higher is better: the same, then lower variants
+ * (v7 takes v6, v5), then what the machine runs besides (amd64 takes 386, arm64 takes arm), as
+ * containerd does.
  */
 int platform_match(const struct platform *want, const struct platform *have);
 /* "unknown/unknown": BuildKit's attestation entries, never candidates. */
 bool platform_is_unknown(const struct platform *platform);
 
 /* The "platform" object of a descriptor. */
-int platform_from_json(const json_t *object, const char *pointer, struct platform *ret, struct error **err) WARN_UNUSED;
+int platform_from_json(const json_t *object, const char *pointer, struct platform *ret,
+                       struct error **err) WARN_UNUSED;
 json_t *platform_to_json(const struct platform *platform) WARN_UNUSED;
 
 #endif

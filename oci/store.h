@@ -27,28 +27,30 @@ struct store;
 /* Folders of the store, for the floors above. */
 enum store_dir {
     STORE_ROOT,
-    STORE_BLOBS,          /* blobs/sha256 */
-    STORE_ENTRIES,        /* entries: per layer digest, its entry list (layers/entries.h) */
-    STORE_PARTIAL,        /* interrupted downloads; work on partial/HEX holds store_lock("blob-HEX") */
-    STORE_LAYERS,         /* directory forms */
+    STORE_BLOBS,   /* blobs/sha256 */
+    STORE_ENTRIES, /* entries: per layer digest, its entry list (layers/entries.h) */
+    STORE_PARTIAL, /* interrupted downloads; work on partial/HEX holds store_lock("blob-HEX") */
+    STORE_LAYERS,  /* directory forms */
     STORE_CACHE_RECORDS,  /* cache/records */
     STORE_CACHE_CONTEXTS, /* cache/contexts */
     STORE_CACHE_MOUNTS,   /* cache/mounts */
     STORE_LEASES,
-    STORE_TMP,            /* this process's own folder in tmp/: swept when it is dead */
+    STORE_TMP, /* this process's own folder in tmp/: swept when it is dead */
     STORE_TAGS,
-    STORE_SOURCES,        /* sources: per blob, the repositories it is known from (registry/sources.h) */
+    STORE_SOURCES, /* sources: per blob, the repositories it is known from (registry/sources.h) */
     STORE_N_DIRS,
 };
 
-/* $CBUILD_ROOT, else /var/lib/cbuild for root, else $XDG_DATA_HOME/cbuild or ~/.local/share/cbuild. */
+/* $CBUILD_ROOT, else /var/lib/cbuild for root, else $XDG_DATA_HOME/cbuild or ~/.local/share/cbuild.
+ */
 char *store_default_path(struct error **err);
 
 /*
  * Opens, makes it when missing. path NULL: store_default_path(). Left-overs of dead
- * processes in tmp/ and leases/ are removed; what stands in unsynced/ of an earlier boot is verified first.
- * Works on a full disk (so that it can be emptied), and for reading where it may not be written.
- * ERR_STORE: a newer format, or not a store (and not empty): the message says the way out.
+ * processes in tmp/ and leases/ are removed; what stands in unsynced/ of an earlier boot is
+ * verified first. Works on a full disk (so that it can be emptied), and for reading where it may
+ * not be written. ERR_STORE: a newer format, or not a store (and not empty): the message says the
+ * way out.
  */
 struct store *store_open(const char *path, struct error **err);
 void store_close(struct store *store);
@@ -57,20 +59,28 @@ DEFINE_AUTO(struct store, store_close)
 const char *store_path(const struct store *store);
 int store_dir_fd(const struct store *store, enum store_dir dir);
 
-/* Long waits for locks are told here (progress is built on it); NULL: silence. Set before threads start. */
+/* Long waits for locks are told here (progress is built on it); NULL: silence. Set before threads
+ * start. */
 void store_set_wait(struct store *store, const struct lock_wait *wait);
 const struct lock_wait *store_wait(const struct store *store);
 
 /* Blobs. size (may be NULL): as stored. */
 bool store_has_blob(const struct store *store, const struct digest *digest, uint64_t *size);
 /* A read-only fd. ERR_NOT_FOUND. */
-int store_open_blob(const struct store *store, const struct digest *digest, struct error **err) WARN_UNUSED;
-/*
- * Appends the whole content of a small blob (a document), verified against the digest: ERR_DIGEST, ERR_LIMIT,
- * ERR_NOT_FOUND.
- */
-int store_read_blob(const struct store *store, const struct digest *digest, size_t max, struct strbuf *buf,
+int store_open_blob(const struct store *store, const struct digest *digest,
                     struct error **err) WARN_UNUSED;
+/*
+ * Appends the whole content of a small blob (a document), verified against the digest: ERR_DIGEST,
+ * ERR_LIMIT, ERR_NOT_FOUND.
+ */
+int store_read_blob(const struct store *store, const struct digest *digest, size_t max,
+                    struct strbuf *buf, struct error **err) WARN_UNUSED;
+
+/*
+ * Bytes that this process put on the store's disk; store_gc_is_due() (store_gc.h) goes by the sum
+ * of all processes. Ingesting counts by itself; for who makes directory forms.
+ */
+void store_grew(struct store *store, uint64_t size);
 
 /*
  * Leases: a name (any digest's hex: blob, diff_id, chain_id, record) that this process relies on.
@@ -81,24 +91,27 @@ int store_lease(struct store *store, const struct digest *digest, struct error *
 /* Serialises work on one thing between processes and threads ("step-HEX", "blob-HEX"). */
 struct lockfile *store_lock(struct store *store, const char *name, struct error **err);
 /* *lock NULL and 0 when another holds it. */
-int store_try_lock(struct store *store, const char *name, struct lockfile **lock, struct error **err) WARN_UNUSED;
+int store_try_lock(struct store *store, const char *name, struct lockfile **lock,
+                   struct error **err) WARN_UNUSED;
 
 /*
- * Durability. Nothing is synced when it is written. Who renames something into place whose damage nobody
- * would notice later (a blob, a directory form) brackets the rename:
+ * Durability. Nothing is synced when it is written. Who renames something into place whose damage
+ * nobody would notice later (a blob, a directory form) brackets the rename:
  *
  *     store_rename_begin(store, &digest, &lock, err)     its name stands in unsynced/
  *     renameat(...)
  *     lockfile_release(lock)
  *
- * and one store_sync() makes everything named so far durable, of all processes: before a tag, and at the end. It is
- * cheap when nothing is new. After a crash of the machine the next store_open() verifies the blobs that stood
- * there and removes the other things that carry these names (forms d-HEX and c-HEX, entry lists, records).
+ * and one store_sync() makes everything named so far durable, of all processes: before a tag, and
+ * at the end. It is cheap when nothing is new. After a crash of the machine the next store_open()
+ * verifies the blobs that stood there and removes the other things that carry these names (forms
+ * d-HEX and c-HEX, entry lists, records).
  */
 int store_rename_begin(struct store *store, const struct digest *digest, struct lockfile **lock,
                        struct error **err) WARN_UNUSED;
 int store_sync(struct store *store, struct error **err) WARN_UNUSED;
 /* For who has renamed already: a crash in between leaves the thing unnamed. */
-int store_mark_unsynced(struct store *store, const struct digest *digest, struct error **err) WARN_UNUSED;
+int store_mark_unsynced(struct store *store, const struct digest *digest,
+                        struct error **err) WARN_UNUSED;
 
 #endif

@@ -16,9 +16,11 @@
 
 #define RECORDS_SHARE 5 /* of the file system: 1 / 5 */
 #define RECORDS_MAX_SIZE ((uint64_t)50 << 30)
-#define PARTIAL_MAX_AGE (7 * 24 * 60 * 60)
-#define CONTEXT_MAX_AGE (30 * 24 * 60 * 60)
-#define TEMP_MAX_AGE (24 * 60 * 60)
+#define GROWTH_SHARE 10 /* of that: 1 / 10 */
+#define GROWTH_MIN_SIZE ((uint64_t)1 << 30)
+#define PARTIAL_MAX_AGE ((time_t)7 * 24 * 60 * 60)
+#define CONTEXT_MAX_AGE ((time_t)30 * 24 * 60 * 60)
+#define TEMP_MAX_AGE ((time_t)24 * 60 * 60)
 #define GONE "p-gone-" /* what a swept form is called until its tree is removed */
 
 struct gc {
@@ -63,6 +65,27 @@ static uint64_t records_cap(const struct store *store)
         return RECORDS_MAX_SIZE;
     uint64_t share = (uint64_t)st.f_blocks * st.f_frsize / RECORDS_SHARE;
     return share < RECORDS_MAX_SIZE ? share : RECORDS_MAX_SIZE;
+}
+
+bool store_gc_is_due(const struct store *store)
+{
+    struct stat st;
+    if (fstatat(store->dir_fds[STORE_ROOT], STORE_GROWTH_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        st.st_size = 0; /* nothing since the last collecting */
+    uint64_t due = records_cap(store) / GROWTH_SHARE;
+    due = due > GROWTH_MIN_SIZE ? due : GROWTH_MIN_SIZE;
+    uint64_t grown = (uint64_t)st.st_size << 20;
+    return grown + atomic_load(&store->grown) >= due;
+}
+
+/* Records can't keep more than their share while the whole file system holds less: no sizes are
+ * needed. */
+static bool cap_is_far(const struct store *store)
+{
+    struct statvfs st;
+    if (fstatvfs(store->dir_fds[STORE_ROOT], &st) < 0)
+        return false;
+    return (uint64_t)(st.f_blocks - st.f_bfree) * st.f_frsize <= records_cap(store);
 }
 
 static bool is_older(const struct gc *gc, const struct stat *st, time_t age)
@@ -280,7 +303,8 @@ static int collect(struct gc *gc, struct error **err)
 {
     AUTO(hashmap_release) struct hashmap sizes = HASHMAP_INIT(free);
     /* before the lock: it is the long part, and only steers the cap */
-    if (!(gc->flags & STORE_GC_RECORDS) && store_sizes(gc->store, &sizes, err) < 0)
+    if (!(gc->flags & STORE_GC_RECORDS) && !cap_is_far(gc->store) &&
+        store_sizes(gc->store, &sizes, err) < 0)
         return -1;
     struct lockfile *lock = NULL;
     if (lock_store(gc, &lock, err) < 0)
@@ -289,8 +313,10 @@ static int collect(struct gc *gc, struct error **err)
         return 0;
     int collected = collect_locked(gc, &sizes, err);
     lockfile_release(lock);
-    if (collected < 0 || for_forms(gc, remove_gone, err) < 0)
+    if (collected < 0 || for_forms(gc, remove_gone, err) < 0 ||
+        fs_unlink(gc->store->dir_fds[STORE_ROOT], STORE_GROWTH_FILE, err) < 0)
         return -1;
+    atomic_store(&gc->store->grown, 0);
     return sweep_locks(gc, err);
 }
 

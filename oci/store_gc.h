@@ -24,22 +24,32 @@ enum store_gc_flags {
 
 struct store_gc_result {
     uint64_t n_blobs, n_forms, n_records;
-    uint64_t n_left; /* forms of another id map: gone from the store, but still on disk until that map collects */
+    uint64_t n_left; /* forms of another id map: gone from the store, but still on disk until that
+                        map collects */
     uint64_t size;   /* bytes freed on disk */
 };
 
-int store_gc(struct store *store, unsigned flags, struct store_gc_result *ret, struct error **err) WARN_UNUSED;
+int store_gc(struct store *store, unsigned flags, struct store_gc_result *ret,
+             struct error **err) WARN_UNUSED;
+
+/*
+ * Whether enough was stored since the last collecting to look again: a tenth of what records may
+ * take, at least 1 GiB. For the end of a build, which then collects with STORE_GC_TRY. One stat,
+ * two at most.
+ */
+bool store_gc_is_due(const struct store *store);
 
 struct store_fsck_result {
     uint64_t n_checked, n_bad, n_repaired;
 };
 
 /*
- * Hashes every blob and looks whether tags can be read and their images are whole; `bad` (may be NULL) is told
- * each damaged or missing one. repair: damaged blobs and tag files are removed (they can be pulled or built
- * again); an image that lacks blobs keeps its name.
+ * Hashes every blob and looks whether tags can be read and their images are whole; `bad` (may be
+ * NULL) is told each damaged or missing one. repair: damaged blobs and tag files are removed (they
+ * can be pulled or built again); an image that lacks blobs keeps its name.
  */
-int store_fsck(struct store *store, bool repair, void (*bad)(void *data, const struct digest *digest, const char *why),
-               void *data, struct store_fsck_result *ret, struct error **err) WARN_UNUSED;
+int store_fsck(struct store *store, bool repair,
+               void (*bad)(void *data, const struct digest *digest, const char *why), void *data,
+               struct store_fsck_result *ret, struct error **err) WARN_UNUSED;
 
 #endif

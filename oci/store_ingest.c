@@ -116,7 +116,10 @@ static int rename_into_place(struct store_ingest *ingest, const struct digest *d
     AUTO(lockfile_release) struct lockfile *lock = NULL;
     if (store_rename_begin(ingest->store, digest, &lock, err) < 0)
         return -1;
-    return tempfile_commit(ingest->tempfile, store_dir_fd(ingest->store, STORE_BLOBS), name, err);
+    if (tempfile_commit(ingest->tempfile, store_dir_fd(ingest->store, STORE_BLOBS), name, err) < 0)
+        return -1;
+    store_grew(ingest->store, ingest->size);
+    return 0;
 }
 
 int store_ingest_commit(struct store_ingest *ingest, struct digest *digest, uint64_t *size,
@@ -183,6 +186,7 @@ static int adopt(struct store *store, int dir_fd, const char *name, const struct
         return -1;
     if (renameat(dir_fd, name, store_dir_fd(store, STORE_BLOBS), hex) < 0)
         return error_errno(err, "renaming %s to blob sha256:%s", name, hex);
+    store_grew(store, (uint64_t)st.st_size);
     return 0;
 }
 

@@ -20,20 +20,27 @@
 struct store {
     char *path;
     int dir_fds[STORE_N_DIRS];
-    int tmp_fd; /* tmp/ itself: dir_fds[STORE_TMP] is this process's folder in it, where there is one */
+    int tmp_fd; /* tmp/ itself: dir_fds[STORE_TMP] is this process's folder in it, where there is
+                   one */
     int locks_fd;
     int unsynced_fd;
     char *boot;     /* name of this boot's file in unsynced/ */
-    bool read_only; /* we may not write here: locks that only keep others from writing are left out */
+    bool read_only; /* we may not write here: locks that only keep others from writing are left out
+                     */
     struct lock_wait wait;
 
-    char *process; /* name of our file in leases/ and our folder in tmp/; NULL: neither could be made */
+    char *process; /* name of our file in leases/ and our folder in tmp/; NULL: neither could be
+                      made */
     int lease_fd;
     pthread_mutex_t lease_mutex; /* guards leased and writes to lease_fd */
     struct hashmap leased;       /* hex names in our lease file */
 
-    atomic_bool dirty; /* we renamed something since our last store_sync() */
+    atomic_uint_fast64_t grown; /* bytes since open */
+    atomic_bool dirty;          /* we renamed something since our last store_sync() */
 };
+
+/* As many bytes as MiB were stored since the last collecting: appending adds, without a lock. */
+#define STORE_GROWTH_FILE "growth"
 
 /* Takes one of the store's own locks. */
 struct lockfile *store_lock_internal(const struct store *store, const char *name,
@@ -69,6 +76,7 @@ int store_index_refresh(struct store *store, struct error **err) WARN_UNUSED;
 /* "HEX\n": leases and unsynced files are made of these, so that a write is one record. */
 #define STORE_NAME_SIZE DIGEST_HEX_SIZE
 /* Appends the valid names of such a file to `names`. */
-int store_read_names(int dir_fd, const char *file, struct strvec *names, struct error **err) WARN_UNUSED;
+int store_read_names(int dir_fd, const char *file, struct strvec *names,
+                     struct error **err) WARN_UNUSED;
 
 #endif

@@ -13,11 +13,12 @@ uint64_t store_tree_size(int dir_fd, const char *name);
 int store_sizes(const struct store *store, struct hashmap *sizes, struct error **err) WARN_UNUSED;
 
 /*
- * Adds to `names` what the records within `cap` bytes keep, most recently used first; what `names` holds
- * already costs nothing. Records beyond are unlinked, but for those whose own name is in `names`. cap 0 with
- * `all`: every record goes. Returns the count of removed ones.
+ * Adds to `names` what the records within `cap` bytes keep, most recently used first; what `names`
+ * holds already costs nothing. Records beyond are unlinked, but for those whose own name is in
+ * `names`. cap 0 with `all`: every record goes. Returns the count of removed ones.
  */
-int store_records_mark(const struct store *store, bool all, uint64_t cap, const struct hashmap *sizes,
-                       struct hashmap *names, uint64_t *n_removed, struct error **err) WARN_UNUSED;
+int store_records_mark(const struct store *store, bool all, uint64_t cap,
+                       const struct hashmap *sizes, struct hashmap *names, uint64_t *n_removed,
+                       struct error **err) WARN_UNUSED;
 
 #endif

@@ -5,7 +5,9 @@
 #include "tests/unit/store_fixture.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 static void new_store_is_an_image_layout(void **state)
 {
@@ -175,13 +177,15 @@ static void named_locks_exclude(void **state)
 static struct {
     bool armed;
     unsigned countdown; /* 0: has fired */
-    int error;
+    int error;          /* 0: dies instead */
 } fault;
 
 static bool fault_fires(void)
 {
     if (!fault.armed || !fault.countdown || --fault.countdown)
         return false;
+    if (!fault.error)
+        (void)raise(SIGKILL);
     errno = fault.error;
     return true;
 }
@@ -301,6 +305,41 @@ static void nth_failure_leaves_a_whole_store(void **state)
     }
 }
 
+/* true: it was killed at that call; false: it came to its end before. */
+static bool run_and_kill(const struct fixture *fixture, unsigned n)
+{
+    int status;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        AUTO(free) char *path = xasprintf("%s/torture", fixture->dir);
+        struct error *err = NULL;
+        fault.countdown = n;
+        fault.error = 0;
+        fault.armed = true;
+        struct store *store = store_open(path, &err);
+        int done = store ? put_and_tag(store, "first", &err) : -1;
+        if (done == 0)
+            done = put_and_tag(store, "second", &err);
+        store_close(store);
+        _exit(done < 0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status))
+        assert_int_equal(WEXITSTATUS(status), 0);
+    return WIFSIGNALED(status);
+}
+
+static void kill_at_any_call_leaves_a_whole_store(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned n = 1;
+    for (; run_and_kill(fixture, n); n++)
+        verify_and_go_on(fixture, n);
+    assert_true(n > 20);
+    verify_and_go_on(fixture, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +354,7 @@ int main(void)
         fixture_test(blobs_are_found),
         fixture_test(named_locks_exclude),
         fixture_test(nth_failure_leaves_a_whole_store),
+        fixture_test(kill_at_any_call_leaves_a_whole_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

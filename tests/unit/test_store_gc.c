@@ -192,6 +192,24 @@ static void damaged_index_keeps_its_other_images(void **state)
     assert_int_equal(fixture_count(fixture, "blobs/sha256"), 5);
 }
 
+static void growth_makes_collecting_due(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    assert_false(store_gc_is_due(fixture->store));
+    struct store *other = store_open(fixture->path, &err);
+    assert_ok_ptr(other, err);
+    store_grew(other, (uint64_t)20 << 30);
+    assert_true(store_gc_is_due(other));
+    assert_false(store_gc_is_due(fixture->store));
+    store_close(other);
+    assert_true(store_gc_is_due(fixture->store));
+    collect(fixture, 0);
+    assert_false(store_gc_is_due(fixture->store));
+    fixture_reopen(fixture);
+    assert_false(store_gc_is_due(fixture->store));
+}
+
 /* Several processes at once: none loses what it relies on, nothing bad remains. */
 #define N_PROCESSES 6
 #define N_ROUNDS 25
@@ -261,6 +279,7 @@ int main(void)
         fixture_test(records_keep_what_they_name),
         fixture_test(unknown_folders_are_left_alone),
         fixture_test(try_gives_up_silently),
+        fixture_test(growth_makes_collecting_due),
         fixture_test(damaged_index_keeps_its_other_images),
         fixture_test(processes_at_once_leave_a_whole_store),
     };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/store_ingest.h"
 
+#include "base/pool.h"
 #include "tests/unit/store_fixture.h"
 
 #include <signal.h>
@@ -146,13 +147,45 @@ static void finished_download_is_adopted(void **state)
                  ERR_NOT_FOUND, "file");
 }
 
+#define N_TASKS 40
+
+static int ingest_task(void *data, struct error **err)
+{
+    struct fixture *fixture = data;
+    for (int i = 0; i < 8; i++) {
+        AUTO(free) char *content = xasprintf("content %d", i);
+        AUTO(descriptor_release) struct descriptor desc = { 0 };
+        AUTO(store_ingest_free)
+        struct store_ingest *ingest = store_ingest_new(fixture->store, NULL, err);
+        if (!ingest || sink_write(store_ingest_sink(ingest), content, strlen(content), err) < 0 ||
+            store_ingest_commit(ingest, &desc.digest, NULL, err) < 0 ||
+            store_sync(fixture->store, err) < 0)
+            return -1;
+        if (!store_has_blob(fixture->store, &desc.digest, NULL))
+            return error_set(err, ERR_FAILED, "%s isn't there", content);
+    }
+    return 0;
+}
+
+static void threads_share_a_store(void **state)
+{
+    struct error *err = NULL;
+    AUTO(pool_free) struct pool *pool = pool_new(4);
+    AUTO(pool_group_free) struct pool_group *group = pool_group_new(pool);
+    for (int i = 0; i < N_TASKS; i++)
+        pool_submit(group, ingest_task, NULL, *state);
+    assert_ok(pool_group_wait(group, &err), err);
+    assert_int_equal(fixture_count(*state, "blobs/sha256"), 8);
+    fixture_verify(*state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(blob_appears_at_commit),       fixture_test(discarded_blob_leaves_nothing),
         fixture_test(wrong_content_is_refused),     fixture_test(same_blob_twice_is_one_file),
         fixture_test(truncated_blob_is_replaced),   fixture_test(full_disk_is_named_and_cleaned),
-        fixture_test(finished_download_is_adopted),
+        fixture_test(finished_download_is_adopted), fixture_test(threads_share_a_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

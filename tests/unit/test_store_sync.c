@@ -13,7 +13,7 @@ static void assert_unsynced(const struct fixture *fixture, const char *const *co
         assert_ok(store_read_names(fixture->store->unsynced_fd, fixture->store->boot, &names, &err),
                   err);
     assert_int_equal(names.n, n);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; names.items && i < n; i++) {
         struct digest digest = digest_of(contents[i], strlen(contents[i]));
         char hex[DIGEST_HEX_SIZE];
         digest_format_hex(&digest, hex);
