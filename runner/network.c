@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "runner/network_helper.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 struct network {
@@ -80,81 +79,50 @@ void network_format_hosts(const char *const *extra, size_t n_extra, struct strbu
         strbuf_addf(buf, "%s\n", extra[i]);
 }
 
-/* An address in text; IPv6 may carry a %zone. */
-static bool is_loopback(const char *text, size_t size)
-{
-    char address[INET6_ADDRSTRLEN];
-    struct in_addr v4;
-    struct in6_addr v6;
-    const char *zone = memchr(text, '%', size);
-    if (zone)
-        size = (size_t)(zone - text);
-    if (size >= sizeof(address))
-        return false;
-    memcpy(address, text, size);
-    address[size] = '\0';
-    if (inet_pton(AF_INET, address, &v4) == 1)
-        return ntohl(v4.s_addr) >> 24 == 127 || v4.s_addr == 0;
-    if (inet_pton(AF_INET6, address, &v6) == 1)
-        return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6) ||
-               (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
-    return false;
-}
-
-/* The value of a "nameserver" line, or NULL. */
-static const char *name_server(const char *line, size_t size, size_t *value_size)
+static bool is_name_server(const char *line, size_t size)
 {
     static const char key[] = "nameserver";
     size_t at = sizeof(key) - 1;
     if (size <= at || strncmp(line, key, at) != 0 || !strchr(" \t", line[at]))
-        return NULL;
-    while (at < size && strchr(" \t", line[at]))
+        return false;
+    while (at < size && strchr(" \t\r", line[at]))
         at++;
-    size_t end = at;
-    while (end < size && !strchr(" \t\r", line[end]))
-        end++;
-    *value_size = end - at;
-    return end > at ? line + at : NULL;
+    return at < size;
 }
 
-struct resolv {
-    struct strbuf *buf;
-    bool loopback_ok, replace;
-    size_t n_servers;
-};
-
-static void copy_line(struct resolv *resolv, const char *line, size_t size)
+/* Copies the lines of `host`; true when it kept a name server. */
+static bool copy_lines(const char *host, bool keep_servers, struct strbuf *buf)
 {
-    size_t value_size = 0;
-    const char *server = name_server(line, size, &value_size);
-    if (server && (resolv->replace || (!resolv->loopback_ok && is_loopback(server, value_size))))
-        return;
-    if (server)
-        resolv->n_servers++;
-    strbuf_add(resolv->buf, line, size);
-    strbuf_addc(resolv->buf, '\n');
+    bool kept = false;
+    for (const char *line = host; *line;) {
+        size_t size = strcspn(line, "\n");
+        bool server = is_name_server(line, size);
+        if (!server || keep_servers) {
+            strbuf_add(buf, line, size);
+            strbuf_addc(buf, '\n');
+            kept = kept || server;
+        }
+        line += size;
+        line += *line == '\n';
+    }
+    return kept;
 }
 
 void network_format_resolv(const struct network *network, const char *host, const char *const *dns,
                            size_t n_dns, struct strbuf *buf)
 {
     static const char *const public_servers[] = { "8.8.8.8", "8.8.4.4" };
-    struct resolv resolv = { .buf = buf,
-                             .loopback_ok = !network || network_is_host(network),
-                             .replace = n_dns > 0 };
-    for (const char *line = host; *line;) {
-        size_t size = strcspn(line, "\n");
-        copy_line(&resolv, line, size);
-        line += size;
-        line += *line == '\n';
+    const bool own = network && network->helper.name_server;
+    if (copy_lines(host, !own && !n_dns, buf))
+        return;
+    if (own && !n_dns) {
+        dns = &network->helper.name_server;
+        n_dns = 1;
+    }
+    if (!n_dns) {
+        dns = public_servers;
+        n_dns = ARRAY_SIZE(public_servers);
     }
     for (size_t i = 0; i < n_dns; i++)
         strbuf_addf(buf, "nameserver %s\n", dns[i]);
-    if (n_dns || resolv.n_servers)
-        return;
-    if (network && network->helper.name_server)
-        strbuf_addf(buf, "nameserver %s\n", network->helper.name_server);
-    for (size_t i = 0; !(network && network->helper.name_server) && i < ARRAY_SIZE(public_servers);
-         i++)
-        strbuf_addf(buf, "nameserver %s\n", public_servers[i]);
 }

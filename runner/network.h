@@ -38,10 +38,9 @@ int network_namespace_fd(const struct network *network);
  */
 void network_format_hosts(const char *const *extra, size_t n_extra, struct strbuf *buf);
 /*
- * Text of /etc/resolv.conf: that of `host` (text of the host's file) where its name servers can
- * be reached from this network. Loopback servers are dropped unless the network is the host's;
- * where none is left, the helper's forwarder stands in, else public ones. `dns` replaces
- * all name servers. Pure but for `network` (NULL: the host's network).
+ * Text of /etc/resolv.conf: that of `host` (text of the host's file), with `dns` for its name servers
+ * if any are given, else the helper's forwarder, which asks whom the host asks, stub resolvers on
+ * loopback included. Where that leaves none: public ones.
  */
 void network_format_resolv(const struct network *network, const char *host, const char *const *dns,
                            size_t n_dns, struct strbuf *buf);

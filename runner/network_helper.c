@@ -195,7 +195,8 @@ static int start(struct network_helper *helper, const char *name, const char *co
 
 /*
  * As root pasta would become nobody, who may not enter our namespace; ports of the build aren't
- * anybody's business; --no-map-gw keeps the host's loopback out of reach.
+ * anybody's business; --no-map-gw keeps the host's loopback out of reach. With --dns-forward some
+ * versions answer through that address only.
  */
 static int start_pasta(struct network_helper *helper, struct error **err)
 {

@@ -71,24 +71,13 @@ static int plan_user(struct child_plan *plan, const struct sandbox_spec *spec, s
     return user_resolve(spec->user ? spec->user : "", &files, &plan->user, err);
 }
 
-/* systemd-resolved's stub listens on the host's loopback only: its own list is beside it. */
-static int read_resolv(bool host_network, struct strbuf *buf, struct error **err)
+static int read_resolv(struct strbuf *buf, struct error **err)
 {
-    static const char *const paths[] = { "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf" };
     AUTO(error_free) struct error *missing = NULL; /* a host without one: the defaults will do */
-    if (fs_read_file(AT_FDCWD, paths[0], buf, MAX_RESOLV, &missing) < 0) {
-        strbuf_reset(buf);
-        return error_is(missing, ERR_CANCELLED) ? error_set(err, ERR_CANCELLED, "interrupted") : 0;
-    }
-    if (host_network || !strstr(buf->data, "127.0.0.53"))
+    if (fs_read_file(AT_FDCWD, "/etc/resolv.conf", buf, MAX_RESOLV, &missing) == 0)
         return 0;
-    AUTO(strbuf_release) struct strbuf real = STRBUF_INIT;
-    AUTO(error_free) struct error *ignored = NULL; /* then the loopback server is dropped later */
-    if (fs_read_file(AT_FDCWD, paths[1], &real, MAX_RESOLV, &ignored) == 0) {
-        strbuf_reset(buf);
-        strbuf_add(buf, real.data, real.size);
-    }
-    return 0;
+    strbuf_reset(buf);
+    return error_is(missing, ERR_CANCELLED) ? error_set(err, ERR_CANCELLED, "interrupted") : 0;
 }
 
 static int plan_network(struct child_plan *plan, const struct sandbox_spec *spec,
@@ -109,7 +98,7 @@ static int plan_network(struct child_plan *plan, const struct sandbox_spec *spec
     case NETWORK_HOST:
         break;
     }
-    if (read_resolv(!network || network_is_host(network), &host, err) < 0)
+    if (read_resolv(&host, err) < 0)
         return -1;
     network_format_hosts(spec->extra_hosts, spec->n_extra_hosts, &plan->hosts);
     network_format_resolv(network, host.data, spec->dns, spec->n_dns, &plan->resolv);
