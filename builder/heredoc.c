@@ -88,22 +88,17 @@ static bool is_bare_operator(const char *word)
     return delimiter && !*delimiter;
 }
 
-/* Whether words[0..n) leave an arithmetic `((` open, in which `<<` shifts. */
-static bool in_arithmetic(const struct strvec *words, size_t n)
+/* How many arithmetic `((` a word opens less those it closes: `<<` shifts in them. */
+static int arithmetic_depth(const char *word)
 {
-    int open = 0;
-    for (size_t i = 0; i < n; i++) {
-        for (const char *at = words->items[i]; *at; at++) {
-            if (at[0] == '(' && at[1] == '(') {
-                open++;
-                at++;
-            } else if (at[0] == ')' && at[1] == ')') {
-                open--;
-                at++;
-            }
-        }
+    int depth = 0;
+    for (; *word; word++) {
+        if ((*word != '(' && *word != ')') || word[1] != *word)
+            continue;
+        depth += *word == '(' ? 1 : -1;
+        word++;
     }
-    return open > 0;
+    return depth;
 }
 
 int heredoc_scan(const char *line, struct heredoc_list *ret, struct error **err)
@@ -116,9 +111,11 @@ int heredoc_scan(const char *line, struct heredoc_list *ret, struct error **err)
     AUTO(error_free) struct error *ignored = NULL;
     if (words_expand_list(&expander, line, &words, &ignored) < 0)
         return 0;
+    int depth = 0;
     for (size_t i = 0; i < words.n; i++) {
         AUTO(free) char *word = xstrdup(words.items[i]);
-        if (is_bare_operator(word) && i + 1 < words.n && !in_arithmetic(&words, i)) {
+        depth += arithmetic_depth(word);
+        if (is_bare_operator(word) && i + 1 < words.n && depth <= 0) {
             free(word);
             word = xasprintf("%s%s", words.items[i], words.items[i + 1]);
             i++;

@@ -45,14 +45,17 @@ static bool is_operator(const char *word)
 /* `<< EOF` is one source: the blank is put away. */
 static void join_operators(struct strvec *args)
 {
-    for (size_t i = 0; i + 1 < args->n; i++) {
-        if (!is_operator(args->items[i]))
-            continue;
-        char *joined = xasprintf("%s%s", args->items[i], args->items[i + 1]);
-        strvec_remove(args, i);
-        free(args->items[i]);
-        args->items[i] = joined;
+    struct strvec joined = STRVEC_INIT;
+    for (size_t i = 0; i < args->n; i++) {
+        if (is_operator(args->items[i]) && i + 1 < args->n) {
+            strvec_pushf(&joined, "%s%s", args->items[i], args->items[i + 1]);
+            i++;
+        } else {
+            strvec_push(&joined, args->items[i]);
+        }
     }
+    strvec_release(args);
+    *args = joined;
 }
 
 /* 1 when the word is one of the heredocs; its body goes into *ret's inline files. */

@@ -139,12 +139,13 @@ void source_text_excerpt(const struct source_text *text, struct source_range ran
     }
 }
 
-/* Where a word that a message names stops: `"word"`, `--flag`. NULL: none begins at `at`. */
-static const char *named_word(const char *at, const char *message, const char **start)
+/* Where a `"word"` or, with `is_flag`, a `--flag` of a message stops that begins at `at`; NULL:
+ * none does. */
+static const char *named_word(const char *at, const char *message, bool is_flag, const char **start)
 {
-    if (*at == '"') {
+    if (!is_flag) {
         *start = at + 1;
-        return strchr(at + 1, '"');
+        return *at == '"' ? strchr(at + 1, '"') : NULL;
     }
     if (strncmp(at, "--", 2) != 0 || (at > message && at[-1] != ' '))
         return NULL;
@@ -152,25 +153,31 @@ static const char *named_word(const char *at, const char *message, const char **
     return at + strcspn(at, " =:,");
 }
 
-/* The first word that the message names and the range holds; NULL: none. */
+/* The first word that the message names and text[0..size) holds; NULL: none. */
+static char *find_named(const char *text, size_t text_size, const char *message, bool is_flag)
+{
+    for (const char *at = message; *at; at++) {
+        const char *start, *end = named_word(at, message, is_flag, &start);
+        if (!end)
+            continue;
+        size_t size = (size_t)(end - start);
+        if (size && memmem(text, text_size, start, size))
+            return xstrndup(start, size);
+        at = *end ? end : end - 1;
+    }
+    return NULL;
+}
+
 static char *find_culprit(const struct source_text *text, struct source_range range,
                           const char *message)
 {
     if (!range.first || range.last < range.first || range.last > text->n_lines)
         return NULL;
     const char *from = text->data + text->starts[range.first - 1];
-    const char *to =
-        text->data + (range.last < text->n_lines ? text->starts[range.last] : text->size);
-    for (const char *at = message; *at; at++) {
-        const char *start, *end = named_word(at, message, &start);
-        if (!end)
-            continue;
-        size_t size = (size_t)(end - start);
-        if (size && memmem(from, (size_t)(to - from), start, size))
-            return xstrndup(start, size);
-        at = *end ? end : end - 1;
-    }
-    return NULL;
+    size_t end = range.last < text->n_lines ? text->starts[range.last] : text->size;
+    size_t size = end - text->starts[range.first - 1];
+    char *word = find_named(from, size, message, false);
+    return word ? word : find_named(from, size, message, true);
 }
 
 void source_text_locate_(const struct source_text *text, struct source_range range,

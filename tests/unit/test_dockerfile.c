@@ -154,6 +154,10 @@ static void errors_name_line_and_show_it(void **state UNUSED)
           "   1 |     FROM a\n   2 |\n   3 | >>> COYP a b\n     |     ^~~~\n   4 |     RUN x\n" },
         { "FROM a\nRUN b \\\n c\nCOPY --form=x a b", "Dockerfile:4: COPY: unknown flag --form",
           "did you mean --from?", "   4 | >>> COPY --form=x a b\n     |          ^~~~~~\n" },
+        { "FROM a\nRUN --mount=type=cache,taget=/c x", "Dockerfile:2: RUN: --mount=type=cache",
+          "did you mean target?",
+          "   2 | >>> RUN --mount=type=cache,taget=/c x\n"
+          "     |                            ^~~~~\n" },
         { "FROM a b", "Dockerfile:1: FROM: expected an image, or image AS name", NULL, NULL },
         { "FROM", "there is nothing", NULL, NULL },
         { "FROM a AS 1b", "stage name \"1b\"", NULL, "     |               ^~\n" },
