@@ -53,6 +53,7 @@ struct form_writer {
     struct hashmap directories;          /* path → struct directory */
     struct entry *links;                 /* whose target wasn't there yet */
     size_t n_links, links_capacity;
+    struct strvec whiteouts;
     struct hashmap copies; /* path in `below` → our path: hard links copied from there */
 
     int file_fd; /* the file being written, -1: none */
@@ -115,17 +116,25 @@ void form_writer_free(struct form_writer *form)
     free(form->links);
     hashmap_release(&form->directories);
     hashmap_release(&form->copies);
+    strvec_release(&form->whiteouts);
     private_form_free(form->form);
     free(form);
 }
 
 /* Directories */
 
-/* Takes away whatever is there. */
-static int clear_place(struct form_writer *form, int dir_fd, const char *name, struct error **err)
+static void forget_within(struct open_dir *dir, const char *path)
 {
-    open_dir_close(&form->link_parent); /* may lie in what goes */
-    return fs_remove_tree(dir_fd, name, err);
+    if (dir->path && path_is_within(dir->path, path))
+        open_dir_close(dir);
+}
+
+/* Takes away whatever is at `path`, whose directory is dir_fd. */
+static int clear_place(struct form_writer *form, int dir_fd, const char *path, struct error **err)
+{
+    forget_within(&form->parent, path);
+    forget_within(&form->link_parent, path);
+    return fs_remove_tree(dir_fd, path_base(path), err);
 }
 
 /* Makes the directory dir_fd/name unless it is one; an O_PATH fd. */
@@ -144,7 +153,7 @@ static int enter_directory(struct form_writer *form, int dir_fd, const char *nam
         return fd;
     if (errno != ENOTDIR && errno != ELOOP)
         return error_errno(err, "opening directory %s", path);
-    if (clear_place(form, dir_fd, name, err) < 0)
+    if (clear_place(form, dir_fd, path, err) < 0)
         return -1;
     if (mkdirat(dir_fd, name, 0700) < 0)
         return error_errno(err, "making directory %s", path);
@@ -243,8 +252,10 @@ static int put_whiteout(struct form_writer *form, const struct entry *entry, str
     if (parent < 0)
         return -1;
     const char *name = path_base(entry->path);
-    if (mknodat(parent, name, S_IFCHR, makedev(0, 0)) == 0)
+    if (mknodat(parent, name, S_IFCHR, makedev(0, 0)) == 0) {
+        strvec_push(&form->whiteouts, entry->path);
         return 0;
+    }
     if (errno == EPERM && !form->owners)
         return 0;
     if (errno != EEXIST)
@@ -269,7 +280,7 @@ static int put_file(struct form_writer *form, const struct entry *entry, struct 
     mode_t mode = form->owners ? entry->mode & 0777 : 0600;
     int fd = openat(parent, name, flags, mode);
     if (fd < 0 && errno == EEXIST) {
-        if (clear_place(form, parent, name, err) < 0)
+        if (clear_place(form, parent, entry->path, err) < 0)
             return -1;
         fd = openat(parent, name, flags, mode);
     }
@@ -312,7 +323,7 @@ static int put_node(struct form_writer *form, const struct entry *entry, struct 
     const char *name = path_base(entry->path);
     int made = make_node(parent, name, entry);
     if (made < 0 && errno == EEXIST) {
-        if (clear_place(form, parent, name, err) < 0)
+        if (clear_place(form, parent, entry->path, err) < 0)
             return -1;
         made = make_node(parent, name, entry);
     }
@@ -326,6 +337,11 @@ static int put_node(struct form_writer *form, const struct entry *entry, struct 
     return 0;
 }
 
+static bool is_whiteout(const struct stat *st)
+{
+    return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
+}
+
 /* 1 linked, 0 the target isn't in this form (yet) */
 static int try_link(struct form_writer *form, int parent, const char *path, const char *target,
                     struct error **err)
@@ -337,8 +353,7 @@ static int try_link(struct form_writer *form, int parent, const char *path, cons
     struct stat st;
     if (fstatat(fd, path_base(target), &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : error_errno(err, "looking at %s", target);
-    bool is_whiteout = S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0);
-    if (S_ISDIR(st.st_mode) || is_whiteout)
+    if (S_ISDIR(st.st_mode) || is_whiteout(&st))
         return 0;
     const char *name = path_base(path);
     if (linkat(fd, path_base(target), parent, name, 0) == 0)
@@ -352,7 +367,7 @@ static int try_link(struct form_writer *form, int parent, const char *path, cons
         there.st_ino == st.st_ino)
         return 1;
     /* the target may lie in what is replaced */
-    if (clear_place(form, parent, name, err) < 0)
+    if (clear_place(form, parent, path, err) < 0)
         return -1;
     return try_link(form, parent, path, target, err);
 }
@@ -365,7 +380,7 @@ static int put_link(struct form_writer *form, const struct entry *entry, struct 
     int linked = try_link(form, parent, entry->path, entry->link, err);
     if (linked != 0)
         return linked < 0 ? -1 : 0;
-    if (clear_place(form, parent, path_base(entry->path), err) < 0)
+    if (clear_place(form, parent, entry->path, err) < 0)
         return -1;
     entry_copy(ARRAY_PUSH(form, links), entry);
     return 0;
@@ -521,6 +536,61 @@ static int put_waiting_links(struct form_writer *form, struct error **err)
     return 0;
 }
 
+/* Whether the layer hides what is below beneath this directory. */
+static bool is_hidden(const struct form_writer *form, const char *path)
+{
+    AUTO(free) char *here = xstrdup(path);
+    for (;;) {
+        const struct directory *directory = hashmap_get(&form->directories, here);
+        if (directory && (directory->opaque || directory->hide))
+            return true;
+        if (!here[0])
+            return false;
+        char *up = path_dir(here);
+        free(here);
+        here = up;
+    }
+}
+
+/* Whether overlay merges our directory with one below. */
+static int is_merged(struct form_writer *form, const char *path, struct error **err)
+{
+    if (is_hidden(form, path))
+        return 0;
+    AUTO(tree_entry_release) struct tree_entry found = { 0 };
+    bool has_below = form->below && tree_n_layers(form->below);
+    int there = has_below ? tree_lookup(form->below, path, TREE_NO_LINKS, &found, err) : 0;
+    if (there < 0)
+        return -1;
+    if (there && tree_entry_is_directory(&found))
+        return 1;
+    form->needs_below = true;
+    return 0;
+}
+
+/*
+ * In a directory that it doesn't merge, overlay lists whiteouts as names that can't be looked at.
+ * They hide nothing there.
+ */
+static int drop_useless_whiteouts(struct form_writer *form, struct error **err)
+{
+    for (size_t i = 0; i < form->whiteouts.n; i++) {
+        const char *path = form->whiteouts.items[i];
+        AUTO(free) char *dir = path_dir(path);
+        int merged = is_merged(form, dir, err);
+        if (merged < 0)
+            return -1;
+        int fd = merged ? -1 : open_directory(form, &form->parent, dir, false, err);
+        if (*err)
+            return -1;
+        struct stat st;
+        if (fd >= 0 && fstatat(fd, path_base(path), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            is_whiteout(&st) && fs_unlink(fd, path_base(path), err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int compare_paths(const void *a, const void *b)
 {
     const struct hashmap_entry *const *x = a, *const *y = b;
@@ -592,7 +662,7 @@ static int finish_directories(struct form_writer *form, struct error **err)
 int form_writer_finish(struct form_writer *form, struct error **err)
 {
     if (finish_file(form, err) < 0 || put_waiting_links(form, err) < 0 ||
-        finish_directories(form, err) < 0)
+        drop_useless_whiteouts(form, err) < 0 || finish_directories(form, err) < 0)
         return -1;
     form->finished = true;
     return 0;
