@@ -37,7 +37,7 @@ static void heredocs_agree_with_conformance(void **state UNUSED)
     strbuf_adds(&text, string_of(table, "dockerfile"));
     char *invalid = strstr(text.data, "\nINVALID\n");
     assert_non_null(invalid);
-    memcpy(invalid, "\n#NVALID\n", 9);
+    invalid[1] = '#'; /* a comment, then */
     AUTO(dockerfile_free) struct dockerfile *dockerfile = NULL;
     struct error *err = NULL;
     assert_ok(parse(text.data, &dockerfile, &err), err);
