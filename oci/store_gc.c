@@ -168,17 +168,6 @@ static bool keeps_context(struct gc *gc, const char *name UNUSED, const char *he
     return !(gc->flags & STORE_GC_RECORDS) && !is_older(gc, st, CONTEXT_MAX_AGE);
 }
 
-/* sources/ is there only where somebody has written one. */
-static int sweep_sources(struct gc *gc, struct error **err)
-{
-    AUTO(close)
-    int fd = openat(gc->store->dir_fds[STORE_ROOT], "sources",
-                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : error_errno(err, "sources");
-    return sweep(gc, fd, "", keeps_marked, NULL, err);
-}
-
 static int sweep_files(struct gc *gc, struct error **err)
 {
     const int *fds = gc->store->dir_fds;
@@ -188,7 +177,7 @@ static int sweep_files(struct gc *gc, struct error **err)
         sweep(gc, fds[STORE_CACHE_RECORDS], "rest-", keeps_marked, NULL, err) < 0 ||
         sweep(gc, fds[STORE_CACHE_CONTEXTS], "", keeps_context, NULL, err) < 0)
         return -1;
-    return sweep_sources(gc, err);
+    return sweep(gc, fds[STORE_SOURCES], "", keeps_marked, NULL, err);
 }
 
 /* 1 nobody uses the private form, 0 somebody does */
