@@ -142,3 +142,12 @@ void host_blob_end(struct host *host, const char *path, const struct digest *dig
     pthread_cond_broadcast(&host->blob_changed);
     pthread_mutex_unlock(&host->mutex);
 }
+
+void host_blob_forget(struct host *host, const char *path, const struct digest *digest)
+{
+    AUTO(free) char *key = blob_key(path, digest);
+    pthread_mutex_lock(&host->mutex);
+    if (hashmap_get(&host->blobs, key) == blob_there)
+        (void)hashmap_remove(&host->blobs, key);
+    pthread_mutex_unlock(&host->mutex);
+}

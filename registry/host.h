@@ -39,8 +39,7 @@ struct host {
     struct hashmap blobs;        /* "repository@sha256:..." → its state, see host_blob_begin() */
 
     atomic_int upload_mode;
-    atomic_bool refuses_mount, refuses_head;
-    atomic_bool has_warned_http;
+    atomic_bool refuses_head;
 };
 
 struct host *host_new(struct registry_session *session, const char *domain);
@@ -60,5 +59,7 @@ int host_base(struct host *host, struct url *ret, struct error **err) WARN_UNUSE
  */
 bool host_blob_begin(struct host *host, const char *path, const struct digest *digest);
 void host_blob_end(struct host *host, const char *path, const struct digest *digest, bool is_there);
+/* It isn't there after all. */
+void host_blob_forget(struct host *host, const char *path, const struct digest *digest);
 
 #endif

@@ -186,6 +186,9 @@ static enum outcome begin(struct upload *upload, struct error **err)
     const char *from = upload->no_mount ? NULL : upload->request->from;
     if (from) {
         enum outcome outcome = post(upload, from, err);
+        if (outcome == OUTCOME_DONE && upload->request->fd < 0 &&
+            upload->result != UPLOAD_RESULT_MOUNTED)
+            return OUTCOME_ABSENT;
         if (outcome == OUTCOME_DONE || outcome == OUTCOME_TRANSIENT ||
             error_is(*err, ERR_CANCELLED))
             return outcome;
@@ -440,7 +443,6 @@ int upload_blob(struct registry_session *session, const struct upload_request *r
     AUTO(upload_release)
     struct upload upload = { .session = session, .host = host, .request = request };
     upload.reply = (struct reply)REPLY_INIT;
-    upload.no_mount = atomic_load(&host->refuses_mount);
     digest_format(&request->blob->digest, upload.digest);
     blob_short_name(&request->blob->digest, upload.short_name);
     AUTO(tries_release)
