@@ -23,8 +23,6 @@
 #include <sys/stat.h>
 
 #define INDEX_FILE "index.json"
-#define REF_NAME "org.opencontainers.image.ref.name"
-#define CONTAINERD_NAME "io.containerd.image.name"
 
 static int add_entry(struct index *index, const struct store_tag *tag, struct error **err)
 {
@@ -36,8 +34,8 @@ static int add_entry(struct index *index, const struct store_tag *tag, struct er
     if (reference_parse(tag->name, &reference, err) < 0)
         return -1;
     AUTO(free) char *familiar = reference_familiar(&reference);
-    descriptor_annotate(entry, REF_NAME, familiar);
-    descriptor_annotate(entry, CONTAINERD_NAME, tag->name);
+    descriptor_annotate(entry, STORE_ANNOTATION_REF_NAME, familiar);
+    descriptor_annotate(entry, STORE_ANNOTATION_IMAGE_NAME, tag->name);
     return 0;
 }
 

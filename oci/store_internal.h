@@ -17,6 +17,10 @@
 #define STORE_LOCK_SYNC "sync"
 #define STORE_LOCK_UNSYNCED "unsynced"
 
+/* Of index.json's entries; store_index.c says what they hold. */
+#define STORE_ANNOTATION_REF_NAME "org.opencontainers.image.ref.name"
+#define STORE_ANNOTATION_IMAGE_NAME "io.containerd.image.name"
+
 struct store {
     char *path;
     int dir_fds[STORE_N_DIRS];

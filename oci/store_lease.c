@@ -26,7 +26,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define FLAT_TMP_MAX_AGE ((time_t)24 * 60 * 60) /* of files in tmp/ itself, which belong to no folder */
+#define FLAT_TMP_MAX_AGE                                                                           \
+    ((time_t)24 * 60 * 60) /* of files in tmp/ itself, which belong to no folder */
 
 /* 1 locked, 0 another holds it, -1 with errno */
 static int lock_fd(int fd)

@@ -123,13 +123,25 @@ static int write_durably(struct store *store, const char *file, const struct str
     return fsync(tags) < 0 ? error_errno(err, "syncing tags") : 0;
 }
 
+/* A descriptor out of another layout's index brings the name that it had there. */
+static json_t *nameless_json(const struct descriptor *desc)
+{
+    json_t *object = descriptor_to_json(desc);
+    json_t *annotations = json_object_get(object, "annotations");
+    (void)json_object_del(annotations, STORE_ANNOTATION_REF_NAME); /* may be absent */
+    (void)json_object_del(annotations, STORE_ANNOTATION_IMAGE_NAME);
+    if (annotations && !json_object_size(annotations))
+        (void)json_object_del(object, "annotations");
+    return object;
+}
+
 static int tag_write(struct store *store, const char *file, const char *name,
                      const struct descriptor *desc, struct error **err)
 {
     AUTO(json_decref) json_t *object = json_object();
     members_set_text(object, "name", name);
     json_set(object, "tagged", json_integer(clock_now()));
-    json_set(object, "descriptor", descriptor_to_json(desc));
+    json_set(object, "descriptor", nameless_json(desc));
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     json_format_canonical(object, &text);
     if (write_durably(store, file, &text, err) < 0)

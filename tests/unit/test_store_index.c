@@ -17,6 +17,8 @@ static void names_are_annotations(void **state)
     AUTO(descriptor_release) struct descriptor b = { 0 };
     fixture_image(fixture->store, "a", NULL, &a);
     fixture_image(fixture->store, "b", NULL, &b);
+    /* as it comes out of another layout's index */
+    descriptor_annotate(&b, STORE_ANNOTATION_REF_NAME, "latest");
     assert_ok(fixture_tag(fixture->store, "user/app:1.0", &a, &err), err);
     assert_ok(fixture_tag(fixture->store, "alpine", &a, &err), err);
     assert_ok(store_tag_keep(fixture->store, &b, &err), err);
