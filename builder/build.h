@@ -20,6 +20,13 @@
 
 enum build_network { BUILD_NETWORK_DEFAULT, BUILD_NETWORK_NONE, BUILD_NETWORK_HOST };
 
+/* --secret: what RUN --mount=type=secret,id=ID gets. Values are read when a step asks for them. */
+struct build_secret {
+    char *id;
+    bool is_env;
+    char *source; /* path, or name of an environment variable */
+};
+
 struct build_options {
     const char *context;    /* a directory, or "-": a Dockerfile or a tar on stdin, told apart by content */
     const char *dockerfile; /* -f; NULL: Dockerfile, dockerfile or Containerfile in the context; "-": stdin */
@@ -31,6 +38,9 @@ struct build_options {
     const struct strvec *labels;         /* "K=V" */
     const struct strvec *named_contexts; /* --build-context "NAME=VALUE", or NULL */
     const struct strvec *add_hosts;      /* "name:ip", or NULL */
+    const struct build_secret *secrets;
+    size_t n_secrets;
+    const struct strvec *ssh;            /* "ID" or "ID=SOCKET", or NULL */
     const char *target;                  /* stage name; NULL: the last stage */
     const struct platform *platform;     /* NULL: the host's */
     enum build_network network;

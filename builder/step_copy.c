@@ -393,11 +393,11 @@ int step_workdir_execute(struct stage_run *run, const struct instruction *instru
     AUTO(free) char *joined = path_join(stage_run_cwd(run), word);
     AUTO(free) char *relative = path_clean_rooted(joined);
     AUTO(free) char *path = xasprintf("/%s", relative);
-    /* BuildKit keeps a trailing slash as written */
     free(run->config.working_dir);
     run->config.working_dir = xstrdup(path);
 
-    AUTO(free) char *text = xasprintf("WORKDIR %s", path);
+    /* the history has an absolute path as it was written */
+    AUTO(free) char *text = xasprintf("WORKDIR %s", *word == '/' ? word : path);
     if (!strcmp(path, "/")) { /* is there always */
         step_meta_commit(run, text);
         return 0;

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "builder/executor.h"
+#include "builder/step_mounts.h"
 #include "layers/diff.h"
 #include "layers/snapshot.h"
 #include "runner/network.h"
@@ -17,10 +18,12 @@ struct run_step {
     struct strvec argv;
     struct strvec env; /* with proxies, which no key holds */
     enum network_mode network;
+    struct step_mounts mounts;
 };
 
 static void run_step_release(struct run_step *run)
 {
+    step_mounts_release(&run->mounts);
     layer_step_release(&run->step);
     strvec_release(&run->argv);
     strvec_release(&run->env);
@@ -151,9 +154,10 @@ static int execute(struct stage_run *run, struct run_step *step, struct snapshot
         script.target = step->body->command.text;
         script.content = step->body->command.script;
         script.size = strlen(step->body->command.script);
-        spec.mounts = &script;
-        spec.n_mounts = 1;
+        *ARRAY_PUSH(&step->mounts, specs) = script;
     }
+    spec.mounts = step->mounts.specs;
+    spec.n_mounts = step->mounts.n_specs;
 
     AUTO(free) int *fds = NULL;
     size_t n_fds = 0;
@@ -174,6 +178,9 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
 {
     struct run_step *step = CONTAINER_OF(layer_step, struct run_step, step);
     struct build *build = run->build;
+    if (step_mounts_prepare(run, &step->mounts, err) < 0)
+        return -1;
+    strvec_append(&step->env, &step->mounts.env);
     AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(build->store, err);
     if (!snapshot)
         return -1;
@@ -285,8 +292,6 @@ static int choose_network(struct stage_run *run, struct run_step *step, struct e
 
 static int refuse_unsupported(const struct run_body *body, struct error **err)
 {
-    if (body->n_mounts)
-        return error_set(err, ERR_UNSUPPORTED, "RUN --mount is not supported yet");
     if (body->security && strcmp(body->security, "sandbox") != 0)
         return error_set(err, ERR_UNSUPPORTED, "RUN --security=%s is not supported yet", body->security);
     if (body->devices.n)
@@ -323,6 +328,9 @@ int step_run_execute(struct stage_run *run, const struct instruction *instructio
         return -1;
     set_argv(run, &step);
     step.step.history = history_text(run, &step);
+    layer_step_begin(run, &step.step);
+    if (step_mounts_resolve(run, step.body, &step.step, &step.mounts, err) < 0)
+        return layer_step_fail(run, &step.step, err);
     add_inputs(run, &step);
     strvec_copy(&step.env, &run->env);
     add_proxies(&step.env, run->build->options->build_args);

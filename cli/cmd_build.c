@@ -22,7 +22,9 @@ static const struct command_help help = {
 };
 
 struct build_command {
-    struct strvec tags, build_args, labels, contexts, add_hosts;
+    struct strvec tags, build_args, labels, contexts, add_hosts, secrets, ssh;
+    struct build_secret *parsed_secrets;
+    size_t n_parsed_secrets, parsed_secrets_capacity;
     const char *file, *target, *platform, *network, *iidfile, *metadata_file, *progress, *compression;
     bool no_cache, pull, push, quiet, harmless;
     struct strvec resolved_args, proxies;
@@ -39,6 +41,13 @@ static void build_command_release(struct build_command *command)
     strvec_release(&command->labels);
     strvec_release(&command->contexts);
     strvec_release(&command->add_hosts);
+    strvec_release(&command->secrets);
+    strvec_release(&command->ssh);
+    for (size_t i = 0; i < command->n_parsed_secrets; i++) {
+        free(command->parsed_secrets[i].id);
+        free(command->parsed_secrets[i].source);
+    }
+    free(command->parsed_secrets);
     strvec_release(&command->resolved_args);
     strvec_release(&command->proxies);
     for (size_t i = 0; i < command->n_references; i++)
@@ -104,10 +113,55 @@ static int parse_epoch(struct build_command *command, struct error **err)
     return 0;
 }
 
+/*
+ * "id=ID[,src=FILE|env=NAME][,type=file|env]". Without a type: an environment variable named like the id wins over a
+ * file of that name; src with type=env is a variable.
+ */
+static int parse_secret(struct build_command *command, const char *text, struct error **err)
+{
+    AUTO(free) char *id = NULL;
+    AUTO(free) char *source = NULL;
+    AUTO(free) char *env = NULL;
+    AUTO(free) char *type = NULL;
+    static const char *const keys[] = { "id", "src", "source", "env", "type" };
+    char **const values[] = { &id, &source, &source, &env, &type };
+    for (const char *p = text; *p;) {
+        size_t size = strcspn(p, ",");
+        size_t key_size = strcspn(p, "=");
+        size_t i = 0;
+        while (i < ARRAY_SIZE(keys) && (strlen(keys[i]) != key_size || strncmp(keys[i], p, key_size) != 0))
+            i++;
+        if (key_size >= size || i == ARRAY_SIZE(keys))
+            return error_set(err, ERR_USAGE, "--secret %s: expected id=ID and src=FILE or env=NAME", text);
+        free(*values[i]);
+        *values[i] = xstrndup(p + key_size + 1, size - key_size - 1);
+        p += size + (p[size] == ',');
+    }
+    if (!id || (type && strcmp(type, "file") != 0 && strcmp(type, "env") != 0))
+        return error_set(err, ERR_USAGE, "--secret %s: %s", text, id ? "type is file or env" : "no id");
+    struct build_secret *secret = ARRAY_PUSH(command, parsed_secrets);
+    bool type_is_env = type && !strcmp(type, "env");
+    secret->is_env = env || type_is_env || (!type && !source && getenv(id));
+    secret->source = env ? TAKE(env) : source ? TAKE(source) : xstrdup(id);
+    secret->id = TAKE(id);
+    return 0;
+}
+
+static int parse_secrets(struct build_command *command, struct error **err)
+{
+    for (size_t i = 0; i < command->secrets.n; i++)
+        if (parse_secret(command, command->secrets.items[i], err) < 0)
+            return -1;
+    command->options.secrets = command->parsed_secrets;
+    command->options.n_secrets = command->n_parsed_secrets;
+    command->options.ssh = &command->ssh;
+    return 0;
+}
+
 static int parse_values(struct build_command *command, struct error **err)
 {
     struct build_options *options = &command->options;
-    if (parse_tags(command, err) < 0 || parse_network(command, err) < 0)
+    if (parse_tags(command, err) < 0 || parse_network(command, err) < 0 || parse_secrets(command, err) < 0)
         return -1;
     resolve_args(command);
     if (parse_epoch(command, err) < 0)
@@ -217,6 +271,8 @@ int cmd_build(struct app *app, char *const *argv, struct error **err)
         OPT_LIST(0, "build-context", "NAME=PLACE", &command.contexts, "directory or docker-image:// for FROM and --from"),
         OPT_STRING(0, "network", "MODE", &command.network, "network of RUN: default, none, host"),
         OPT_LIST(0, "add-host", "NAME:ADDRESS", &command.add_hosts, "line for /etc/hosts of RUN"),
+        OPT_LIST(0, "secret", "id=ID,src=FILE", &command.secrets, "secret for RUN --mount=type=secret; env=NAME reads a variable"),
+        OPT_LIST(0, "ssh", "ID[=SOCKET]", &command.ssh, "agent for RUN --mount=type=ssh; default is $SSH_AUTH_SOCK"),
         OPT_FLAG(0, "no-cache", &command.no_cache, "run every step again"),
         OPT_FLAG(0, "pull", &command.pull, "ask the registry for newer base images"),
         OPT_FLAG(0, "push", &command.push, "push the image when it is built"),

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/step_mounts.h"
+
+#include "base/array.h"
+#include "base/fs.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "builder/copy.h"
+#include "builder/run_mount.h"
+#include "layers/apply.h"
+#include "layers/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define SECRET_MAX (500u << 10) /* as BuildKit */
+
+struct step_mount {
+    struct run_mount def;
+    char *target;            /* absolute */
+    struct copy *copy;       /* bind or cache from a context: its files */
+    struct tree *from;       /* bind or cache from a stage or image; borrowed from the step's sources */
+    struct tree *tree;       /* owned: what is mounted */
+    struct snapshot *upper;  /* rw: thrown away */
+    struct sandbox_tree sandbox_tree;
+    struct strvec lowers;
+    char *upper_path, *source_path, *subpath;
+    struct strbuf secret;
+    struct lockfile *lock; /* of a cache directory */
+};
+
+static void mount_release(struct step_mount *mount)
+{
+    run_mount_release(&mount->def);
+    copy_free(mount->copy);
+    tree_unref(mount->tree);
+    snapshot_free(mount->upper);
+    strvec_release(&mount->lowers);
+    free(mount->target);
+    free(mount->upper_path);
+    free(mount->source_path);
+    free(mount->subpath);
+    if (mount->secret.size)
+        explicit_bzero(mount->secret.data, mount->secret.size);
+    strbuf_release(&mount->secret);
+    lockfile_release(mount->lock);
+}
+
+void step_mounts_release(struct step_mounts *mounts)
+{
+    for (size_t i = 0; i < mounts->n_mounts; i++)
+        mount_release(&mounts->mounts[i]);
+    free(mounts->mounts);
+    free(mounts->specs);
+    for (size_t i = 0; i < mounts->env.n; i++)
+        explicit_bzero(mounts->env.items[i], strlen(mounts->env.items[i]));
+    strvec_release(&mounts->env);
+    memset(mounts, 0, sizeof(*mounts));
+}
+
+/* --- phase 1 --------------------------------------------------------------------------------- */
+
+static struct copy *open_copy(struct stage_run *run, struct context *context, struct tree *from, const char *source,
+                              struct error **err)
+{
+    AUTO(strvec_release) struct strvec sources = STRVEC_INIT;
+    AUTO(strvec_release) struct strvec excludes = STRVEC_INIT;
+    strvec_push(&sources, source && *source ? source : ".");
+    struct copy_spec spec = { .context = context,
+                              .from = from,
+                              .sources = &sources,
+                              .destination = "/",
+                              .working_dir = "/",
+                              .excludes = &excludes,
+                              .now = run->build->now };
+    return copy_new(&spec, err);
+}
+
+static int resolve_from(struct stage_run *run, struct layer_step *step, struct step_mount *mount, struct error **err)
+{
+    struct build *build = run->build;
+    struct context *context = build->context;
+    AUTO(stage_source_release) struct stage_source source = { 0 };
+    AUTO(free) char *image = NULL;
+    if (mount->def.from) {
+        if (stage_graph_resolve(build->graph, mount->def.from, run->stage->index, &source, err) < 0)
+            return -1;
+        context = NULL;
+        if (source.kind == STAGE_SOURCE_CONTEXT)
+            context = named_context_get(build, source.name, &image, err);
+        else if (source.kind == STAGE_SOURCE_IMAGE)
+            image = TAKE(source.name);
+        if (*err)
+            return -1;
+    }
+    if (context) {
+        mount->copy = open_copy(run, context, NULL, mount->def.source, err);
+        return mount->copy ? copy_add_inputs(mount->copy, &step->inputs, err) : -1;
+    }
+    if (source.kind == STAGE_SOURCE_STAGE) {
+        struct stage_run *from = schedule_await(build, source.stage, err);
+        if (!from)
+            return -1;
+        layer_step_add_source(step, from->tree, &from->recipe);
+        mount->from = from->tree;
+        return 0;
+    }
+    struct base_image *base = base_image_get(build, image, &run->config.platform, step->vertex, err);
+    if (!base)
+        return error_wrap(err, "--mount from=%s", mount->def.from);
+    layer_step_add_source(step, base->tree, &base->recipe);
+    mount->from = base->tree;
+    return 0;
+}
+
+static const char *default_target(const struct run_mount *def, char **owned)
+{
+    if (def->target)
+        return def->target;
+    if (def->type == RUN_MOUNT_SECRET)
+        return *owned = xasprintf("/run/secrets/%s", def->id);
+    return *owned = xstrdup("/run/buildkit/ssh_agent.0");
+}
+
+/* Everything of the definition but what can't matter: no value of a secret, no content of a cache. */
+static void add_inputs(const struct step_mount *mount, const char *spec, struct layer_step *step)
+{
+    inputs_add(&step->inputs, "mount", mount->target, spec);
+    if (mount->def.source)
+        inputs_add(&step->inputs, "mount source", mount->target, mount->def.source);
+}
+
+static int resolve_mount(struct stage_run *run, const char *spec, struct layer_step *step, struct step_mount *mount,
+                         struct error **err)
+{
+    struct words_expander expander = { .escape = run->build->dockerfile->escape,
+                                       .lookup = words_lookup_strvec,
+                                       .context = &run->env };
+    if (run_mount_parse(spec, &expander, &mount->def, err) < 0)
+        return -1;
+    AUTO(free) char *owned = NULL;
+    AUTO(free) char *joined = path_join(stage_run_cwd(run), default_target(&mount->def, &owned));
+    AUTO(free) char *relative = path_clean_rooted(joined);
+    mount->target = xasprintf("/%s", relative);
+    if (!*relative)
+        return error_set(err, ERR_SYNTAX, "--mount=%s: the target can't be /", spec);
+    add_inputs(mount, spec, step);
+    bool has_content = mount->def.type == RUN_MOUNT_BIND || (mount->def.type == RUN_MOUNT_CACHE && mount->def.from);
+    return has_content ? resolve_from(run, step, mount, err) : 0;
+}
+
+int step_mounts_resolve(struct stage_run *run, const struct run_body *body, struct layer_step *step,
+                        struct step_mounts *ret, struct error **err)
+{
+    ret->n_mounts = body->mount_specs.n;
+    ret->mounts = xcalloc(ret->n_mounts, sizeof(*ret->mounts));
+    for (size_t i = 0; i < ret->n_mounts; i++) {
+        strbuf_init(&ret->mounts[i].secret);
+        if (resolve_mount(run, body->mount_specs.items[i], step, &ret->mounts[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* --- phase 2 --------------------------------------------------------------------------------- */
+
+/* The copied files as a tree of one layer, which has a directory form of its own. */
+static struct tree *copied_tree(struct stage_run *run, struct copy *copy, struct error **err)
+{
+    AUTO(tree_unref) struct tree *empty = tree_new(run->build->store);
+    AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
+    if (copy_changeset(copy, empty, &changeset, err) < 0)
+        return NULL;
+    struct layer_options options;
+    layer_step_options(run, &options);
+    options.compression.kind = COMPRESSION_NONE; /* it stays here */
+    AUTO(layer_unref) struct layer *layer = layer_make(run->build->store, &options, &changeset, NULL);
+    if (layer_wait(layer, NULL, NULL, err) < 0)
+        return NULL;
+    return tree_push(empty, layer);
+}
+
+static int fill_lowers(struct stage_run *run, struct step_mount *mount, struct error **err)
+{
+    AUTO(free) int *fds = NULL;
+    size_t n_fds = 0;
+    if (tree_lowers(mount->tree, run->build->pool, &fds, &n_fds, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n_fds; i++)
+        strvec_pushf(&mount->lowers, "/proc/self/fd/%d", fds[i]);
+    return 0;
+}
+
+/* 1: `source` in the tree is a directory, 0: another file; -1: it isn't there. */
+static int is_directory(struct tree *tree, const char *source, struct error **err)
+{
+    AUTO(tree_entry_release) struct tree_entry entry = { 0 };
+    int found = tree_lookup(tree, source ? source : "", TREE_FOLLOW, &entry, err);
+    if (found < 0)
+        return -1;
+    if (!found)
+        return error_set(err, ERR_NOT_FOUND, "mount source %s: there is no such file", source);
+    return tree_entry_is_directory(&entry);
+}
+
+static int open_tree(struct stage_run *run, struct step_mount *mount, bool *directory, struct error **err)
+{
+    if (mount->from) {
+        int is_dir = is_directory(mount->from, mount->def.source, err);
+        if (is_dir < 0)
+            return -1;
+        *directory = is_dir;
+        if (is_dir) {
+            mount->tree = tree_ref(mount->from);
+            mount->subpath = xstrdup(mount->def.source);
+            return 0;
+        }
+        mount->copy = open_copy(run, NULL, mount->from, mount->def.source, err);
+        if (!mount->copy)
+            return -1;
+    }
+    mount->tree = copied_tree(run, mount->copy, err);
+    if (!mount->tree)
+        return -1;
+    /* a file lies under its own name in the copy, a directory's content at the root */
+    const char *base = mount->def.source ? path_base(mount->def.source) : "";
+    *directory = true;
+    if (*base && strcmp(base, ".") != 0) {
+        AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+        AUTO(tree_entry_release) struct tree_entry entry = { 0 };
+        if (tree_list(mount->tree, "", &names, err) < 0)
+            return -1;
+        int found = tree_lookup(mount->tree, base, TREE_NO_LINKS, &entry, err);
+        if (found < 0)
+            return -1;
+        if (found && names.n == 1 && !tree_entry_is_directory(&entry)) {
+            *directory = false;
+            mount->subpath = xstrdup(base);
+        }
+    }
+    return 0;
+}
+
+static int prepare_bind(struct stage_run *run, struct step_mount *mount, struct mount_spec *spec, struct error **err)
+{
+    bool directory;
+    if (open_tree(run, mount, &directory, err) < 0 || fill_lowers(run, mount, err) < 0)
+        return -1;
+    spec->subpath = mount->subpath;
+    spec->read_only = mount->def.read_only;
+    if (!directory) {
+        if (!mount->def.read_only)
+            return error_set(err, ERR_UNSUPPORTED, "--mount of a single file with rw is not supported: mount its directory");
+        spec->kind = MOUNT_BIND;
+        spec->source = mount->lowers.items[0];
+        return 0;
+    }
+    spec->kind = MOUNT_TREE;
+    mount->sandbox_tree.lowers = (const char *const *)mount->lowers.items;
+    mount->sandbox_tree.n_lowers = mount->lowers.n;
+    if (!mount->def.read_only) { /* writes work, and are thrown away */
+        mount->upper = snapshot_new(run->build->store, err);
+        if (!mount->upper)
+            return -1;
+        mount->upper_path = xasprintf("/proc/self/fd/%d", snapshot_upper_fd(mount->upper));
+        mount->sandbox_tree.upper = mount->upper_path;
+    }
+    spec->tree = &mount->sandbox_tree;
+    return 0;
+}
+
+/* BUILDKIT_CACHE_MOUNT_NS and the id: hashed, since ids are any text. */
+static char *cache_name(const struct build *build, const struct run_mount *def)
+{
+    const char *space = globals_build_arg(build->globals, "BUILDKIT_CACHE_MOUNT_NS");
+    AUTO(free) char *id = path_clean(def->id);
+    AUTO(free) char *text = xasprintf("%s\n%s", space ? space : "", id);
+    struct digest digest = digest_of(text, strlen(text));
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(&digest, hex);
+    return xstrdup(hex);
+}
+
+/* Shared: anybody at once; locked: one after the other; private: another directory while one is in use. */
+static int lock_cache(struct build *build, const struct run_mount *def, char **name, struct lockfile **lock,
+                      struct error **err)
+{
+    AUTO(free) char *base = cache_name(build, def);
+    switch (def->sharing) {
+    case RUN_MOUNT_SHARED:
+        *name = TAKE(base);
+        return 0;
+    case RUN_MOUNT_LOCKED: {
+        AUTO(free) char *lock_name = xasprintf("mount-%s", base);
+        *lock = store_lock(build->store, lock_name, err);
+        *name = TAKE(base);
+        return *lock ? 0 : -1;
+    }
+    case RUN_MOUNT_PRIVATE:
+        for (unsigned i = 0; !*lock; i++) {
+            AUTO(free) char *candidate = i ? xasprintf("%s.%u", base, i) : xstrdup(base);
+            AUTO(free) char *lock_name = xasprintf("mount-%s", candidate);
+            if (store_try_lock(build->store, lock_name, lock, err) < 0)
+                return -1;
+            if (*lock)
+                *name = TAKE(candidate);
+        }
+        return 0;
+    }
+    return 0;
+}
+
+/* Owner, mode and first content count at creation only. It appears under its name complete. */
+static int make_cache_dir(struct stage_run *run, struct step_mount *mount, const char *name, struct error **err)
+{
+    const struct run_mount *def = &mount->def;
+    int caches = store_dir_fd(run->build->store, STORE_CACHE_MOUNTS);
+    struct stat st;
+    int found = fs_stat(caches, name, &st, err);
+    if (found != 0)
+        return found < 0 ? -1 : 0;
+    AUTO(free) char *temporary = xasprintf("%s.new.%d", name, (int)getpid());
+    if (fs_remove_tree(caches, temporary, err) < 0)
+        return -1;
+    if (mkdirat(caches, temporary, 0700) < 0)
+        return error_errno(err, "making cache mount %s", def->id);
+    AUTO(close) int fd = fs_open_beneath(caches, temporary, O_RDONLY | O_DIRECTORY, err);
+    if (fd < 0)
+        return -1;
+    if (def->from) {
+        AUTO(tree_unref) struct tree *content = NULL;
+        if (!mount->copy)
+            mount->copy = open_copy(run, NULL, mount->from, def->source, err);
+        if (!mount->copy || !(content = copied_tree(run, mount->copy, err)) || apply_tree(content, fd, err) < 0)
+            return error_wrap(err, "first content of cache mount %s", def->id);
+    }
+    if (fchown(fd, def->has_uid ? def->uid : 0, def->has_gid ? def->gid : 0) < 0 ||
+        fchmod(fd, def->has_mode ? def->mode : 0755) < 0)
+        return error_errno(err, "cache mount %s", def->id);
+    if (renameat(caches, temporary, caches, name) < 0) {
+        if (errno != EEXIST && errno != ENOTEMPTY)
+            return error_errno(err, "cache mount %s", def->id);
+        return fs_remove_tree(caches, temporary, err); /* another build was first: its directory serves */
+    }
+    return 0;
+}
+
+static int prepare_cache(struct stage_run *run, struct step_mount *mount, struct mount_spec *spec, struct error **err)
+{
+    AUTO(free) char *name = NULL;
+    if (lock_cache(run->build, &mount->def, &name, &mount->lock, err) < 0 ||
+        make_cache_dir(run, mount, name, err) < 0)
+        return -1;
+    AUTO(free) char *absolute = realpath(store_path(run->build->store), NULL);
+    if (!absolute)
+        return error_errno(err, "%s", store_path(run->build->store));
+    mount->source_path = xasprintf("%s/cache/mounts/%s", absolute, name);
+    spec->kind = MOUNT_BIND;
+    spec->source = mount->source_path;
+    spec->read_only = mount->def.read_only;
+    return 0;
+}
+
+static const struct build_secret *find_secret(const struct build *build, const char *id)
+{
+    for (size_t i = 0; i < build->options->n_secrets; i++)
+        if (!strcmp(build->options->secrets[i].id, id))
+            return &build->options->secrets[i];
+    return NULL;
+}
+
+/* 1 when it is there. */
+static int read_secret(const struct build *build, struct step_mount *mount, struct error **err)
+{
+    const struct build_secret *secret = find_secret(build, mount->def.id);
+    if (secret && secret->is_env) {
+        const char *value = getenv(secret->source);
+        if (value)
+            strbuf_adds(&mount->secret, value);
+        if (value)
+            return 1;
+    } else if (secret) {
+        if (fs_read_file(AT_FDCWD, secret->source, &mount->secret, SECRET_MAX, err) < 0)
+            return error_wrap(err, "secret %s", secret->id);
+        return 1;
+    }
+    if (!mount->def.required)
+        return 0;
+    error_set_(err, ERR_NOT_FOUND, "secret %s is required and was not given", mount->def.id);
+    error_hint(err, "pass it with --secret id=%s,src=FILE or --secret id=%s,env=NAME", mount->def.id, mount->def.id);
+    return -1;
+}
+
+/* 1: spec is filled; 0: nothing to mount. */
+static int prepare_secret(struct stage_run *run, struct step_mounts *mounts, struct step_mount *mount,
+                          struct mount_spec *spec, struct error **err)
+{
+    int found = read_secret(run->build, mount, err);
+    if (found <= 0)
+        return found;
+    if (mount->def.env) {
+        if (memchr(mount->secret.data, '\0', mount->secret.size))
+            return error_set(err, ERR_INVALID, "secret %s holds a NUL: it can't be an environment variable", mount->def.id);
+        strvec_pushf(&mounts->env, "%s=%s", mount->def.env, mount->secret.data);
+        if (!mount->def.target) /* with env alone there is no file */
+            return 0;
+    }
+    spec->kind = MOUNT_FILE;
+    spec->content = mount->secret.data;
+    spec->size = mount->secret.size;
+    spec->uid = mount->def.has_uid ? mount->def.uid : 0;
+    spec->gid = mount->def.has_gid ? mount->def.gid : 0;
+    spec->mode = mount->def.has_mode ? mount->def.mode : 0400;
+    return 1;
+}
+
+static int prepare_ssh(struct stage_run *run, struct step_mounts *mounts, struct step_mount *mount,
+                       struct mount_spec *spec, struct error **err)
+{
+    const struct strvec *ssh = run->build->options->ssh;
+    const char *path = NULL;
+    for (size_t i = 0; ssh && i < ssh->n; i++) {
+        size_t size = strcspn(ssh->items[i], "=");
+        if (strlen(mount->def.id) == size && !strncmp(ssh->items[i], mount->def.id, size))
+            path = ssh->items[i][size] ? ssh->items[i] + size + 1 : getenv("SSH_AUTH_SOCK");
+    }
+    struct stat st;
+    if (!path) {
+        if (!mount->def.required)
+            return 0;
+        error_set_(err, ERR_NOT_FOUND, "ssh agent %s is required and was not given", mount->def.id);
+        error_hint(err, "pass it with --ssh %s", mount->def.id);
+        return -1;
+    }
+    if (stat(path, &st) < 0)
+        return error_errno(err, "ssh agent socket %s", path);
+    if (!S_ISSOCK(st.st_mode)) {
+        error_set_(err, ERR_UNSUPPORTED, "--ssh %s=%s: key files are not supported yet", mount->def.id, path);
+        error_hint(err, "add the key to an ssh-agent and pass --ssh %s", mount->def.id);
+        return -1;
+    }
+    mount->source_path = realpath(path, NULL);
+    if (!mount->source_path)
+        return error_errno(err, "ssh agent socket %s", path);
+    spec->kind = MOUNT_BIND;
+    spec->source = mount->source_path;
+    strvec_pushf(&mounts->env, "SSH_AUTH_SOCK=%s", mount->target);
+    return 1;
+}
+
+/* 1: spec is filled; 0: nothing to mount; -1. */
+static int prepare_one(struct stage_run *run, struct step_mounts *mounts, struct step_mount *mount,
+                       struct mount_spec *spec, struct error **err)
+{
+    switch (mount->def.type) {
+    case RUN_MOUNT_BIND:
+        return prepare_bind(run, mount, spec, err) < 0 ? -1 : 1;
+    case RUN_MOUNT_CACHE:
+        return prepare_cache(run, mount, spec, err) < 0 ? -1 : 1;
+    case RUN_MOUNT_TMPFS:
+        spec->kind = MOUNT_TMPFS;
+        spec->size = mount->def.size;
+        spec->mode = 01777;
+        return 1;
+    case RUN_MOUNT_SECRET:
+        return prepare_secret(run, mounts, mount, spec, err);
+    case RUN_MOUNT_SSH:
+        return prepare_ssh(run, mounts, mount, spec, err);
+    }
+    return 0;
+}
+
+static int by_cache_name(const void *a, const void *b)
+{
+    const struct step_mount *x = *(struct step_mount *const *)a, *y = *(struct step_mount *const *)b;
+    int order = (x->def.type == RUN_MOUNT_CACHE) - (y->def.type == RUN_MOUNT_CACHE);
+    if (order || x->def.type != RUN_MOUNT_CACHE)
+        return order ? order : (x > y) - (x < y);
+    order = strcmp(x->def.id, y->def.id);
+    return order ? order : (x > y) - (x < y);
+}
+
+/*
+ * Locks of cache mounts are taken sorted by id, so that two builds can't wait for each other in a circle;
+ * the sandbox gets the mounts in the order they were written.
+ */
+int step_mounts_prepare(struct stage_run *run, struct step_mounts *mounts, struct error **err)
+{
+    struct step_mount **order = xcalloc(mounts->n_mounts, sizeof(*order));
+    struct mount_spec *specs = xcalloc(mounts->n_mounts, sizeof(*specs));
+    bool *used = xcalloc(mounts->n_mounts, sizeof(*used));
+    for (size_t i = 0; i < mounts->n_mounts; i++)
+        order[i] = &mounts->mounts[i];
+    if (mounts->n_mounts > 1)
+        qsort(order, mounts->n_mounts, sizeof(*order), by_cache_name);
+    int result = 0;
+    for (size_t i = 0; i < mounts->n_mounts && result >= 0; i++) {
+        size_t index = (size_t)(order[i] - mounts->mounts);
+        specs[index].target = order[i]->target;
+        result = prepare_one(run, mounts, order[i], &specs[index], err);
+        used[index] = result > 0;
+    }
+    for (size_t i = 0; i < mounts->n_mounts && result >= 0; i++)
+        if (used[i])
+            *ARRAY_PUSH(mounts, specs) = specs[i];
+    free(order);
+    free(specs);
+    free(used);
+    return result < 0 ? -1 : 0;
+}
