@@ -63,8 +63,7 @@ static void what_was_read_is_written_again(void **state UNUSED)
 {
     static const char text[] =
         "{\"annotations\":{\"a\":\"b\"},\"artifactType\":\"x/"
-        "y\",\"data\":\"aGk=\",\"digest\":\"sha256:" HEX
-        "\",\"future\":[1,2],\"mediaType\":\"a/"
+        "y\",\"data\":\"aGk=\",\"digest\":\"sha256:" HEX "\",\"future\":[1,2],\"mediaType\":\"a/"
         "b\",\"platform\":{\"architecture\":\"arm\",\"os\":\"linux\","
         "\"os.features\":[\"f\"],\"variant\":\"v6\"},\"size\":7,\"urls\":[\"https://x/\"]}";
     struct error *err = NULL;
