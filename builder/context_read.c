@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#define READ_SIZE (128 * 1024)
+#define READ_SIZE (128UL * 1024)
 
 static int changed(const struct context_file *file, struct error **err)
 {

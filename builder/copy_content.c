@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define COMPARE_SIZE (64 * 1024)
+#define COMPARE_SIZE (64UL * 1024)
 
 enum content_kind { CONTENT_CONTEXT, CONTENT_TREE, CONTENT_MEMORY, CONTENT_RANGE };
 

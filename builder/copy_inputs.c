@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define POOL_FROM_FILES 8
-#define POOL_FROM_BYTES (1024 * 1024)
+#define POOL_FROM_BYTES (1024UL * 1024)
 
 /* --- hashing --- */
 

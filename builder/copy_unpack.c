@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#define BUFFER_SIZE (128 * 1024)
+#define BUFFER_SIZE (128UL * 1024)
 
 struct dir_time {
     char *path;

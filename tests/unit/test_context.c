@@ -120,6 +120,8 @@ static void walks_are_sorted_and_follow_the_rules(void **state UNUSED)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         void *inner = NULL;
         assert_int_equal(fixture_setup(&inner), 0);
+        if (!inner)
+            return;
         {
             struct error *err = NULL;
             AUTO(context_free)

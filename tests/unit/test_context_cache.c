@@ -16,10 +16,10 @@ static void put(struct context_cache *cache, const struct file_identity *file, c
     context_cache_put(cache, file, digest, 100 * SECOND);
 }
 
-static char get(struct context_cache *cache, const struct file_identity *file)
+static int get(struct context_cache *cache, const struct file_identity *file)
 {
     uint8_t digest[SHA256_SIZE];
-    return context_cache_get(cache, file, digest) ? (char)digest[0] : '-';
+    return context_cache_get(cache, file, digest) ? digest[0] : '-';
 }
 
 static void write_cache(struct context_cache *cache)
@@ -106,7 +106,7 @@ static void damage_is_as_if_nothing_were_there(void **state)
         assert_ok(fs_write_file(dir->fd, "d", text.data, text.size, 0600, &err), err);
         text.data[i] ^= 1;
         AUTO(context_cache_free) struct context_cache *damaged = context_cache_open(dir->fd, "d");
-        char a = get(damaged, &one), b = get(damaged, &two);
+        int a = get(damaged, &one), b = get(damaged, &two);
         assert_true((a == 'a' || a == '-') && (b == 'b' || b == '-'));
         assert_true(a == '-' || b == '-');
     }

@@ -58,6 +58,8 @@ static void check_case(const struct unpack_case *what)
     void *state = NULL;
     struct error *err = NULL;
     assert_int_equal(fixture_setup(&state), 0);
+    if (!state)
+        return;
     struct fixture *fixture = state;
     {
         AUTO(free) char *path = fixture_disk(fixture, "context", "");
