@@ -126,11 +126,14 @@ void keeper_reap(pid_t pid)
         ;
 }
 
+/*
+ * By the kernel's call: libc's refuses the two signals that it uses itself, which may be ignored
+ * since whoever started us, and would stay so.
+ */
 void keeper_reset_signals(void)
 {
-    sigset_t none;
-    for (int number = 1; number < NSIG; number++)
-        (void)signal(number, SIG_DFL); /* KILL, STOP and libc's own can't be changed: nor ignored */
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL); /* fails only for a bad argument */
+    const uint64_t none = 0, dfl[4] = { 0 }; /* of the kernel's struct sigaction: handler, flags, ... */
+    for (int number = 1; number <= 64; number++)
+        (void)syscall(SYS_rt_sigaction, number, dfl, NULL, sizeof(none)); /* KILL and STOP can't be */
+    (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none)); /* a valid argument */
 }

@@ -52,8 +52,8 @@ static void resolv_of_a_private_network_names_the_forwarder(void **state)
     assert_null(warning);
     assert_true(network_namespace_fd(network) >= 0);
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    network_format_resolv(network, "search a.b\nnameserver 127.0.0.53\nnameserver 10.1.1.1\n", NULL, 0,
-                          &text);
+    network_format_resolv(network, "search a.b\nnameserver 127.0.0.53\nnameserver 10.1.1.1\n", NULL,
+                          0, &text);
     assert_true(!strncmp(text.data, "search a.b\nnameserver 1", 23));
     assert_null(strstr(text.data, "127."));
     assert_null(strstr(text.data, "10.1.1.1"));

@@ -185,8 +185,8 @@ static void listed_calls_are_allowed_on_every_architecture(void **state)
 static void unknown_numbers_are_absent_calls(void **state)
 {
     (void)state;
-    assert_int_equal(ask(NATIVE, 452, 0), ALLOWED); /* fchmodat2 */
-    assert_int_equal(ask(NATIVE, 466, 0), ALLOWED); /* removexattrat */
+    assert_int_equal(ask(NATIVE, 452, 0), ALLOWED);      /* fchmodat2 */
+    assert_int_equal(ask(NATIVE, 466, 0), ALLOWED);      /* removexattrat */
     assert_int_equal(ask(NATIVE, 460, 0), ERRNO(EPERM)); /* lsm_set_self_attr */
     assert_int_equal(ask(NATIVE, 467, 0), ERRNO(ENOSYS));
     assert_int_equal(ask(NATIVE, 1023, 0), ERRNO(ENOSYS));

@@ -146,8 +146,8 @@ static const struct {
     uid_t uid;
     gid_t gid;
 } owners[] = {
-    { "alice", 1000, 1001 }, { "1000", 1000, 1000 },   { "55", 55, 55 },
-    { "alice:root", 1000, 0 }, { "55:66", 55, 66 }, { "0:staff", 0, 50 },
+    { "alice", 1000, 1001 },   { "1000", 1000, 1000 }, { "55", 55, 55 },
+    { "alice:root", 1000, 0 }, { "55:66", 55, 66 },    { "0:staff", 0, 50 },
 };
 
 static void owner_without_group_takes_the_users(void **state)
@@ -164,7 +164,8 @@ static void owner_without_group_takes_the_users(void **state)
     uid_t uid;
     gid_t gid;
     struct error *err = NULL;
-    assert_fails(user_resolve_owner("nobody", &files, &uid, &gid, &err), err, ERR_NOT_FOUND, "nobody");
+    assert_fails(user_resolve_owner("nobody", &files, &uid, &gid, &err), err, ERR_NOT_FOUND,
+                 "nobody");
     assert_fails(user_resolve_owner("", &files, &uid, &gid, &err), err, ERR_INVALID, "empty");
 }
 
