@@ -75,7 +75,8 @@ int tree_read_file(struct tree *tree, const char *path, struct strbuf *buf, size
 /*
  * Directory forms of all layers, top first, for an overlay mount: O_PATH fds that belong to the
  * layers (valid while the tree lives). Forms that are missing are made, in parallel on `pool`
- * (NULL: here). Layers without entries are left out. `fds` is an array from malloc.
+ * (NULL: here). Layers without entries, equal ones but the topmost, and what an opaque root
+ * hides are left out. `fds` is an array from malloc.
  */
 int tree_lowers(struct tree *tree, struct pool *pool, int **fds, size_t *n_fds,
                 struct error **err) WARN_UNUSED;

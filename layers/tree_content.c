@@ -231,19 +231,45 @@ static int make_forms(struct tree **nodes, size_t n, struct pool *pool, struct e
     return group ? pool_group_wait(group, err) : 0;
 }
 
+struct form_identity {
+    dev_t dev;
+    ino_t ino;
+};
+
+/*
+ * Overlay refuses a directory that it has already. Two equal layers are the same form; the lower
+ * one can be left out whatever lies between them: all that it shows or hides, the upper one shows
+ * or hides as well.
+ */
+static int is_repeated(int fd, struct form_identity *known, size_t n, struct error **err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return error_errno(err, "looking at a directory form");
+    known[n] = (struct form_identity){ st.st_dev, st.st_ino };
+    for (size_t i = 0; i < n; i++)
+        if (known[i].dev == st.st_dev && known[i].ino == st.st_ino)
+            return 1;
+    return 0;
+}
+
 int tree_lowers(struct tree *tree, struct pool *pool, int **fds, size_t *n_fds, struct error **err)
 {
-    size_t n;
+    size_t n, n_kept = 0;
     AUTO(free) struct tree **nodes = visible_nodes(tree, &n, err);
     if (!nodes || make_forms(nodes, n, pool, err) < 0)
         return -1;
     AUTO(free) int *list = xcalloc(n + 1, sizeof(*list));
+    AUTO(free) struct form_identity *known = xcalloc(n + 1, sizeof(*known));
     for (size_t i = 0; i < n; i++) {
-        list[i] = node_form(nodes[i], err); /* made above */
-        if (list[i] < 0)
+        int fd = node_form(nodes[i], err); /* made above */
+        int repeated = fd < 0 ? -1 : is_repeated(fd, known, n_kept, err);
+        if (repeated < 0)
             return -1;
+        if (!repeated)
+            list[n_kept++] = fd;
     }
     *fds = TAKE(list);
-    *n_fds = n;
+    *n_fds = n_kept;
     return 0;
 }
