@@ -22,18 +22,23 @@ struct archive_image {
     char *name;                   /* normalised with tag, or NULL */
 };
 
-/* Doesn't finish `to`. */
-int archive_save(struct store *store, const struct archive_image *images, size_t n_images, enum archive_format format,
-                 struct sink *to, struct error **err) WARN_UNUSED;
+/*
+ * Doesn't finish `to`. Every blob must be in the store (ERR_NOT_FOUND), of an index at least one
+ * platform's. ARCHIVE_DOCKER: the classic docker archive, layers not compressed, of an index this
+ * machine's platform.
+ */
+int archive_save(struct store *store, const struct archive_image *images, size_t n_images,
+                 enum archive_format format, struct sink *to, struct error **err) WARN_UNUSED;
 
 /*
- * Reads an archive of either kind (any compression, any order of members, also from a pipe; also a
- * docker archive with ID/layer.tar names), verifies everything, stores the images, tags nothing:
- * `loaded` is told each image in order.
+ * Reads (and owns) an archive of either kind (any compression, any order of members, also from a
+ * pipe; also a docker archive with ID/layer.tar names), verifies everything, stores the images,
+ * tags nothing: `loaded` is told each image in order, once per name. What no image of the archive
+ * refers to stays in the store as garbage.
  */
 int archive_load(struct store *store, struct source *from,
-                 int (*loaded)(void *data, const struct archive_image *image, struct error **err), void *data,
-                 struct error **err) WARN_UNUSED;
+                 int (*loaded)(void *data, const struct archive_image *image, struct error **err),
+                 void *data, struct error **err) WARN_UNUSED;
 
 struct import_options {
     struct compression compression;
@@ -43,8 +48,8 @@ struct import_options {
 };
 
 /*
- * A root file system tar (any compression) becomes an image of one layer: entries sorted and written anew by our
- * writer. `ret` gets the manifest's descriptor.
+ * A root file system tar (any compression) becomes an image of one layer: entries sorted and
+ * written anew by our writer. Owns tar. `ret` gets the manifest's descriptor.
  */
 int archive_import(struct store *store, struct source *tar, const struct import_options *options,
                    struct descriptor *ret, struct error **err) WARN_UNUSED;

@@ -15,8 +15,8 @@
 struct changeset_ops {
     /*
      * The content of an ENTRY_FILE with size > 0: exactly entry->size bytes (a file that changed
-     * meanwhile is an error that names it). Called in the order of entries, from another thread than
-     * the maker's, one at a time.
+     * meanwhile is an error that names it). Called in the order of entries, from another thread
+     * than the maker's, one at a time.
      */
     struct source *(*open)(void *data, const struct entry *entry, struct error **err);
     void (*free)(void *data);
@@ -28,7 +28,10 @@ struct changeset {
     void *data; /* owned, through ops->free */
 };
 
-#define CHANGESET_INIT { { NULL, 0, 0 }, NULL, NULL }
+#define CHANGESET_INIT                                                                             \
+    {                                                                                              \
+        { NULL, 0, 0 }, NULL, NULL                                                                 \
+    }
 
 void changeset_release(struct changeset *changeset);
 DEFINE_AUTO_STRUCT(struct changeset, changeset_release)

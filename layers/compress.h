@@ -30,10 +30,11 @@ enum compression_found { FOUND_PLAIN, FOUND_GZIP, FOUND_ZSTD, FOUND_BZIP2, FOUND
 enum compression_found compression_detect(const void *data, size_t size);
 
 /*
- * Decompresses next (owned) whatever it holds: plain passes through, gzip (all members; CRC and length
- * checked; zero padding after the last is accepted, other trailing bytes and a cut stream are ERR_INVALID),
- * zstd (all frames, skippable ones too; window at most 128 MiB), bzip2, xz. ISA-L for gzip where it
- * is built, zlib otherwise. `max` bytes of output at most (0: no limit): ERR_LIMIT.
+ * Decompresses next (owned) whatever it holds: plain passes through, gzip (all members; CRC and
+ * length checked; zero padding after the last is accepted, other trailing bytes and a cut stream
+ * are ERR_INVALID), zstd (all frames, skippable ones too; window at most 128 MiB), bzip2, xz. ISA-L
+ * for gzip where it is built, zlib otherwise. `max` bytes of output at most (0: no limit):
+ * ERR_LIMIT.
  */
 struct source *decompress_source_new(struct source *next, uint64_t max);
 

@@ -52,7 +52,8 @@ const struct xattr *entry_find_xattr(const struct entry *entry, const char *name
 /* Same type, mode, owner, size, mtime, link, device, xattrs (not content, not path). */
 bool entry_same_attributes(const struct entry *a, const struct entry *b);
 
-/* The entries of one changeset in canonical order (path_compare(), whiteouts before their siblings). */
+/* The entries of one changeset in canonical order (path_compare(), whiteouts before their
+ * siblings). */
 struct entry_list {
     struct entry *entries;
     size_t n_entries, entries_capacity;
@@ -60,7 +61,8 @@ struct entry_list {
 
 void entry_list_release(struct entry_list *list);
 DEFINE_AUTO_STRUCT(struct entry_list, entry_list_release)
-/* Canonical order: parents before children, per directory whiteouts first, then by bytes; hard links after their file. */
+/* Canonical order: parents before children, per directory whiteouts first, then by bytes; hard
+ * links after their file. */
 void entry_list_sort(struct entry_list *list);
 
 #endif

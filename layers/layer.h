@@ -3,8 +3,8 @@
  * A layer: a promise of bytes. Its entries are known at once, its digests when
  * the stream is through, its directory form when somebody needs it.
  *
- *     changeset → tar → sha256 (diff_id) → members compressed on all cores → sha256 (digest) → ingest
- *                   └→ directory form, when asked for
+ *     changeset → tar → sha256 (diff_id) → members compressed on all cores → sha256 (digest) →
+ * ingest └→ directory form, when asked for
  *
  * Reference-counted, thread-safe.
  */
@@ -19,48 +19,53 @@
 struct layer;
 struct snapshot;
 
-/* Fetches the blob of a lazily pulled layer into the store. Called at most once at a time per layer. */
+/* Fetches the blob of a lazily pulled layer into the store. Called at most once at a time per
+ * layer. */
 struct layer_fetcher {
     int (*fetch)(void *data, const struct descriptor *blob, struct error **err);
     void *data;
 };
 
-/* A layer of an image: the blob is in the store, or `fetcher` (may be NULL; copied) brings it when it is first read. */
-struct layer *layer_from_blob(struct store *store, const struct descriptor *blob, const struct digest *diff_id,
-                              const struct layer_fetcher *fetcher);
+/* A layer of an image: the blob is in the store, or `fetcher` (may be NULL; copied) brings it when
+ * it is first read. */
+struct layer *layer_from_blob(struct store *store, const struct descriptor *blob,
+                              const struct digest *diff_id, const struct layer_fetcher *fetcher);
 
 struct layer_options {
     struct compression compression;
-    struct pool *pool;         /* compression of members */
-    struct pool_group *group;  /* the stream's task is submitted here: its wait reports a failure too */
+    struct pool *pool; /* compression of members */
+    struct pool_group
+        *group; /* the stream's task is submitted here: its wait reports a failure too */
     /*
-     * A previous version of this layer (digest of its blob; unset: none): members with the same input are
-     * taken from it instead of being compressed again.
+     * A previous version of this layer (digest of its blob; unset: none): members with the same
+     * input are taken from it instead of being compressed again.
      */
     struct digest previous;
 };
 
 /*
- * Starts to make a layer from a changeset (consumed, also on failure); returns at once. `form` (consumed; may
- * be NULL): the tree that a RUN left, which serves as directory form on this chain.
+ * Starts to make a layer from a changeset (consumed, also on failure); returns at once. `form`
+ * (consumed; may be NULL): the tree that a RUN left, which serves as directory form on this chain.
  */
-struct layer *layer_make(struct store *store, const struct layer_options *options, struct changeset *changeset,
-                         struct snapshot *form);
+struct layer *layer_make(struct store *store, const struct layer_options *options,
+                         struct changeset *changeset, struct snapshot *form);
 
 struct layer *layer_ref(struct layer *layer);
 void layer_unref(struct layer *layer);
 DEFINE_AUTO(struct layer, layer_unref)
 
 /*
- * Its entries in canonical order (for a blob: read from entries/, else by scanning the blob; then the
- * order is the tar's). Belong to the layer.
+ * Its entries in canonical order (for a blob: read from entries/, else by scanning the blob; then
+ * the order is the tar's). Belong to the layer.
  */
 const struct entry_list *layer_entries(struct layer *layer, struct error **err);
 /*
- * Waits for the stream. `blob` (an initialised descriptor, its content is replaced) and `diff_id` may be NULL.
- * A failed stream gives its error to every caller. Not from a task of the stream's pool: see pool.h.
+ * Waits for the stream. `blob` (an initialised descriptor, its content is replaced) and `diff_id`
+ * may be NULL. A failed stream gives its error to every caller. Not from a task of the stream's
+ * pool: see pool.h.
  */
-int layer_wait(struct layer *layer, struct descriptor *blob, struct digest *diff_id, struct error **err) WARN_UNUSED;
+int layer_wait(struct layer *layer, struct descriptor *blob, struct digest *diff_id,
+               struct error **err) WARN_UNUSED;
 /* True when layer_wait() wouldn't block. */
 bool layer_is_done(struct layer *layer);
 /* Makes sure that the blob is in the store (fetches a lazy one). */

@@ -19,8 +19,10 @@ void tar_writer_free(struct tar_writer *tar);
 DEFINE_AUTO(struct tar_writer, tar_writer_free)
 
 /* Header of one entry; for files exactly entry->size bytes must follow by tar_writer_data(). */
-int tar_writer_entry(struct tar_writer *tar, const struct entry *entry, struct error **err) WARN_UNUSED;
-int tar_writer_data(struct tar_writer *tar, const void *data, size_t size, struct error **err) WARN_UNUSED;
+int tar_writer_entry(struct tar_writer *tar, const struct entry *entry,
+                     struct error **err) WARN_UNUSED;
+int tar_writer_data(struct tar_writer *tar, const void *data, size_t size,
+                    struct error **err) WARN_UNUSED;
 /* The two closing blocks. */
 int tar_writer_finish(struct tar_writer *tar, struct error **err) WARN_UNUSED;
 
