@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Content of a context's files: opened once, held against what was seen when they were looked at.
  */
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/io.h"
@@ -157,8 +158,11 @@ static int hash_file(struct context *context, const struct context_file *file,
     AUTO(sha256_free) struct sha256 *hash = sha256_new();
     AUTO(free) char *buffer = xmalloc(READ_SIZE);
     ssize_t n;
-    while ((n = source_read(source, buffer, READ_SIZE, err)) > 0)
+    while ((n = source_read(source, buffer, READ_SIZE, err)) > 0) {
+        if (cancel_check(err) < 0)
+            return -1;
         sha256_update(hash, buffer, (size_t)n);
+    }
     if (n < 0)
         return -1;
     sha256_finish(hash, out);

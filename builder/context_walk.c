@@ -6,6 +6,7 @@
  * deeper: the depth of a context costs no fds, and PATH_MAX bounds the recursion (each directory is
  * opened by its whole path beneath the root).
  */
+#include "base/cancel.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -80,6 +81,8 @@ static char *child_path(const char *dir, const char *name)
 static int list_entries(struct walk *walk, const char *path, struct listing *ret,
                         struct error **err)
 {
+    if (cancel_check(err) < 0)
+        return -1;
     AUTO(close) int fd = context_open_dir(walk->context, path, err);
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     if (fd < 0 || fs_list_fd(fd, &names, path[0] ? path : ".", err) < 0)

@@ -19,14 +19,20 @@ struct apply {
     bool has_owner;
     struct copy_made made;
     size_t n_onto_name; /* files put at the destination's own name */
+    bool warned_mode;
 };
 
-static void warn_made(void *data, const char *path)
+/* Told once: with an octal --chmod all directories get it. */
+static void warn_mode(void *data, const char *path)
 {
-    struct copy *copy = data;
+    struct apply *apply = data;
+    struct copy *copy = apply->copy;
+    if (apply->warned_mode)
+        return;
     if (copy->chmod_text && copy->chmod.is_octal && !(copy->chmod.mode & 0100))
         copy_warn(copy, "directory /%s gets mode %04o from --chmod: only root can enter it", path,
                   copy->chmod.mode);
+    apply->warned_mode = true;
 }
 
 static void set_attributes(const struct apply *apply, struct entry *entry)
@@ -174,6 +180,8 @@ static int put_item(struct apply *apply, const struct source_item *item, const c
     }
     AUTO(entry_release) struct entry entry = { .type = ENTRY_FILE };
     make_entry(apply, item, path, &entry);
+    if (entry.type == ENTRY_DIRECTORY)
+        warn_mode(apply, path);
     return copy_dest_put(apply->dest, &entry, key, err);
 }
 
@@ -275,8 +283,8 @@ static int set_owner(struct apply *apply, struct tree *below, struct error **err
         .mode = copy->chmod_text && copy->chmod.is_octal ? (uint16_t)copy->chmod.mode : 0755,
         .uid = apply->owner.uid,
         .gid = apply->owner.gid,
-        .made = warn_made,
-        .data = apply->copy,
+        .made = warn_mode,
+        .data = apply,
     };
     return 0;
 }

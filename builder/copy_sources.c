@@ -27,7 +27,8 @@ void copy_sources_release(struct copy_sources *sources)
 
 struct search {
     struct copy_view *view;
-    const char *word; /* as written */
+    const char *word;                    /* as written */
+    const struct pattern_list *includes; /* --parents: what is wanted below the pivot; NULL: all */
     const struct pattern_list *excludes;
     struct copy_sources *ret;
 };
@@ -127,9 +128,8 @@ static int absent(struct search *search, const char *path, const char *why, stru
 struct gathering {
     struct search *search;
     struct copy_source *source;
-    size_t base_size;                    /* of the source's real path, with the slash */
-    const struct pattern_list *includes; /* --parents; NULL: all */
-    struct source_item *pendings;        /* directories we're in that aren't kept (yet) */
+    size_t base_size;             /* of the source's real path, with the slash */
+    struct source_item *pendings; /* directories we're in that aren't kept (yet) */
     size_t n_pendings, pendings_capacity;
 };
 
@@ -187,7 +187,7 @@ static void drop_left(struct gathering *gathering, const char *path)
 static int gather(void *data, struct source_item *item, struct error **err UNUSED)
 {
     struct gathering *gathering = data;
-    const struct pattern_list *includes = gathering->includes;
+    const struct pattern_list *includes = gathering->search->includes;
     const struct pattern_list *excludes = gathering->search->excludes;
     char *below = xstrdup(item->path + gathering->base_size);
     free(item->path);
@@ -213,16 +213,18 @@ static int gather(void *data, struct source_item *item, struct error **err UNUSE
 
 /* `item` (consumed): what the source is after following links. */
 static int add_source(struct search *search, const char *path, struct source_item *item,
-                      const struct pattern_list *includes, struct error **err)
+                      struct error **err)
 {
     const char *name = path_base(path);
     bool is_directory = item->entry.type == ENTRY_DIRECTORY;
+    if (!is_directory && search->includes)
+        return 0; /* a wildcard before the pivot; what comes after it needs a directory */
     if (!is_directory && search->excludes && pattern_list_match(search->excludes, name).matched)
         return 0;
     struct copy_source *source = ARRAY_PUSH(search->ret, list);
     source->name = xstrdup(name);
     source->path = xstrdup(path);
-    source->keeps_top = includes != NULL;
+    source->keeps_top = search->includes != NULL;
     AUTO(free) char *real = xstrdup(item->entry.path);
     move_item(ARRAY_PUSH(source, items), item);
     if (!is_directory)
@@ -232,7 +234,6 @@ static int add_source(struct search *search, const char *path, struct source_ite
         .search = search,
         .source = source,
         .base_size = strlen(real) + (real[0] != '\0'),
-        .includes = includes,
     };
     return search->view->ops->walk(search->view, real, gather, &gathering, err);
 }
@@ -256,7 +257,7 @@ static int add_match(struct search *search, const char *path, struct error **err
         return error_set(err, ERR_NOT_FOUND,
                          "source %s: the symbolic link %s leads to nothing in %s", search->word,
                          path, search->view->name);
-    return add_source(search, path, &item, NULL, err);
+    return add_source(search, path, &item, err);
 }
 
 /* pattern: what is left of the word, from the element that is to be matched in `dir`. */
@@ -346,7 +347,7 @@ static int find_word(struct search *search, const char *word, struct error **err
     if (!rest)
         return find_literal(search, prefix, &item, err) < 0
                    ? -1
-                   : add_source(search, prefix, &item, NULL, err);
+                   : add_source(search, prefix, &item, err);
     AUTO(free) char *why = NULL;
     bool hidden;
     int found = resolve(search, prefix, &item, &hidden, &why, err);
@@ -357,16 +358,24 @@ static int find_word(struct search *search, const char *word, struct error **err
 
 /* --- --parents --- */
 
-/* Each element literal: the path must be there, links on the way not followed. */
-static int require_literal(struct search *search, const char *base, const char *pattern,
+/* Where pivot and pattern are literal the path must be there; links below the pivot aren't
+ * followed. */
+static int require_literal(struct search *search, const char *pivot, const char *pattern,
                            struct error **err)
 {
     const char *rest;
-    AUTO(free) char *literal = literal_prefix(pattern, &rest);
+    AUTO(free) char *base = literal_prefix(pivot, &rest);
     if (rest)
         return 0;
-    AUTO(free) char *path = path_join(base, literal);
+    AUTO(free) char *literal = literal_prefix(pattern, &rest);
     AUTO(source_item_release) struct source_item item = { .path = NULL };
+    if (find_literal(search, base, &item, err) < 0)
+        return -1;
+    if (item.entry.type != ENTRY_DIRECTORY)
+        return error_set(err, ERR_NOT_FOUND, "source %s: %s is no directory", search->word, base);
+    if (rest)
+        return 0;
+    AUTO(free) char *path = path_join(item.entry.path, literal);
     AUTO(free) char *why = NULL;
     bool hidden = false;
     int found = search->view->ops->stat(search->view, path, &item, &hidden, &why, err);
@@ -375,31 +384,26 @@ static int require_literal(struct search *search, const char *base, const char *
     return found && !hidden ? 0 : absent(search, path, why, err);
 }
 
+/* "a/./b/c": b/c is looked for in a, and keeps its own directories. */
 static int find_with_parents(struct search *search, struct error **err)
 {
-    const char *pivot = strstr(search->word, "/./");
+    const char *dot = strstr(search->word, "/./");
     AUTO(free)
-    char *before = pivot ? xstrndup(search->word, (size_t)(pivot - search->word)) : xstrdup("");
-    AUTO(free) char *pattern = path_clean_rooted(pivot ? pivot + 3 : search->word);
-    AUTO(free) char *base_pattern = path_clean_rooted(before);
-    const char *rest;
-    AUTO(free) char *base = literal_prefix(base_pattern, &rest);
-    if (rest)
-        return error_set(err, ERR_UNSUPPORTED, "source %s: a wildcard before /./ of --parents",
-                         search->word);
-    AUTO(source_item_release) struct source_item item = { .path = NULL };
-    if (find_literal(search, base, &item, err) < 0)
-        return -1;
-    if (item.entry.type != ENTRY_DIRECTORY)
-        return error_set(err, ERR_NOT_FOUND, "source %s: %s is no directory", search->word, base);
-    if (require_literal(search, item.entry.path, pattern, err) < 0)
+    char *before = dot ? xstrndup(search->word, (size_t)(dot - search->word)) : xstrdup("");
+    AUTO(free) char *pivot = path_clean_rooted(before);
+    AUTO(free) char *pattern = path_clean_rooted(dot ? dot + 3 : search->word);
+    if (require_literal(search, pivot, pattern, err) < 0)
         return -1;
     AUTO(strvec_release) struct strvec patterns = STRVEC_INIT;
-    strvec_push(&patterns, pattern[0] ? pattern : "**");
+    /* a "!" in front would negate */
+    strvec_pushf(&patterns, "%s%s", pattern[0] == '!' ? "\\" : "", pattern[0] ? pattern : "**");
     AUTO(pattern_list_free) struct pattern_list *includes = NULL;
     if (pattern_list_new(&patterns, &includes, err) < 0)
         return error_wrap(err, "source %s", search->word);
-    return add_source(search, base, &item, includes, err);
+    search->includes = includes;
+    int result = find_word(search, pivot, err);
+    search->includes = NULL;
+    return result;
 }
 
 int copy_sources_find(struct copy_view *view, const char *word, bool parents,

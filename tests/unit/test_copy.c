@@ -544,6 +544,14 @@ static void link_parents_and_exclude(void **state UNUSED)
           .words = "a/./b /o/",
           .spec = { .parents = true },
           .layer = "d o 0755 0:0 now\nd o/b 0755 0:0 -\nf o/b/f 0644 0:0 - 1\n" },
+        { .name = "--parents with a wildcard before the pivot",
+          .context =
+              "d a - - -\nd a/b - - -\nf a/b/f - - - 1\nd c - - -\nd c/b - - -\nf c/b/g - - - 2\n"
+              "f d - - - 3\n",
+          .words = "*/./b /o/",
+          .spec = { .parents = true },
+          .layer =
+              "d o 0755 0:0 now\nd o/b 0755 0:0 -\nf o/b/f 0644 0:0 - 1\nf o/b/g 0644 0:0 - 2\n" },
         { .name = "--parents with **",
           .context = "d a - - -\nd a/b - - -\nf a/b/f.c - - - 1\nf a/g.h - - - 2\nf x.c - - - 3\nd "
                      "e - - -\n",
