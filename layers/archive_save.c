@@ -151,17 +151,12 @@ static void docker_items_release(struct docker_items *list)
 }
 DEFINE_AUTO_STRUCT(struct docker_items, docker_items_release)
 
-static int add_tag(struct docker_item *item, const char *name, struct error **err)
+/* Whole names, as skopeo writes them: docker takes either, podman makes localhost/app of a short
+ * one. */
+static void add_tag(struct docker_item *item, const char *name)
 {
-    AUTO(reference_release) struct reference reference = { 0 };
-    if (!name)
-        return 0;
-    if (reference_parse(name, &reference, err) < 0)
-        return -1;
-    AUTO(free) char *familiar = reference_familiar(&reference);
-    if (!strvec_has(&item->tags, familiar))
-        strvec_push(&item->tags, familiar);
-    return 0;
+    if (name && !strvec_has(&item->tags, name))
+        strvec_push(&item->tags, name);
 }
 
 /* Names of one image stand together. */
@@ -222,8 +217,7 @@ static int save_pointing(struct save *save, struct error **err)
         }
         digest_format_hex(&image.manifest.config.digest, hex);
         AUTO(free) char *config = xasprintf("blobs/sha256/%s", hex);
-        if (add_tag(find_item(&list, config, &layers), save->images[i].name, err) < 0)
-            return -1;
+        add_tag(find_item(&list, config, &layers), save->images[i].name);
     }
     return list.n_items ? save_docker_items(save, &list, err) : 0;
 }
@@ -308,7 +302,8 @@ static int add_docker_image(struct save *save, const struct archive_image *sourc
     digest_format_hex(&config->digest, hex);
     AUTO(free) char *name = xasprintf("%s.json", hex);
     add_file(files, name, &config->digest, &config->digest, config->size);
-    return add_tag(find_item(list, name, &layers), source->name, err);
+    add_tag(find_item(list, name, &layers), source->name);
+    return 0;
 }
 
 static int save_docker_file(struct save *save, const struct docker_file *file, struct error **err)

@@ -73,10 +73,10 @@ static void the_default_is_a_layout_and_a_docker_archive(void **state)
     assert_string_equal(names.data, expected);
 
     AUTO(free)
-    char *expected_docker =
-        xasprintf("[{\"Config\":\"blobs/sha256/%s\",\"Layers\":[\"blobs/sha256/"
-                  "%s\"],\"RepoTags\":[\"app:1.0\",\"localhost:5000/user/app:latest\"]}]",
-                  config, layer);
+    char *expected_docker = xasprintf(
+        "[{\"Config\":\"blobs/sha256/%s\",\"Layers\":[\"blobs/sha256/"
+        "%s\"],\"RepoTags\":[\"docker.io/library/app:1.0\",\"localhost:5000/user/app:latest\"]}]",
+        config, layer);
     assert_string_equal(docker.data, expected_docker);
     assert_non_null(strstr(index.data, "\"io.containerd.image.name\":\"docker.io/library/app:1.0\","
                                        "\"org.opencontainers.image.ref.name\":\"1.0\""));
