@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/tempfile.h"
-#include "builder/copy_view.h"
 #include "layers/tar_read.h"
 
 #include <string.h>
@@ -94,12 +93,13 @@ static int place(struct unpacking *unpacking, const char *name, bool make_parent
     return 0;
 }
 
+/* An archive comes with the context: capabilities only, as for the context's files. */
 static void drop_xattrs(struct entry *entry)
 {
     size_t kept = 0;
     for (size_t i = 0; i < entry->n_xattrs; i++) {
         struct xattr *xattr = &entry->xattrs[i];
-        if (copy_keeps_xattr(xattr->name)) {
+        if (strcmp(xattr->name, "security.capability") == 0) {
             entry->xattrs[kept++] = *xattr;
         } else {
             free(xattr->name);

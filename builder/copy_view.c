@@ -15,7 +15,7 @@ void source_item_release(struct source_item *item)
     *item = (struct source_item){ .path = NULL };
 }
 
-bool copy_keeps_xattr(const char *name)
+static bool keeps_xattr(const char *name)
 {
     return strcmp(name, "security.capability") == 0 || strncmp(name, "user.", 5) == 0;
 }
@@ -31,7 +31,7 @@ void copy_tree_attributes(struct entry *to, const struct tree_entry *from)
         to->xattrs = NULL;
         to->n_xattrs = to->xattrs_capacity = 0;
         for (size_t i = 0; i < entry->n_xattrs; i++)
-            if (copy_keeps_xattr(entry->xattrs[i].name))
+            if (keeps_xattr(entry->xattrs[i].name))
                 entry_add_xattr(to, entry->xattrs[i].name, entry->xattrs[i].value,
                                 entry->xattrs[i].size);
     }

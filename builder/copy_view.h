@@ -48,10 +48,8 @@ struct copy_view {
 struct copy_view copy_view_of_context(struct context *context);
 struct copy_view copy_view_of_tree(struct tree *tree);
 
-/* security.capability and user.*: what copies between trees keep. */
-bool copy_keeps_xattr(const char *name);
-/* A copy of the attributes, with those xattrs only. An entry that no layer names: 0755, 0:0, time
- * 0. */
+/* A copy of the attributes; of the xattrs only what copies between trees keep: security.capability
+ * and user.*. An entry that no layer names: 0755, 0:0, time 0. */
 void copy_tree_attributes(struct entry *to, const struct tree_entry *from);
 
 #endif

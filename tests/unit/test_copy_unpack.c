@@ -186,6 +186,10 @@ static void odd_entries(void **state UNUSED)
                     "--delete -f a.tar a",
           .below = "d o - - 4\nf o/a 0755 3:3 5 below\n",
           .layer = "d o 0755 0:0 now\nf o/b 0755 3:3 5 below\n" },
+        { .name = "capabilities are kept, other attributes are not",
+          .script = "printf 1 >a; " TAR "--format=posix --pax-option=SCHILY.xattr.user.k:=v,"
+                    "SCHILY.xattr.security.capability:=abc -cf a.tar a",
+          .layer = "d o 0755 0:0 now\nf o/a 0644 0:0 - 1 security.capability\n" },
         { .name = "hard link to nothing",
           .script = "mkdir t; printf 1 >t/a; ln t/a t/b; " TAR "-C t -cf a.tar a b; " TAR
                     "--delete -f a.tar a",
