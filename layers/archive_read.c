@@ -153,6 +153,8 @@ static void measure_sparse(struct archive_entry *entry, struct archive_item *ite
 {
     la_int64_t offset, size;
     item->n_sparse = (uint64_t)lib.archive_entry_sparse_reset(entry);
+    if (!item->n_sparse)
+        return; /* a map of the whole file was freed by the reset, and next would read it (3.6.2) */
     while (lib.archive_entry_sparse_next(entry, &offset, &size) == ARCHIVE_OK)
         if (size < 0 ||
             __builtin_add_overflow(item->sparse_data, (uint64_t)size, &item->sparse_data))
