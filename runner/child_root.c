@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define ROUNDS 2 /* layers as they are; with stubs */
+#define NAME_SIZE 32 /* of what we put in scratch */
+#define ROUNDS 2     /* layers as they are; with stubs */
 
 /* What is always mounted. */
 static const struct target {
@@ -90,15 +91,44 @@ static int open_bind(struct child *child, struct child_mount *mount)
     return 0;
 }
 
+static const char *tree_name(const char *prefix, const struct child_mount *mount,
+                             char name[NAME_SIZE])
+{
+    char number[TEXT_NUMBER_SIZE];
+    size_t used = 0;
+    (void)(text_append(name, NAME_SIZE, &used, prefix) && /* fits */
+           text_append(name, NAME_SIZE, &used, text_number(number, mount->overlay.id)));
+    return name;
+}
+
+/* Its kind must be known before the root is made: a mount point of the same kind may have to be. */
+static int open_tree_mount(struct child *child, struct child_mount *mount)
+{
+    struct report *report = &child->report;
+    char work[NAME_SIZE];
+    if (fchdir(child->scratch_fd) < 0)
+        return report_errno(report, "entering the scratch directory", NULL);
+    int done = overlay_open(&mount->overlay, NULL, tree_name("tree-work.", mount, work),
+                            &mount->tree_fd, report);
+    if (done != 0)
+        return done < 0 ? -1 : 0;
+    int root_fd = openat(mount->tree_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int part_fd = root_fd < 0 ? -1 : open_part(child, root_fd, mount->spec, &mount->is_dir);
+    if (part_fd < 0)
+        return root_fd < 0 ? report_errno(report, "opening the mounted layers", NULL) : -1;
+    (void)close(part_fd);
+    return 0;
+}
+
 int child_open_mounts(struct child *child)
 {
     struct child_plan *plan = child->plan;
-    if (fchdir(child->scratch_fd) < 0)
-        return report_errno(&child->report, "entering the scratch directory", NULL);
     for (size_t i = 0; i < plan->spec->n_mounts; i++) {
         struct child_mount *mount = &plan->mounts[i];
         mount->is_dir = mount->spec->kind == MOUNT_TREE || mount->spec->kind == MOUNT_TMPFS;
         if (mount->spec->kind == MOUNT_BIND && open_bind(child, mount) < 0)
+            return -1;
+        if (mount->spec->kind == MOUNT_TREE && open_tree_mount(child, mount) < 0)
             return -1;
     }
     return 0;
@@ -215,33 +245,39 @@ int child_own_mounts(struct child *child)
     return 0;
 }
 
-/* A new mount on the one point that we have; what was there before is reached by descriptor. */
-static int enter_point(struct child *child)
+static int attach_on(struct child *child, int mount_fd, const char *point)
 {
-    return openat(child->scratch_fd, SCRATCH_POINT, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
-static int attach_on_point(struct child *child, int mount_fd)
-{
-    int point_fd = enter_point(child);
+    int point_fd = openat(child->scratch_fd, point, O_PATH | O_DIRECTORY | O_CLOEXEC);
     int done = point_fd < 0 ? -1 : sys_move_mount(mount_fd, point_fd);
+    if (done < 0)
+        (void)report_errno(&child->report, "attaching a mount", NULL);
     close_fd(&point_fd);
-    return done < 0 ? report_errno(&child->report, "attaching a mount", NULL) : 0;
+    return done;
 }
 
-/* The layers of a listed mount, read-only or with an upper of their own. */
+/*
+ * The layers of a listed mount, on a point of their own: a copy of a mount on SCRATCH_POINT would
+ * hold what was mounted over it later.
+ */
 static int attach_tree(struct child *child, struct child_mount *mount)
 {
     struct report *report = &child->report;
-    char work[32] = "work.tree.";
-    char number[TEXT_NUMBER_SIZE];
-    size_t used = strlen(work);
-    (void)text_append(work, sizeof(work), &used, text_number(number, mount->overlay.id)); /* fits */
+    char work[NAME_SIZE], point[NAME_SIZE];
     int fd = -1;
-    if (fchdir(child->scratch_fd) < 0)
-        return report_errno(report, "entering the scratch directory", NULL);
-    if (overlay_mount(&mount->overlay, SCRATCH_POINT, NULL, work, &fd, report) < 0)
-        return -1;
+    (void)tree_name("tree.", mount, point);
+    if (fchdir(child->scratch_fd) < 0 || mkdir(point, 0700) < 0)
+        return report_errno(report, "making a mount point", point);
+    if (mount->tree_fd < 0) {
+        if (overlay_mount(&mount->overlay, point, NULL, tree_name("tree-work.", mount, work), &fd,
+                          report) < 0)
+            return -1;
+    } else {
+        if (attach_on(child, mount->tree_fd, point) < 0)
+            return -1;
+        fd = openat(child->scratch_fd, point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+            return report_errno(report, "opening the mounted layers", NULL);
+    }
     mount->fd = open_part(child, fd, mount->spec, &mount->is_dir);
     return mount->fd < 0 ? -1 : 0;
 }
@@ -297,7 +333,7 @@ static int make_files_fs(struct child *child)
     if (mount("tmpfs", SCRATCH_POINT, "tmpfs", flags, "mode=0755,noswap") < 0 &&
         mount("tmpfs", SCRATCH_POINT, "tmpfs", flags, "mode=0755") < 0)
         return report_errno(&child->report, "mounting a tmpfs", NULL);
-    child->files_fd = enter_point(child);
+    child->files_fd = openat(child->scratch_fd, SCRATCH_POINT, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return child->files_fd < 0 ? report_errno(&child->report, "opening a tmpfs", NULL) : 0;
 }
 
@@ -342,7 +378,7 @@ int child_attach_root(struct child *child)
         if (prepare_mount(child, i) < 0)
             return -1;
     if (child->root_fd >= 0)
-        return attach_on_point(child, child->root_fd);
+        return attach_on(child, child->root_fd, SCRATCH_POINT);
     return mount_rounds(child, true);
 }
 

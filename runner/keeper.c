@@ -132,8 +132,11 @@ void keeper_reap(pid_t pid)
  */
 void keeper_reset_signals(void)
 {
-    const uint64_t none = 0, dfl[4] = { 0 }; /* of the kernel's struct sigaction: handler, flags, ... */
+    const uint64_t none = 0,
+                   dfl[4] = { 0 }; /* of the kernel's struct sigaction: handler, flags, ... */
     for (int number = 1; number <= 64; number++)
-        (void)syscall(SYS_rt_sigaction, number, dfl, NULL, sizeof(none)); /* KILL and STOP can't be */
-    (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none)); /* a valid argument */
+        (void)syscall(SYS_rt_sigaction, number, dfl, NULL,
+                      sizeof(none)); /* KILL and STOP can't be */
+    (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL,
+                  sizeof(none)); /* a valid argument */
 }

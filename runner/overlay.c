@@ -84,10 +84,13 @@ static const char *short_name(const struct overlay_plan *plan, char kind, size_t
     return make_link(plan, kind, i, path, name);
 }
 
-/* An overlay needs a lower: scratch's is an empty directory. */
-static bool needs_empty(const struct overlay_plan *plan, const char *top)
+static const char *const empty_names[] = { "empty.0", "empty.1" };
+
+/* The kernel wants one lower below an upper, two without: empty directories fill up. */
+static size_t n_empty(const struct overlay_plan *plan, const char *top)
 {
-    return !plan->tree->n_lowers && !top;
+    size_t needed = plan->tree->upper ? 1 : 2, have = plan->tree->n_lowers + (top ? 1 : 0);
+    return have < needed ? needed - have : 0;
 }
 
 static int set_layers(const struct overlay_plan *plan, int fs_fd, const char *top, const char *work)
@@ -96,14 +99,14 @@ static int set_layers(const struct overlay_plan *plan, int fs_fd, const char *to
     char name[NAME_SIZE];
     if (top && sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir+", top) < 0)
         return -1;
-    if (needs_empty(plan, top) &&
-        sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir+", "empty") < 0)
-        return -1;
     for (size_t i = 0; i < tree->n_lowers; i++) {
         const char *lower = short_name(plan, 'l', i, tree->lowers[i], name);
         if (!lower || sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir+", lower) < 0)
             return -1;
     }
+    for (size_t i = 0; i < n_empty(plan, top); i++)
+        if (sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir+", empty_names[i]) < 0)
+            return -1;
     if (!tree->upper)
         return 0;
     const char *upper = short_name(plan, 'u', 0, tree->upper, name);
@@ -125,9 +128,10 @@ static int set_option(int fs_fd, const char *option)
     return sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, key, equals + 1);
 }
 
+/* Without an upper volatile is refused, and uuid=off gives a warning in the kernel's log. */
 static bool is_for_upper(const char *option)
 {
-    return !strcmp(option, "volatile"); /* refused without an upper */
+    return !strcmp(option, "volatile") || !strcmp(option, "uuid=off");
 }
 
 static int set_options(const struct overlay_plan *plan, int fs_fd)
@@ -147,8 +151,9 @@ static int set_options(const struct overlay_plan *plan, int fs_fd)
 static int prepare(const struct overlay_plan *plan, const char *top, const char *work,
                    struct report *report)
 {
-    if (needs_empty(plan, top) && mkdir("empty", 0755) < 0 && errno != EEXIST)
-        return report_errno(report, "making an empty lower directory", NULL);
+    for (size_t i = 0; i < n_empty(plan, top); i++)
+        if (mkdir(empty_names[i], 0755) < 0 && errno != EEXIST)
+            return report_errno(report, "making an empty lower directory", NULL);
     if (plan->tree->upper && mkdir(work, 0700) < 0 && errno != EEXIST)
         return report_errno(report, "making the overlay's work directory", NULL);
     return 0;
@@ -193,14 +198,17 @@ static bool add_layers(const struct overlay_plan *plan, const char *top, const c
 {
     const struct sandbox_tree *tree = plan->tree;
     char name[NAME_SIZE];
-    bool ok = text_append(plan->options, OPTIONS_SIZE, used, "lowerdir=");
-    if (top || needs_empty(plan, top))
-        ok = ok && text_append(plan->options, OPTIONS_SIZE, used, top ? top : "empty");
+    bool ok = text_append(plan->options, OPTIONS_SIZE, used, "lowerdir=") &&
+              (!top || text_append(plan->options, OPTIONS_SIZE, used, top));
     for (size_t i = 0; ok && i < tree->n_lowers; i++) {
         const char *link = make_link(plan, 'l', i, tree->lowers[i], name);
         ok = link && (!(i || top) || text_append(plan->options, OPTIONS_SIZE, used, ":")) &&
              text_append(plan->options, OPTIONS_SIZE, used, link);
     }
+    for (size_t i = 0; ok && i < n_empty(plan, top); i++)
+        ok = (!(i || top || tree->n_lowers) ||
+              text_append(plan->options, OPTIONS_SIZE, used, ":")) &&
+             text_append(plan->options, OPTIONS_SIZE, used, empty_names[i]);
     if (!ok || !tree->upper)
         return ok;
     const char *upper = make_link(plan, 'u', 0, tree->upper, name);

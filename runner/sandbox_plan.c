@@ -122,7 +122,7 @@ static int plan_mount(struct child_plan *plan, size_t i, struct error **err)
     const struct mount_spec *spec = &plan->spec->mounts[i];
     struct child_mount *mount = &plan->mounts[i];
     mount->spec = spec;
-    mount->fd = -1;
+    mount->fd = mount->tree_fd = -1;
     if (check_target(spec->target, err) < 0)
         return -1;
     switch (spec->kind) {
