@@ -12,8 +12,11 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define ALLOWED SECCOMP_RET_ALLOW
 #define ERRNO(number) (SECCOMP_RET_ERRNO | (number))
@@ -194,6 +197,47 @@ static void unknown_numbers_are_absent_calls(void **state)
     assert_int_equal(ask(NATIVE, -1, 0), ERRNO(ENOSYS));
 }
 
+/* In a process of its own, as a filter can't be taken off; no_new_privs stands in for root. */
+static int probe(void)
+{
+    struct error *err = NULL;
+    struct report report = { 0 };
+    const struct sock_fprog *filter = seccomp_filter(&err);
+    if (!filter || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        seccomp_load_filter(filter, &report) < 0)
+        return 1;
+    if (syscall(SYS_mount, "x", "/", "tmpfs", 0, NULL) != -1 || errno != EPERM)
+        return 2;
+    if (syscall(SYS_clone3, NULL, 0) != -1 || errno != ENOSYS)
+        return 3;
+    if (unshare(CLONE_NEWUSER) != -1 || errno != EPERM)
+        return 4;
+    if (syscall(SYS_keyctl, 0, 0, 0, 0, 0) != -1 || errno != EPERM)
+        return 5;
+    if (socket(AF_ALG, SOCK_SEQPACKET, 0) != -1 || errno != EPERM)
+        return 6;
+    if (socket(AF_UNIX, SOCK_STREAM, 0) < 0)
+        return 7;
+    if (syscall(1000) != -1 || errno != ENOSYS)
+        return 8;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    return pid > 0 && waitpid(pid, NULL, 0) == pid ? 0 : 9;
+}
+
+static void filter_holds_in_this_kernel(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(probe());
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void foreign_architectures_are_killed(void **state)
 {
     (void)state;
@@ -220,6 +264,7 @@ int main(void)
         cmocka_unit_test(calls_get_the_default_containers_answer),
         cmocka_unit_test(listed_calls_are_allowed_on_every_architecture),
         cmocka_unit_test(unknown_numbers_are_absent_calls),
+        cmocka_unit_test(filter_holds_in_this_kernel),
         cmocka_unit_test(foreign_architectures_are_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
