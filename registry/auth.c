@@ -280,23 +280,16 @@ static int send_basic(struct host *host, const struct credential *credential, st
     return 0;
 }
 
-int auth_header(struct host *host, const struct scope *scope, struct auth_try *try,
-                struct error **err)
+static int answer(struct host *host, const struct challenge *challenge, const struct scope *scope,
+                  struct auth_try *try, struct error **err)
 {
-    AUTO(challenge_release) struct challenge challenge = { 0 };
     AUTO(credential_release) struct credential credential = { 0 };
-    free(try->sent);
-    try->sent = NULL;
-    try->is_fresh = false;
-    pthread_mutex_lock(&host->mutex);
-    challenge_copy(&challenge, &host->challenge);
-    pthread_mutex_unlock(&host->mutex);
-    if (challenge.scheme != CHALLENGE_BASIC && challenge.scheme != CHALLENGE_BEARER)
+    if (challenge->scheme != CHALLENGE_BASIC && challenge->scheme != CHALLENGE_BEARER)
         return 0;
     if (credentials_find(session_credentials(host->session), host->endpoint.domain, scope->path,
                          &credential, err) < 0)
         return -1;
-    if (challenge.scheme == CHALLENGE_BASIC)
+    if (challenge->scheme == CHALLENGE_BASIC)
         return send_basic(host, &credential, try, err);
     if (credential.registry_token && is_header_safe(credential.registry_token)) {
         try->sent = xasprintf("Bearer %s", credential.registry_token);
@@ -305,12 +298,30 @@ int auth_header(struct host *host, const struct scope *scope, struct auth_try *t
         try->who = describe(&credential);
         return 0;
     }
-    if (!challenge.realm)
+    if (!challenge->realm)
         return 0;
     pthread_mutex_lock(&host->token_mutex);
-    int result = locked_bearer(host, &challenge, scope, try, &credential, err);
+    int result = locked_bearer(host, challenge, scope, try, &credential, err);
     pthread_mutex_unlock(&host->token_mutex);
     return result;
+}
+
+int auth_header(struct host *host, const struct scope *scope, struct auth_try *try,
+                struct error **err)
+{
+    AUTO(challenge_release) struct challenge challenge = { 0 };
+    bool is_guess;
+    free(try->sent);
+    try->sent = NULL;
+    try->is_fresh = false;
+    host_challenge(host, scope->path, &challenge, &is_guess);
+    if (answer(host, &challenge, scope, try, err) == 0)
+        return 0;
+    if (!is_guess || error_is(*err, ERR_CANCELLED))
+        return -1;
+    /* another repository's challenge: ask without, and hear this one's own */
+    error_clear(err);
+    return 0;
 }
 
 /* Forgets a token that was refused, unless another thread has replaced it already. */
@@ -328,35 +339,40 @@ static void drop_token(struct host *host, const struct scope *scope, const char 
     pthread_mutex_unlock(&host->token_mutex);
 }
 
-/* Whether a challenge asks for more than the request would by itself */
-static bool asks_for_more(const struct scope *scope, const struct challenge *challenge)
+/* Whether a challenge asks for more than was asked of the token server already; then that is wanted
+ * from now on. */
+static bool wants_more(const struct scope *scope, const struct challenge *challenge,
+                       struct auth_try *try)
 {
     AUTO(strvec_release) struct strvec scopes = STRVEC_INIT;
-    scope_format(scope, &scopes);
     bool widen = challenge->error && strcmp(challenge->error, "insufficient_scope") == 0;
-    return scope_merge(&scopes, challenge->scope, widen);
+    scope_format(scope, &scopes);
+    (void)scope_merge(&scopes, try->wanted_scope, try->widen); /* what was asked last */
+    if (!scope_merge(&scopes, challenge->scope, widen))
+        return false;
+    free(try->wanted_scope);
+    try->wanted_scope = xstrdup(challenge->scope);
+    try->widen = widen;
+    return true;
 }
 
 bool auth_challenged(struct host *host, const struct scope *scope, const struct headers *headers,
                      struct auth_try *try)
 {
+    AUTO(challenge_release) struct challenge known = { 0 };
     AUTO(challenge_release) struct challenge challenge = { 0 };
+    bool ignored;
     challenge_from_headers(headers, &challenge);
     if (challenge.scheme != CHALLENGE_BASIC && challenge.scheme != CHALLENGE_BEARER)
         return false;
-    pthread_mutex_lock(&host->mutex);
-    bool is_same = host->challenge.scheme == challenge.scheme;
-    challenge_copy(&host->challenge, &challenge);
-    pthread_mutex_unlock(&host->mutex);
+    host_challenge(host, scope->path, &known, &ignored);
+    host_set_challenge(host, scope->path, &challenge);
     drop_token(host, scope, try->sent);
     if (challenge.scheme == CHALLENGE_BASIC)
-        return !(is_same && try->sent) && try->n_tokens++ < TOKENS_MAX;
-    bool wants_more = asks_for_more(scope, &challenge) && !try->wanted_scope;
+        return !(known.scheme == CHALLENGE_BASIC && try->sent) && try->n_tokens++ < TOKENS_MAX;
+    bool wider = wants_more(scope, &challenge, try);
     bool stale = try->sent && !try->is_fresh;
-    if ((try->sent && !stale && !wants_more) || try->n_tokens >= TOKENS_MAX)
-        return false;
-    free(try->wanted_scope);
-    try->wanted_scope = xstrdup(challenge.scope);
-    try->widen = challenge.error && strcmp(challenge.error, "insufficient_scope") == 0;
-    return true;
+    /* a realm of its own, where the token came from another's */
+    bool elsewhere = known.realm && challenge.realm && strcmp(known.realm, challenge.realm) != 0;
+    return (!try->sent || stale || wider || elsewhere) && try->n_tokens < TOKENS_MAX;
 }

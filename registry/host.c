@@ -10,6 +10,12 @@
 /* States of host->blobs */
 static char blob_in_work[] = "in work", blob_there[] = "there";
 
+static void free_challenge(void *challenge)
+{
+    challenge_release(challenge);
+    free(challenge);
+}
+
 struct host *host_new(struct registry_session *session, const char *domain)
 {
     const struct registry_options *options = session_options(session);
@@ -21,6 +27,7 @@ struct host *host_new(struct registry_session *session, const char *domain)
     pthread_cond_init(&host->blob_changed, NULL);
     hashmap_init(&host->tokens, auth_token_free);
     hashmap_init(&host->blobs, NULL);
+    hashmap_init(&host->challenges, free_challenge);
     return host;
 }
 
@@ -33,6 +40,7 @@ void host_free(struct host *host)
     challenge_release(&host->challenge);
     hashmap_release(&host->tokens);
     hashmap_release(&host->blobs);
+    hashmap_release(&host->challenges);
     pthread_cond_destroy(&host->blob_changed);
     pthread_mutex_destroy(&host->token_mutex);
     pthread_mutex_destroy(&host->mutex);
@@ -109,6 +117,25 @@ int host_base(struct host *host, struct url *ret, struct error **err)
         url_copy(ret, &host->base);
     pthread_mutex_unlock(&host->mutex);
     return result;
+}
+
+void host_challenge(struct host *host, const char *path, struct challenge *ret, bool *is_guess)
+{
+    pthread_mutex_lock(&host->mutex);
+    const struct challenge *own = hashmap_get(&host->challenges, path ? path : "");
+    challenge_copy(ret, own ? own : &host->challenge);
+    *is_guess = own == NULL;
+    pthread_mutex_unlock(&host->mutex);
+}
+
+void host_set_challenge(struct host *host, const char *path, const struct challenge *challenge)
+{
+    struct challenge *own = NEW(struct challenge);
+    challenge_copy(own, challenge);
+    pthread_mutex_lock(&host->mutex);
+    challenge_copy(&host->challenge, challenge);
+    hashmap_put(&host->challenges, path ? path : "", own);
+    pthread_mutex_unlock(&host->mutex);
 }
 
 static char *blob_key(const char *path, const struct digest *digest)

@@ -31,6 +31,8 @@ struct host {
     bool is_probed;
     struct url base;            /* scheme, host and port; valid when is_probed */
     struct challenge challenge; /* the last; CHALLENGE_NONE: open so far */
+    struct hashmap
+        challenges; /* repository → struct challenge, its last; some hosts have a realm for each */
 
     pthread_mutex_t token_mutex; /* held while a token is fetched: others wait and find it */
     struct hashmap tokens;       /* scope → struct token; under token_mutex */
@@ -51,6 +53,13 @@ DEFINE_AUTO(struct host, host_free)
  * first call asks /v2/ to find out; then the answer's challenge is remembered too.
  */
 int host_base(struct host *host, struct url *ret, struct error **err) WARN_UNUSED;
+
+/*
+ * The challenge to answer before it comes: of the repository (path NULL: the registry itself),
+ * else, as a guess, the host's last. CHALLENGE_NONE: nothing is known.
+ */
+void host_challenge(struct host *host, const char *path, struct challenge *ret, bool *is_guess);
+void host_set_challenge(struct host *host, const char *path, const struct challenge *challenge);
 
 /*
  * Serialises the upload of one blob to one repository. True: the caller uploads and then calls

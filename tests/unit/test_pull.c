@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* registry/pull.c against a server that plays faults; RELIABILITY.md 1 to 10 */
+#include "registry/pull.h"
+
+#include "oci/image.h"
+#include "oci/store_tags.h"
+#include "tests/unit/registry_fixture.h"
+
+#define PASSWORD_ENTRY "{\"auth\":\"dXNlcjpzZWNyZXQ=\"}" /* user:secret */
+
+static int pull(struct fixture *fixture, struct descriptor *target, struct error **err)
+{
+    struct pull_request request = { .reference = &fixture->reference };
+    return registry_pull(fixture->session, fixture->store, &request, target, NULL, err);
+}
+
+static unsigned count_blob_gets(const struct fixture *fixture)
+{
+    return faults_count("GET", fixture->path, "/blobs/", NULL);
+}
+
+/* Pulls that end well in spite of the fault. The whole image is there then. */
+static void pulls_survive(void **state)
+{
+    static const struct {
+        const char *fault;
+        unsigned least, most; /* requests for blobs; the image has 3 */
+    } cases[] = {
+        { "none", 3, 3 },
+        { "cut-blob", 4, 4 },
+        { "cut-blob-often", 14, 20 },
+        { "cut-no-range", 4, 4 },
+        { "cut-wrong-range", 5, 5 },
+        { "cut-416", 5, 5 },
+        { "cut-manifest", 3, 3 },
+        { "reset-first", 6, 6 },
+        { "stall", 4, 4 },
+        { "busy", 9, 9 },
+        { "unavailable", 12, 12 },
+        { "wrong-blob-once-cut", 5, 5 },
+        { "head-405", 3, 3 },
+        { "no-digest", 3, 3 },
+        { "odd-type", 3, 3 },
+        { "redirect-relative", 3, 3 },
+        { "layer-thrice", 3, 3 },
+        { "foreign", 2, 2 },
+        { "token", 3, 3 },
+        { "token-unquoted", 3, 3 },
+        { "token-expires", 3, 6 },
+        { "token-insufficient", 3, 3 },
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        AUTO(descriptor_release) struct descriptor target = { 0 };
+        void *own = NULL;
+        assert_int_equal(fixture_setup(&own), 0); /* a store without the blobs of the case before */
+        struct fixture *one = own;
+        fixture_use(one, faults.http, cases[i].fault);
+        int result = pull(one, &target, &err);
+        if (result < 0)
+            fail_msg("%s: %s", cases[i].fault, error_message(err));
+        unsigned n = count_blob_gets(one);
+        if (n < cases[i].least || n > cases[i].most)
+            fail_msg("%s: %u requests for blobs", cases[i].fault, n);
+        AUTO(image_release) struct image image = { 0 };
+        assert_ok(image_read(one->store, &target, NULL, &image, &err), err);
+        for (size_t k = 0; k < image.manifest.n_layers; k++)
+            assert_true(store_has_blob(one->store, &image.manifest.layers[k].digest, NULL));
+        fixture_check_store(one, false);
+        assert_int_equal(fixture_teardown(&own), 0);
+    }
+    (void)fixture;
+}
+
+/* Pulls that must fail, how, and with how many requests at most. The store stays clean. */
+static void pulls_fail_in_order(void **state UNUSED)
+{
+    static const struct {
+        const char *fault;
+        enum error_code code;
+        const char *text;
+        unsigned most; /* requests to the repository */
+    } cases[] = {
+        { "wrong-blob", ERR_DIGEST, "its content has the digest sha256:", 5 },
+        { "wrong-manifest", ERR_DIGEST, "as the registry says", 1 },
+        { "long-blob", ERR_DIGEST, "1000001 bytes where 1000000 are expected", 5 },
+        { "short-blob", ERR_DIGEST, "999999 bytes where 1000000 are expected", 5 },
+        { "endless-blob", ERR_DIGEST, "more than the expected 1000000 bytes", 5 },
+        { "endless-manifest", ERR_LIMIT, "more than 4194304 bytes", 1 },
+        { "endless-error", ERR_UNAUTHORIZED, "403 ", 1 },
+        { "busy-for-ever", ERR_NETWORK, "86400 seconds, longer than cbuild waits", 1 },
+        { "down", ERR_NETWORK, "5 attempts, the last: GET", 5 },
+        { "html-error", ERR_NOT_FOUND, "404 not found", 1 },
+        { "schema1", ERR_UNSUPPORTED, "schema 1", 1 },
+        { "diff-ids", ERR_INVALID, "config", 4 },
+        { "many-layers", ERR_LIMIT, "layers", 1 },
+        { "redirect-loop", ERR_NETWORK, "more than 10 redirects", 14 },
+        { "redirect-scheme", ERR_INVALID, "expected http:// or https://", 4 },
+        { "token-never", ERR_UNAUTHORIZED, "401 unauthorized: authentication required (anonymous)",
+          6 },
+        { "token-refused", ERR_UNAUTHORIZED, "401 incorrect username or password", 2 },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        AUTO(descriptor_release) struct descriptor target = { 0 };
+        void *own = NULL;
+        assert_int_equal(fixture_setup(&own), 0);
+        struct fixture *one = own;
+        fixture_use(one, faults.http, cases[i].fault);
+        int result = pull(one, &target, &err);
+        if (result == 0 || !error_is(err, cases[i].code) ||
+            !strstr(error_message(err), cases[i].text))
+            fail_msg("%s: code %d: %s", cases[i].fault, (int)error_code(err), error_message(err));
+        assert_non_null(strstr(error_message(err), "pulling 127.0.0.1:"));
+        error_clear(&err);
+        unsigned n = faults_count(one->path, NULL);
+        if (n > cases[i].most)
+            fail_msg("%s: %u requests", cases[i].fault, n);
+        /* documents that were refused aren't there under any name */
+        assert_null(target.media_type);
+        fixture_check_store(one, true);
+        assert_int_equal(fixture_teardown(&own), 0);
+    }
+}
+
+static void errors_are_cleaned_and_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture_use(fixture, faults.http, "colourful-error");
+    assert_int_equal(pull(fixture, &target, &err), -1);
+    assert_null(strchr(error_message(err), '\x1b'));
+    assert_null(strstr(error_message(err), "\xc2\x9b"));
+    assert_in_range(strlen(error_message(err)), 500, 1500);
+    error_clear(&err);
+}
+
+static void hints_name_the_way_out(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture_use(fixture, faults.http, "token-never");
+    assert_int_equal(pull(fixture, &target, &err), -1);
+    assert_non_null(strstr(error_hint_text(err), "cbuild login 127.0.0.1:"));
+    error_clear(&err);
+    fixture_use(fixture, faults.http, "busy-for-ever");
+    assert_int_equal(pull(fixture, &target, &err), -1);
+    assert_non_null(strstr(error_hint_text(err), "you are anonymous"));
+    error_clear(&err);
+    fixture_use(fixture, faults.http, "warning");
+    assert_ok(pull(fixture, &target, &err), err);
+    assert_non_null(strstr(fixture->warnings.data, "this tag goes away[31m"));
+}
+
+static void unchanged_image_costs_one_request(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture_use(fixture, faults.http, "none");
+    assert_ok(pull(fixture, &target, &err), err);
+    /* the ping (plain http is tried), a manifest, a config, two layers */
+    assert_int_equal(faults_count(fixture->path, NULL), 4);
+    assert_ok(store_tag_set(fixture->store, &fixture->reference, &target, &err), err);
+    fixture_new_session(fixture);
+    assert_ok(pull(fixture, &target, &err), err);
+    assert_int_equal(faults_count(fixture->path, NULL), 5);
+    assert_int_equal(faults_count(fixture->path, "HEAD", NULL), 1);
+}
+
+static void interrupted_pull_goes_on_in_the_next_process(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture_use(fixture, faults.http, "cut-ten-times");
+    assert_fails(pull(fixture, &target, &err), err, ERR_NETWORK, "5 attempts, the last: GET");
+    assert_fails(pull(fixture, &target, &err), err, ERR_NETWORK, "connection cut");
+    fixture_new_session(fixture);
+    assert_ok(pull(fixture, &target, &err), err);
+    assert_int_equal(faults_count(fixture->path, "range=bytes=100000-", "-> 206", NULL), 1);
+    fixture_check_store(fixture, false);
+}
+
+/* A part that somebody damaged is found by the digest, and the blob loaded once more. */
+static void damaged_part_is_loaded_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    int partial = store_dir_fd(fixture->store, STORE_PARTIAL);
+    fixture_use(fixture, faults.http, "cut-ten-times");
+    assert_fails(pull(fixture, &target, &err), err, ERR_NETWORK, "connection cut");
+    assert_fails(pull(fixture, &target, &err), err, ERR_NETWORK, "connection cut");
+    assert_ok(fs_list_fd(partial, &names, "partial", &err), err);
+    assert_int_equal(names.n, 1);
+    AUTO(close) int fd = openat(partial, names.items[0], O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "damage", 6, 5000), 6);
+    assert_ok(pull(fixture, &target, &err), err);
+    fixture_check_store(fixture, false);
+}
+
+static void eight_processes_load_a_blob_once(void **state)
+{
+    struct fixture *fixture = *state;
+    pid_t children[8];
+    fixture_use(fixture, faults.http, "none");
+    registry_session_free(fixture->session); /* no threads before fork */
+    fixture->session = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(children); i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            struct error *err = NULL;
+            struct descriptor target = { 0 };
+            struct store *store = store_open(store_path(fixture->store), &err);
+            fixture->session = registry_session_new(&fixture->options);
+            struct pull_request request = { .reference = &fixture->reference };
+            int result =
+                store ? registry_pull(fixture->session, store, &request, &target, NULL, &err) : -1;
+            if (result < 0)
+                print_error("%s\n", error_message(err));
+            registry_session_free(fixture->session);
+            store_close(store);
+            _exit(result < 0);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(children); i++) {
+        int status = 0;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(count_blob_gets(fixture), 3);
+    fixture_check_store(fixture, false);
+}
+
+/* RELIABILITY 1: where credentials may be seen */
+static void redirects_lose_credentials(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture_login(fixture, faults.http, PASSWORD_ENTRY);
+    fixture_use(fixture, faults.http, "redirect-storage");
+    assert_ok(pull(fixture, &target, &err), err);
+    assert_int_equal(faults_count("other GET /storage/large?X-Signature=a%20b+c auth=none", NULL),
+                     1);
+    assert_int_equal(faults_count("other", "auth=Basic", NULL), 0);
+    assert_true(faults_count(fixture->path, "auth=Basic", NULL) > 0);
+}
+
+static void tls_is_never_left(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture_login(fixture, faults.https, PASSWORD_ENTRY);
+    fixture_use(fixture, faults.https, "redirect-plain");
+    assert_fails(pull(fixture, &target, &err), err, ERR_REFUSED, "from https to http");
+    fixture_use(fixture, faults.https, "token-plain-realm");
+    assert_fails(pull(fixture, &target, &err), err, ERR_REFUSED, "token server without TLS");
+    assert_int_equal(faults_count("http GET /token/token-plain-realm", NULL), 0);
+    fixture_use(fixture, faults.https, "none");
+    assert_ok(pull(fixture, &target, &err), err);
+}
+
+static void untrusted_certificates_are_refused_unless_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture->options.cert_dir = NULL;
+    fixture_new_session(fixture);
+    fixture_use(fixture, faults.https, "none");
+    assert_fails(pull(fixture, &target, &err), err, ERR_NETWORK, "certificate");
+    AUTO(strvec_release) struct strvec insecure = STRVEC_INIT;
+    strvec_push(&insecure, "127.0.0.1");
+    fixture->options.insecure = &insecure;
+    fixture_new_session(fixture);
+    assert_ok(pull(fixture, &target, &err), err);
+    fixture->options.insecure = NULL;
+    fixture_new_session(fixture);
+}
+
+static void tokens_ask_for_pull_only_and_are_shared(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture_use(fixture, faults.http, "token");
+    assert_ok(pull(fixture, &target, &err), err);
+    AUTO(free) char *token = xasprintf("/token/%s/", fixture->path);
+    assert_int_equal(faults_count("GET", token, "service=the%20faults", "%3Apull&", NULL), 1);
+    assert_int_equal(faults_count(token, "push", NULL), 0);
+    assert_int_equal(faults_count(token, "auth=none", NULL), 1);
+    assert_int_equal(faults_count(fixture->path, "-> 401", NULL), 1);
+}
+
+static void identity_tokens_go_by_post_then_by_get(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture_login(fixture, faults.http, "{\"identitytoken\":\"identity+/=\"}");
+    fixture_use(fixture, faults.http, "token-oauth");
+    assert_ok(pull(fixture, &target, &err), err);
+    assert_int_equal(faults_count("POST /token/", fixture->path, NULL), 1);
+    fixture_new_session(fixture); /* which knows no other repository's token server */
+    fixture_use(fixture, faults.http, "token-oauth-404");
+    assert_ok(pull(fixture, &target, &err), err);
+    assert_int_equal(faults_count("GET /token/", fixture->path, "auth=Basic", NULL), 1);
+}
+
+static void wrong_password_names_its_source_and_never_itself(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture_login(fixture, faults.http, PASSWORD_ENTRY);
+    fixture_use(fixture, faults.http, "token-refused");
+    assert_int_equal(pull(fixture, &target, &err), -1);
+    assert_non_null(strstr(error_message(err), "as user \"user\" of /tmp/"));
+    assert_null(strstr(error_message(err), "secret"));
+    assert_null(strstr(error_message(err), "dXNlcj"));
+    error_clear(&err);
+}
+
+static void names_resolve_without_a_pull(void **state)
+{
+    static const char *const names[] = { "none", "head-405", "head-403", "no-digest" };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        struct error *err = NULL;
+        AUTO(descriptor_release) struct descriptor found = { 0 };
+        fixture_new_session(fixture);
+        fixture_use(fixture, faults.http, names[i]);
+        assert_ok(registry_resolve(fixture->session, &fixture->reference, &found, &err), err);
+        assert_true(found.digest.is_set && found.size > 100);
+        assert_string_equal(found.media_type, MEDIA_TYPE_OCI_MANIFEST);
+    }
+}
+
+static void missing_registry_is_said_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture_use(fixture, 1, "none");
+    assert_fails(pull(fixture, &target, &err), err, ERR_NETWORK, "Connection refused");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(pulls_survive),
+        FIXTURE_TEST(pulls_fail_in_order),
+        FIXTURE_TEST(errors_are_cleaned_and_bounded),
+        FIXTURE_TEST(hints_name_the_way_out),
+        FIXTURE_TEST(unchanged_image_costs_one_request),
+        FIXTURE_TEST(interrupted_pull_goes_on_in_the_next_process),
+        FIXTURE_TEST(damaged_part_is_loaded_again),
+        FIXTURE_TEST(eight_processes_load_a_blob_once),
+        FIXTURE_TEST(redirects_lose_credentials),
+        FIXTURE_TEST(tls_is_never_left),
+        FIXTURE_TEST(untrusted_certificates_are_refused_unless_listed),
+        FIXTURE_TEST(tokens_ask_for_pull_only_and_are_shared),
+        FIXTURE_TEST(identity_tokens_go_by_post_then_by_get),
+        FIXTURE_TEST(wrong_password_names_its_source_and_never_itself),
+        FIXTURE_TEST(names_resolve_without_a_pull),
+        FIXTURE_TEST(missing_registry_is_said_at_once),
+    };
+    return cmocka_run_group_tests(tests, faults_start, faults_stop);
+}
