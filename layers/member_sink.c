@@ -331,6 +331,6 @@ struct sink *member_sink_new(struct sink *next, const struct member_options *opt
     self->sink.ops = &ops;
     self->queue = queue;
     self->group = options->group;
-    self->limit = options->n_threads + 2;
+    self->limit = options->n_threads + 1;
     return &self->sink;
 }
