@@ -13,10 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OUTPUT_MAX_LINE (32 * 1024) /* of a longer line a part is delivered */
+#define OUTPUT_MAX_LINE ((size_t)32768) /* of a longer line a part is delivered */
 #define OUTPUT_SLOW_MS 250          /* and of one that isn't finished within this time */
 #define OUTPUT_TAIL_LINES 64
-#define OUTPUT_TAIL_SIZE (8 * 1024)
+#define OUTPUT_TAIL_SIZE ((size_t)8192)
 
 typedef void output_log(void *data, const void *bytes, size_t size, bool error_stream);
 

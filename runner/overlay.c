@@ -96,7 +96,7 @@ static size_t n_empty(const struct overlay_plan *plan, const char *top)
 static int set_layers(const struct overlay_plan *plan, int fs_fd, const char *top, const char *work)
 {
     const struct sandbox_tree *tree = plan->tree;
-    char name[NAME_SIZE];
+    char name[NAME_SIZE] = "";
     if (top && sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir+", top) < 0)
         return -1;
     for (size_t i = 0; i < tree->n_lowers; i++) {
@@ -104,7 +104,7 @@ static int set_layers(const struct overlay_plan *plan, int fs_fd, const char *to
         if (!lower || sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir+", lower) < 0)
             return -1;
     }
-    for (size_t i = 0; i < n_empty(plan, top); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(empty_names) && i < n_empty(plan, top); i++)
         if (sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir+", empty_names[i]) < 0)
             return -1;
     if (!tree->upper)
@@ -151,7 +151,7 @@ static int set_options(const struct overlay_plan *plan, int fs_fd)
 static int prepare(const struct overlay_plan *plan, const char *top, const char *work,
                    struct report *report)
 {
-    for (size_t i = 0; i < n_empty(plan, top); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(empty_names) && i < n_empty(plan, top); i++)
         if (mkdir(empty_names[i], 0755) < 0 && errno != EEXIST)
             return report_errno(report, "making an empty lower directory", NULL);
     if (plan->tree->upper && mkdir(work, 0700) < 0 && errno != EEXIST)
@@ -197,7 +197,7 @@ static bool add_layers(const struct overlay_plan *plan, const char *top, const c
                        size_t *used)
 {
     const struct sandbox_tree *tree = plan->tree;
-    char name[NAME_SIZE];
+    char name[NAME_SIZE] = "";
     bool ok = text_append(plan->options, OPTIONS_SIZE, used, "lowerdir=") &&
               (!top || text_append(plan->options, OPTIONS_SIZE, used, top));
     for (size_t i = 0; ok && i < tree->n_lowers; i++) {
@@ -205,7 +205,7 @@ static bool add_layers(const struct overlay_plan *plan, const char *top, const c
         ok = link && (!(i || top) || text_append(plan->options, OPTIONS_SIZE, used, ":")) &&
              text_append(plan->options, OPTIONS_SIZE, used, link);
     }
-    for (size_t i = 0; ok && i < n_empty(plan, top); i++)
+    for (size_t i = 0; ok && i < ARRAY_SIZE(empty_names) && i < n_empty(plan, top); i++)
         ok = (!(i || top || tree->n_lowers) ||
               text_append(plan->options, OPTIONS_SIZE, used, ":")) &&
              text_append(plan->options, OPTIONS_SIZE, used, empty_names[i]);

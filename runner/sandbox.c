@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define READ_SIZE (64 * 1024)
+#define READ_SIZE ((size_t)65536)
 
 struct sandbox {
     char *name;

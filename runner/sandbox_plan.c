@@ -14,7 +14,7 @@
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define DEFAULT_SHM_SIZE (UINT64_C(64) << 20)
 #define MAX_HOSTNAME 64
-#define MAX_RESOLV (64 * 1024)
+#define MAX_RESOLV ((size_t)65536)
 
 static const char *env_value(char *const *env, const char *name)
 {

@@ -313,7 +313,7 @@ int user_resolve(const char *spec, const struct user_files *files, struct user *
                  struct error **err)
 {
     struct parts parts;
-    struct found found;
+    struct found found = { 0 };
     struct user user = { 0 };
     if (split(spec && *spec ? spec : "0", &parts, err) < 0 || find(files, &parts, &found, err) < 0)
         return -1;
@@ -331,7 +331,7 @@ int user_resolve_owner(const char *spec, const struct user_files *files, uid_t *
                        struct error **err)
 {
     struct parts parts;
-    struct found found;
+    struct found found = { 0 };
     if (split(spec, &parts, err) < 0 || find(files, &parts, &found, err) < 0)
         return -1;
     gid_t group = found.by_name ? found.entry.gid : found.uid;

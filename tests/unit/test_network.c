@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/network.h"
 
+#include "base/mem.h"
 #include "tests/unit/test.h"
 
 static void hosts_end_in_the_extra_lines(void **state)
@@ -65,7 +66,7 @@ static void without_a_helper_the_hosts_network_is_used_and_said(void **state)
     AUTO(network_free) struct network *network = NULL;
     AUTO(free) char *warning = NULL;
     struct error *err = NULL;
-    AUTO(free) char *path = strdup(getenv("PATH") ? getenv("PATH") : "");
+    AUTO(free) char *path = xstrdup(getenv("PATH") ? getenv("PATH") : "");
     assert_int_equal(setenv("PATH", "/nonexistent", 1), 0);
     int result = network_new(&network, &warning, &err);
     assert_int_equal(setenv("PATH", path, 1), 0);
