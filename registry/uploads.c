@@ -454,7 +454,8 @@ int upload_blob(struct registry_session *session, const struct upload_request *r
     while (again > 0);
     if (again < 0)
         return -1;
-    if (upload.result == UPLOAD_RESULT_SENT)
+    /* a small blob that passed meanwhile says nothing of large ones */
+    if (upload.result == UPLOAD_RESULT_SENT && (int)tries.mode > atomic_load(&host->upload_mode))
         atomic_store(&host->upload_mode, (int)tries.mode);
     tell(&upload, request->blob->size, true);
     *result = upload.result;
