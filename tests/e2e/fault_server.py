@@ -802,7 +802,7 @@ def push_denied(h):
 
 @fault("push-busy")
 def push_busy(h):
-    if h.kind in ("upload", "manifest") and h.repo.nth("busy " + h.command + h.name) <= 1:
+    if h.kind in ("upload", "manifest") and h.repo.nth("busy " + h.command) <= 2:
         return h.error(503, "UNAVAILABLE", "later")
 
 
