@@ -73,6 +73,7 @@ int copy_chown_resolve(const char *spec, struct tree *below, struct copy_owner *
     AUTO(strbuf_release) struct strbuf passwd = STRBUF_INIT;
     AUTO(strbuf_release) struct strbuf group = STRBUF_INIT;
     struct user_files files = { .passwd = NULL };
+    AUTO(free) char *user_only = NULL;
     if (!is_numeric(spec) && !below)
         return error_set(
             err, ERR_UNSUPPORTED,
@@ -84,9 +85,17 @@ int copy_chown_resolve(const char *spec, struct tree *below, struct copy_owner *
             return -1;
         size_t n = strcspn(spec, ":");
         const char *group_name = spec[n] ? spec + n + 1 : "0";
-        if ((n && check_known(spec, n, "user", "etc/passwd", has_passwd, &passwd, err) < 0) ||
-            check_known(group_name, strlen(group_name), "group", "etc/group", has_group, &group,
-                        err) < 0)
+        size_t group_size = strlen(group_name);
+        if (n && check_known(spec, n, "user", "etc/passwd", has_passwd, &passwd, err) < 0)
+            return -1;
+        /*
+         * "app:app" where app's group has no line of its own: the user's group in passwd, as BuildKit
+         * has it. A group that isn't named like the user is refused.
+         */
+        bool same = n == group_size && !strncmp(spec, group_name, n) && !is_number(group_name, n);
+        if (same && !(has_group && has_name(&group, group_name, group_size)))
+            user_only = xstrndup(spec, n);
+        else if (check_known(group_name, group_size, "group", "etc/group", has_group, &group, err) < 0)
             return -1;
         files = (struct user_files){ .passwd = has_passwd ? passwd.data : NULL,
                                      .passwd_size = passwd.size,
@@ -95,7 +104,7 @@ int copy_chown_resolve(const char *spec, struct tree *below, struct copy_owner *
     }
     uid_t uid;
     gid_t gid;
-    if (user_resolve_owner(spec, &files, &uid, &gid, err) < 0)
+    if (user_resolve_owner(user_only ? user_only : spec, &files, &uid, &gid, err) < 0)
         return error_wrap(err, "--chown");
     *ret = (struct copy_owner){ uid, gid };
     return 0;

@@ -17,7 +17,7 @@ void source_item_release(struct source_item *item)
 
 static bool keeps_xattr(const char *name)
 {
-    return strcmp(name, "security.capability") == 0 || strncmp(name, "user.", 5) == 0;
+    return strcmp(name, "security.capability") == 0;
 }
 
 void copy_tree_attributes(struct entry *to, const struct tree_entry *from)

@@ -232,11 +232,6 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     struct layer_options options;
     layer_step_options(run, &options);
     *ret = layer_make(run->build->store, &options, &changeset, NULL);
-    /* heredocs and downloads live as long as this step: their bytes must be in before it ends */
-    if (step->n_files && layer_wait(*ret, NULL, NULL, err) < 0) {
-        layer_unref(TAKE(*ret));
-        return -1;
-    }
     return 0;
 }
 

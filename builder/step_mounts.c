@@ -244,6 +244,18 @@ static int open_tree(struct stage_run *run, struct step_mount *mount, bool *dire
     return 0;
 }
 
+/* An overlay without an upper needs two lowers. */
+static int add_empty_lower(struct stage_run *run, struct step_mount *mount, struct error **err)
+{
+    mount->upper = snapshot_new(run->build->store, err);
+    if (!mount->upper)
+        return -1;
+    for (size_t i = mount->lowers.n; i < 2; i++)
+        strvec_pushf(&mount->lowers, "/proc/self/fd/%d",
+                     i ? snapshot_upper_fd(mount->upper) : snapshot_work_fd(mount->upper));
+    return 0;
+}
+
 static int prepare_bind(struct stage_run *run, struct step_mount *mount, struct mount_spec *spec, struct error **err)
 {
     bool directory;
@@ -259,6 +271,8 @@ static int prepare_bind(struct stage_run *run, struct step_mount *mount, struct 
         return 0;
     }
     spec->kind = MOUNT_TREE;
+    if (mount->def.read_only && mount->lowers.n < 2 && add_empty_lower(run, mount, err) < 0)
+        return -1;
     mount->sandbox_tree.lowers = (const char *const *)mount->lowers.items;
     mount->sandbox_tree.n_lowers = mount->lowers.n;
     if (!mount->def.read_only) { /* writes work, and are thrown away */

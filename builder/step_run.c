@@ -114,7 +114,8 @@ static int fill_spec(struct stage_run *run, struct run_step *step, struct sandbo
     spec->argv = (const char *const *)step->argv.items;
     spec->env = (const char *const *)step->env.items;
     spec->cwd = stage_run_cwd(run);
-    spec->user = run->config.user;
+    /* without USER it is root by number, with root's supplementary groups */
+    spec->user = run->config.user && *run->config.user ? run->config.user : "0";
     spec->network_mode = step->network;
     if (step->network == NETWORK_PRIVATE && private_network(run->build, &spec->network, err) < 0)
         return -1;
@@ -203,10 +204,6 @@ static void set_argv(struct stage_run *run, struct run_step *step)
     const struct command *command = &step->body->command;
     if (command->form == COMMAND_EXEC) {
         strvec_append(&step->argv, &command->argv);
-        return;
-    }
-    if (command->script) {
-        strvec_push(&step->argv, command->text);
         return;
     }
     if (run->config.has_shell && run->config.shell.n) {

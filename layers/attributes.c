@@ -17,9 +17,14 @@
 #define MAX_VALUE ((size_t)64 * 1024) /* XATTR_SIZE_MAX */
 #define MAX_STATUS ((size_t)64 * 1024)
 
-static bool is_ours(const struct entry *entry)
+struct rights rights_now(void)
 {
-    return entry->uid == geteuid() && entry->gid == getegid();
+    return (struct rights){ .owners = geteuid() == 0, .uid = geteuid(), .gid = getegid() };
+}
+
+static bool is_ours(const struct entry *entry, const struct rights *rights)
+{
+    return entry->uid == rights->uid && entry->gid == rights->gid;
 }
 
 static int set_xattrs(int fd, const struct entry *entry, struct error **err)
@@ -45,13 +50,13 @@ static int set_time(int fd, const struct entry *entry, struct error **err)
     return futimens(fd, times) < 0 ? error_errno(err, "setting the time") : 0;
 }
 
-int attributes_set_file(int fd, const struct entry *entry, bool owners, mode_t made,
+int attributes_set_file(int fd, const struct entry *entry, const struct rights *rights, mode_t made,
                         struct error **err)
 {
-    if (!owners)
+    if (!rights->owners)
         return set_time(fd, entry, err);
     /* in this order: a change of owner takes set-id bits and capabilities away */
-    bool chowned = !is_ours(entry);
+    bool chowned = !is_ours(entry, rights);
     if (chowned && fchown(fd, entry->uid, entry->gid) < 0)
         return error_errno(err, "setting the owner");
     if ((entry->mode != made || (chowned && (made & 06000))) && fchmod(fd, entry->mode) < 0)
@@ -61,12 +66,13 @@ int attributes_set_file(int fd, const struct entry *entry, bool owners, mode_t m
     return set_time(fd, entry, err);
 }
 
-int attributes_set_directory(int fd, const struct entry *entry, bool owners, struct error **err)
+int attributes_set_directory(int fd, const struct entry *entry, const struct rights *rights,
+                             struct error **err)
 {
     AUTO(close) int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return error_errno(err, "opening a directory");
-    if (owners) {
+    if (rights->owners) {
         if (fchown(dir, entry->uid, entry->gid) < 0)
             return error_errno(err, "setting the owner");
         if (fchmod(dir, entry->mode) < 0)
@@ -77,13 +83,14 @@ int attributes_set_directory(int fd, const struct entry *entry, bool owners, str
     return set_time(dir, entry, err);
 }
 
-int attributes_set_node(int dir_fd, const char *name, const struct entry *entry, bool owners,
-                        struct error **err)
+int attributes_set_node(int dir_fd, const char *name, const struct entry *entry,
+                        const struct rights *rights, struct error **err)
 {
-    if (owners && !is_ours(entry) &&
+    if (rights->owners && !is_ours(entry, rights) &&
         fchownat(dir_fd, name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
         return error_errno(err, "setting the owner");
-    if (owners && entry->type != ENTRY_SYMLINK && fchmodat(dir_fd, name, entry->mode, 0) < 0)
+    if (rights->owners && entry->type != ENTRY_SYMLINK &&
+        fchmodat(dir_fd, name, entry->mode, 0) < 0)
         return error_errno(err, "setting the mode");
     struct timespec times[2];
     times_of(entry, times);
@@ -94,11 +101,10 @@ int attributes_set_node(int dir_fd, const char *name, const struct entry *entry,
 
 /* Reading */
 
+/* As BuildKit: capabilities are part of what a program is, user.* attributes stay where they were set. */
 static bool enters_layers(const char *name)
 {
-    if (strcmp(name, "security.capability") == 0)
-        return true;
-    return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0;
+    return strcmp(name, "security.capability") == 0;
 }
 
 /* Version 3 names the user id of a map's root; 0: our own, so version 2 says it for everybody. */

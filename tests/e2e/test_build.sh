@@ -94,12 +94,11 @@ test_stages_that_the_target_does_not_need_are_not_built() {
 test_independent_stages_run_at_the_same_time() {
     need_root
     import_busybox
-    # each waits for the other's network-less rendezvous: a bind is impossible, so time tells
     cat >Dockerfile <<'EOT'
 FROM busybox AS a
-RUN date +%s%N > /start; sleep 1; date +%s%N > /end
+RUN date +%s > /start; sleep 2; date +%s > /end
 FROM busybox AS b
-RUN date +%s%N > /start; sleep 1; date +%s%N > /end
+RUN date +%s > /start; sleep 2; date +%s > /end
 FROM scratch
 COPY --from=a /start /a-start
 COPY --from=a /end /a-end
@@ -205,7 +204,9 @@ test_onbuild_triggers_fire_once_and_are_not_inherited() {
     printf 'FROM base\n' >Dockerfile
     ok cbuild -q -t child .
     image_tree child | grep -q '^f f'
-    ok cbuild inspect -f '{{json .Config.OnBuild}} {{.Config.Labels.fired}}' child || true
+    ok cbuild inspect -f '{{.Config.Labels.fired}} {{len .Config}}' child
+    out_has 'yes'
+    ! cbuild inspect child | grep -q OnBuild || fail "the triggers were inherited"
     printf 'FROM child\nLABEL x=y\n' >Dockerfile
     rm f
     ok cbuild -q -t grandchild .

@@ -75,7 +75,7 @@ test_mode_counts() {
     ok cbuild -t x .
     chmod 600 src/f1
     ok cbuild -t x .
-    equal "$(cached)" 2 "a step that gives the same result stops the rerun"
+    grep -A1 'COPY src /src' "$TEST_TMP/err" | grep -q DONE || { show; fail "the copy did not run again"; }
 }
 
 test_a_rerun_that_changes_nothing_stops_there() {

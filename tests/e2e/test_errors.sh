@@ -100,7 +100,8 @@ test_ctrl_c_in_run_leaves_nothing() {
     need_root
     import_busybox
     printf 'FROM busybox\nRUN echo ready; sleep 600\n' >Dockerfile
-    "$CBUILD" -t x . >out 2>err &
+    # the shell starts background commands with SIGINT ignored, which a program inherits
+    env --default-signal=INT "$CBUILD" -t x . >out 2>err &
     pid=$!
     for _ in $(seq 200); do grep -q ' ready$' err && break; sleep 0.05; done
     grep -q ' ready$' err || fail "the step didn't start: $(cat err)"

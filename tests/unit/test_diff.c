@@ -213,11 +213,10 @@ static void attributes_that_may_leave_leave(void **state)
     assert_ok(diff_upper(snapshot, tree, &options, &changeset, &err), err);
     assert_int_equal(changeset.list.n_entries, 1);
     const struct entry *entry = &changeset.list.entries[0];
-    assert_int_equal(entry->n_xattrs, 2);
+    assert_int_equal(entry->n_xattrs, 1);
     assert_string_equal(entry->xattrs[0].name, "security.capability");
     assert_int_equal(entry->xattrs[0].size, 20);
     assert_memory_equal(entry->xattrs[0].value, v2, 20);
-    assert_string_equal(entry->xattrs[1].name, "user.k");
 }
 
 static void content_that_changes_is_an_error(void **state)
