@@ -6,7 +6,6 @@
 #include "base/path.h"
 #include "layers/apply.h"
 #include "layers/attributes.h"
-#include "layers/private_form.h"
 #include "layers/tree.h"
 
 #include <errno.h>
@@ -18,7 +17,7 @@
 struct plain {
     struct tree *tree;
     int root_fd;
-    bool owners;
+    struct rights rights;
     struct strvec directories; /* made, to be filled; parents before children */
     struct hashmap files;      /* "LAYER/PATH" of a file → where it stands: for hard links */
 };
@@ -48,7 +47,7 @@ static int write_file(struct plain *plain, int parent, const char *name,
         if (!source || source_pump(source, sink, NULL, err) < 0 || sink_finish(sink, err) < 0)
             return -1;
     }
-    if (attributes_set_file(fd, file->entry, plain->owners, 0600, err) < 0)
+    if (attributes_set_file(fd, file->entry, &plain->rights, 0600, err) < 0)
         return -1;
     return io_close(&fd, name, err);
 }
@@ -69,7 +68,7 @@ static int write_node(struct plain *plain, int parent, const char *name, const s
         return 0;
     if (made < 0)
         return error_errno(err, "making %s", name);
-    return attributes_set_node(parent, name, entry, plain->owners, err);
+    return attributes_set_node(parent, name, entry, &plain->rights, err);
 }
 
 /* 1: was linked to what stands already */
@@ -134,7 +133,7 @@ static int finish_directory(struct plain *plain, const char *path, struct error 
     if (fd < 0 || tree_lookup(plain->tree, path, TREE_NO_LINKS, &found, err) < 0)
         return -1;
     const struct entry unnamed = { .type = ENTRY_DIRECTORY, .mode = 0755 };
-    if (attributes_set_directory(fd, found.entry ? found.entry : &unnamed, plain->owners, err) < 0)
+    if (attributes_set_directory(fd, found.entry ? found.entry : &unnamed, &plain->rights, err) < 0)
         return error_wrap(err, "%s", path);
     return 0;
 }
@@ -142,7 +141,7 @@ static int finish_directory(struct plain *plain, const char *path, struct error 
 int apply_tree(struct tree *tree, int dir_fd, struct error **err)
 {
     AUTO(plain_release)
-    struct plain plain = { .tree = tree, .root_fd = dir_fd, .owners = form_holds_owners() };
+    struct plain plain = { .tree = tree, .root_fd = dir_fd, .rights = rights_now() };
     hashmap_init(&plain.files, free);
     strvec_push(&plain.directories, "");
     for (size_t i = 0; i < plain.directories.n; i++)

@@ -13,19 +13,28 @@
 
 #define ATTRIBUTE_OPAQUE "user.overlay.opaque"
 
+/* What this process may give to files, asked once. */
+struct rights {
+    bool owners; /* root, here or in a user namespace: any owner, devices, whiteouts */
+    uid_t uid;   /* what files that we make have */
+    gid_t gid;
+};
+
+struct rights rights_now(void);
+
 /*
  * Gives an open file (written, just created by us with mode `made`) the attributes of entry.
- * Without `owners` only the time.
+ * Without owners only the time.
  */
-int attributes_set_file(int fd, const struct entry *entry, bool owners, mode_t made,
+int attributes_set_file(int fd, const struct entry *entry, const struct rights *rights, mode_t made,
                         struct error **err) WARN_UNUSED;
-/* A directory; fd may be O_PATH. Without `owners` only attributes of ours and the time, and we keep
+/* A directory; fd may be O_PATH. Without owners only attributes of ours and the time, and we keep
  * rwx. */
-int attributes_set_directory(int fd, const struct entry *entry, bool owners,
+int attributes_set_directory(int fd, const struct entry *entry, const struct rights *rights,
                              struct error **err) WARN_UNUSED;
 /* A symlink, device or FIFO. */
-int attributes_set_node(int dir_fd, const char *name, const struct entry *entry, bool owners,
-                        struct error **err) WARN_UNUSED;
+int attributes_set_node(int dir_fd, const char *name, const struct entry *entry,
+                        const struct rights *rights, struct error **err) WARN_UNUSED;
 
 /*
  * The attributes that may enter a layer (security.capability, user.*; never overlay's own) of the

@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/path.h"
 #include "layers/attributes.h"
+#include "layers/upper_content.h"
 #include "layers/whiteout.h"
 
 #include <errno.h>
@@ -160,22 +161,12 @@ static int set_time(int dir_fd, const char *name, const struct stat *st, int64_t
 
 /* Comparing */
 
-static int open_upper(int dir_fd, const char *path, struct error **err)
-{
-    const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
-    int fd = fs_open_beneath(dir_fd, path, flags | O_NOATIME, err);
-    if (fd >= 0 || error_errno_value(*err) != EPERM)
-        return fd;
-    error_clear(err); /* only the owner may ask for that */
-    return fs_open_beneath(dir_fd, path, flags, err);
-}
-
 /* 1 the same bytes, 0 not, -1 */
 static int same_content(struct thing *thing, const struct tree_entry *file, struct error **err)
 {
     if (!thing->entry.size)
         return 1;
-    AUTO(close) int fd = open_upper(thing->dir_fd, thing->name, err);
+    AUTO(close) int fd = upper_open(thing->dir_fd, thing->name, err);
     if (fd < 0)
         return -1;
     AUTO(source_free) struct source *source = tree_open(thing->diff->below, file, err);
@@ -456,70 +447,6 @@ static int set_directory_times(struct diff *diff, struct error **err)
     return 0;
 }
 
-/* Content */
-
-struct upper_content {
-    int root_fd;
-};
-
-/* Exactly as many bytes as the tar's header says. */
-struct exact_source {
-    struct source source;
-    int fd;
-    char *path;
-    uint64_t left;
-};
-
-static ssize_t exact_read(struct source *source, void *data, size_t size, struct error **err)
-{
-    struct exact_source *self = (struct exact_source *)source;
-    if (!self->left)
-        return 0;
-    size_t wanted = size < self->left ? size : (size_t)self->left;
-    ssize_t n = io_read_full(self->fd, data, wanted, self->path, err);
-    if (n < 0)
-        return -1;
-    if ((size_t)n < wanted)
-        return error_set(err, ERR_IO, "/%s: became shorter while it was read", self->path);
-    self->left -= (uint64_t)n;
-    return n;
-}
-
-static void exact_free(struct source *source)
-{
-    struct exact_source *self = (struct exact_source *)source;
-    close_auto(&self->fd);
-    free(self->path);
-    free(self);
-}
-
-static struct source *content_open(void *data, const struct entry *entry, struct error **err)
-{
-    static const struct source_ops ops = { "upper", exact_read, exact_free };
-    const struct upper_content *content = data;
-    AUTO(close) int fd = open_upper(content->root_fd, entry->path, err);
-    struct stat st;
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &st) < 0)
-        return error_errno_null(err, "looking at /%s", entry->path);
-    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != entry->size)
-        return error_set_null(err, ERR_IO, "/%s: changed after the step ended", entry->path);
-    struct exact_source *self = NEW(struct exact_source);
-    self->source.ops = &ops;
-    self->fd = take_fd(&fd);
-    self->path = xstrdup(entry->path);
-    self->left = entry->size;
-    return &self->source;
-}
-
-static void content_free(void *data)
-{
-    struct upper_content *content = data;
-    close_auto(&content->root_fd);
-    free(content);
-}
-
 static int walk(struct diff *diff, struct error **err)
 {
     ARRAY_PUSH(diff, work)->path = xstrdup("");
@@ -536,7 +463,6 @@ static int walk(struct diff *diff, struct error **err)
 int diff_upper(struct snapshot *upper, struct tree *below, const struct diff_options *options,
                struct changeset *ret, struct error **err)
 {
-    static const struct changeset_ops ops = { content_open, content_free };
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
     AUTO(diff_release)
     struct diff diff = {
@@ -551,11 +477,7 @@ int diff_upper(struct snapshot *upper, struct tree *below, const struct diff_opt
         return -1;
     entry_list_sort(&changeset.list);
 
-    struct upper_content *content = NEW(struct upper_content);
-    content->root_fd = io_dup(diff.root_fd, err);
-    changeset.ops = &ops;
-    changeset.data = content;
-    if (content->root_fd < 0)
+    if (upper_content_set(&changeset, diff.root_fd, err) < 0)
         return -1;
     changeset_release(ret);
     *ret = changeset;

@@ -25,18 +25,13 @@ struct private_form {
     char *name; /* in the folder, as it is called now */
 };
 
-bool form_holds_owners(void)
-{
-    return geteuid() == 0;
-}
-
 /*
  * Forms of different id maps are apart: the same number on disk is another owner in each. The "u"
  * stands for the attribute prefix, user.overlay.
  */
 static char *folder_name(struct error **err)
 {
-    if (!form_holds_owners())
+    if (geteuid() != 0)
         return xstrdup("u-plain");
     AUTO(strbuf_release) struct strbuf map = STRBUF_INIT;
     if (fs_read_file(AT_FDCWD, "/proc/self/uid_map", &map, MAX_MAP, err) < 0)

@@ -18,9 +18,6 @@ struct private_form;
 
 /* layers/FORM, made when missing: an O_PATH fd. */
 int form_folder_open(struct store *store, struct error **err) WARN_UNUSED;
-/* Whether forms of this process can hold owners, devices and whiteouts (root, here or in a user
- * namespace). */
-bool form_holds_owners(void);
 /* "d-HEX" or "c-HEX"; free() it. */
 char *form_name(char kind, const struct digest *digest);
 

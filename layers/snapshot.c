@@ -31,8 +31,8 @@ struct snapshot *snapshot_new(struct store *store, struct error **err)
         return NULL;
     snapshot->has_work = true;
     struct entry root = { .type = ENTRY_DIRECTORY, .mode = 0755 };
-    if (attributes_set_directory(private_form_fd(snapshot->form), &root, form_holds_owners(), err) <
-        0)
+    struct rights rights = rights_now();
+    if (attributes_set_directory(private_form_fd(snapshot->form), &root, &rights, err) < 0)
         return NULL;
     return TAKE(snapshot);
 }
@@ -42,9 +42,10 @@ int snapshot_adopt_root(struct snapshot *snapshot, struct tree *below, struct er
     AUTO(tree_entry_release) struct tree_entry root = { 0 };
     if (tree_lookup(below, "", TREE_NO_LINKS, &root, err) < 0)
         return -1;
-    return root.entry ? attributes_set_directory(private_form_fd(snapshot->form), root.entry,
-                                                 form_holds_owners(), err)
-                      : 0;
+    struct rights rights = rights_now();
+    return root.entry
+               ? attributes_set_directory(private_form_fd(snapshot->form), root.entry, &rights, err)
+               : 0;
 }
 
 int snapshot_upper_fd(const struct snapshot *snapshot)

@@ -225,9 +225,10 @@ struct tree_index *tree_index_merge(const struct tree_index *upper, const struct
     AUTO(appender_release) struct appender to = { .index = index };
     size_t i = 0, j = 0;
     while (i < upper->n_records || j < lower->n_records) {
-        const struct tree_record *u = i < upper->n_records ? &upper->records[i] : NULL;
-        const struct tree_record *l = j < lower->n_records ? &lower->records[j] : NULL;
-        int order = !u ? 1 : !l ? -1 : path_compare(u->path, l->path);
+        const struct tree_record *u = &upper->records[i], *l = &lower->records[j];
+        int order = i == upper->n_records   ? 1
+                    : j == lower->n_records ? -1
+                                            : path_compare(u->path, l->path);
         struct tree_record record = order > 0 ? *l : *u;
         bool descend = true;
         if (order == 0)
