@@ -243,7 +243,7 @@ static bool parse(const struct strbuf *buf, struct entries *entries)
 {
     const unsigned char *data = (const unsigned char *)buf->data;
     size_t magic_size = strlen(MAGIC);
-    if (buf->size < magic_size + 2 * SHA256_SIZE || memcmp(data, MAGIC, magic_size) != 0)
+    if (buf->size < magic_size + (size_t)2 * SHA256_SIZE || memcmp(data, MAGIC, magic_size) != 0)
         return false;
     size_t size = buf->size - SHA256_SIZE;
     uint8_t check[SHA256_SIZE];

@@ -212,7 +212,8 @@ static void broken_archives_are_refused(void **state)
             { ENTRY_FILE, "l.tar", "" },
             { ENTRY_FILE, "manifest.json", "[{\"Config\":\"c\",\"Layers\":[\"l.tar\"]}]" } },
           ERR_INVALID,
-          "l.tar: layer sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855: " },
+          "l.tar: layer "
+          "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855: " },
     };
     struct fixture *fixture = *state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -16,7 +16,8 @@ static void add_member(struct strbuf *tar, const char *name, char type, const ch
     (void)snprintf(header + 124, 12, "%011o", (unsigned)size & 07777);
     (void)snprintf(header + 136, 12, "%011o", 1000);
     header[156] = type;
-    memcpy(header + 257, "ustar\00000", 8);
+    memcpy(header + 257, "ustar", 6);
+    memcpy(header + 263, "00", 2);
     memset(header + 148, ' ', 8);
     unsigned sum = 0;
     for (size_t i = 0; i < sizeof(header); i++)

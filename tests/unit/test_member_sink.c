@@ -96,7 +96,7 @@ static void members_are_cut_by_the_rule(void **state UNUSED)
         assert_memory_equal(hash, member->input, SHA256_SIZE);
         total += member->size;
     }
-    assert_int_equal(total, 4000 * 20 * KIB);
+    assert_int_equal(total, (size_t)4000 * 20 * KIB);
     /* 26 entries fill the least, then 1 in 64 cuts: on average 90, where not cut at 4 MiB */
     assert_true(n_by_path > 25 && n_by_path < 70);
 }

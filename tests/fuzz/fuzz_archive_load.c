@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whatever an image archive holds: an error or images, and what is told of verifies. One store
+ * serves all. */
+#include "base/fs.h"
+#include "base/mem.h"
+#include "layers/archive.h"
+#include "oci/store_gc.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char *path;
+static struct store *store;
+
+static void cleanup(void)
+{
+    AUTO(error_free) struct error *err = NULL;
+    store_close(store);
+    if (fs_remove_tree(AT_FDCWD, path, &err) < 0)
+        abort();
+    free(path);
+}
+
+static void open_store(void)
+{
+    struct error *err = NULL;
+    const char *tmp = getenv("TMPDIR");
+    path = xasprintf("%s/cbuild-fuzz-XXXXXX", tmp ? tmp : "/tmp");
+    if (!mkdtemp(path))
+        abort();
+    store = store_open(path, &err);
+    if (!store || atexit(cleanup) != 0)
+        abort();
+}
+
+static int loaded(void *data, const struct archive_image *image, struct error **err UNUSED)
+{
+    uint64_t stored;
+    if (!store_has_blob(data, &image->descriptor.digest, &stored) ||
+        stored != image->descriptor.size)
+        abort();
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    AUTO(error_free) struct error *err = NULL;
+    if (!store)
+        open_store();
+    if (archive_load(store, source_memory_new(data, size), loaded, store, &err) < 0 && !err)
+        abort();
+    return 0;
+}
