@@ -605,10 +605,10 @@ def token_unquoted(h):
 
 @fault("token-expires", "push-token-expires")
 def token_expires(h):
-    """Each token is good for two requests"""
+    """Each token is good for four requests"""
     if h.kind in ("manifest", "blob", "upload"):
         value = h.bearer()
-        if not value or h.repo.nth("use " + value) > 2:
+        if not value or h.repo.nth("use " + value) > 4:
             return unauthorized(h, challenge(h, error="invalid_token"))
 
 
