@@ -67,10 +67,11 @@ int network_namespace_fd(const struct network *network)
     return network->helper.namespace_fd;
 }
 
-void network_format_hosts(const char *const *extra, size_t n_extra, struct strbuf *buf)
+void network_format_hosts(const char *hostname, const char *const *extra, size_t n_extra,
+                          struct strbuf *buf)
 {
-    strbuf_adds(buf, "127.0.0.1\tlocalhost\n"
-                     "::1\tlocalhost ip6-localhost ip6-loopback\n"
+    strbuf_addf(buf, "127.0.0.1\tlocalhost %s\n", hostname);
+    strbuf_adds(buf, "::1\tlocalhost ip6-localhost ip6-loopback\n"
                      "fe00::0\tip6-localnet\n"
                      "ff00::0\tip6-mcastprefix\n"
                      "ff02::1\tip6-allnodes\n"

@@ -34,13 +34,15 @@ bool network_is_host(const struct network *network);
 int network_namespace_fd(const struct network *network);
 
 /*
- * Text of /etc/hosts: localhost in both families, then `extra` lines as they are. Pure.
+ * Text of /etc/hosts: localhost in both families (and the host name, so that it resolves), then
+ * `extra` lines as they are. Pure.
  */
-void network_format_hosts(const char *const *extra, size_t n_extra, struct strbuf *buf);
+void network_format_hosts(const char *hostname, const char *const *extra, size_t n_extra,
+                          struct strbuf *buf);
 /*
- * Text of /etc/resolv.conf: that of `host` (text of the host's file), with `dns` for its name servers
- * if any are given, else the helper's forwarder, which asks whom the host asks, stub resolvers on
- * loopback included. Where that leaves none: public ones.
+ * Text of /etc/resolv.conf: that of `host` (text of the host's file), with `dns` for its name
+ * servers if any are given, else the helper's forwarder, which asks whom the host asks, stub
+ * resolvers on loopback included. Where that leaves none: public ones.
  */
 void network_format_resolv(const struct network *network, const char *host, const char *const *dns,
                            size_t n_dns, struct strbuf *buf);

@@ -26,7 +26,7 @@ static int set_stdio(struct child *child)
     (void)setsid(); /* no controlling terminal */
     for (int i = 0; i < 2; i++) {
         /* so that the command can open /dev/stdout anew as its own user */
-        (void)fchown(plan->stdio_fds[i], plan->user.uid, plan->user.gid);
+        (void)!fchown(plan->stdio_fds[i], plan->user.uid, plan->user.gid);
         if (dup2(plan->stdio_fds[i], i + 1) < 0)
             return report_errno(&child->report, "connecting the output", NULL);
     }
@@ -58,8 +58,7 @@ static int set_network(struct child *child)
 
 static int set_hostname(struct child *child)
 {
-    const char *name = child->plan->spec->hostname;
-    name = name ? name : "buildkitsandbox";
+    const char *name = child->plan->hostname;
     if (sethostname(name, strlen(name)) < 0)
         return report_errno(&child->report, "setting the host name", name);
     return 0;

@@ -37,6 +37,7 @@ struct child_plan {
     struct child_mount *mounts; /* as many as the spec's */
     char **argv, **env;         /* NULL-terminated */
     const char *path;           /* value of PATH */
+    const char *hostname;
     struct user user;
     struct strbuf hosts, resolv; /* content of files in /etc */
     char *shm_options;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define DEFAULT_HOSTNAME "buildkitsandbox"
 #define DEFAULT_SHM_SIZE (UINT64_C(64) << 20)
 #define MAX_HOSTNAME 64
 #define MAX_RESOLV ((size_t)65536)
@@ -100,7 +101,7 @@ static int plan_network(struct child_plan *plan, const struct sandbox_spec *spec
     }
     if (read_resolv(&host, err) < 0)
         return -1;
-    network_format_hosts(spec->extra_hosts, spec->n_extra_hosts, &plan->hosts);
+    network_format_hosts(plan->hostname, spec->extra_hosts, spec->n_extra_hosts, &plan->hosts);
     network_format_resolv(network, host.data, spec->dns, spec->n_dns, &plan->resolv);
     return 0;
 }
@@ -169,6 +170,7 @@ int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct e
                                  .stdio_fds = { -1, -1 } };
     strbuf_init(&plan->hosts);
     strbuf_init(&plan->resolv);
+    plan->hostname = spec->hostname ? spec->hostname : DEFAULT_HOSTNAME;
     plan->no_clone3 = force_has("no-clone3");
     plan->no_open_tree = force_has("no-open-tree");
     if (check(spec, err) < 0 || plan_user(plan, spec, err) < 0)

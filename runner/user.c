@@ -315,7 +315,10 @@ int user_resolve(const char *spec, const struct user_files *files, struct user *
     struct parts parts;
     struct found found = { 0 };
     struct user user = { 0 };
-    if (split(spec && *spec ? spec : "0", &parts, err) < 0 || find(files, &parts, &found, err) < 0)
+    /* without USER it is root, with root's groups where passwd has that name */
+    bool has_root = find_user(files, "root", strlen("root"), &found.entry) && !found.entry.uid;
+    const char *root = has_root ? "root" : "0";
+    if (split(spec && *spec ? spec : root, &parts, err) < 0 || find(files, &parts, &found, err) < 0)
         return -1;
     user.uid = found.uid;
     user.gid = found.by_name ? found.entry.gid : 0;

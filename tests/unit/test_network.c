@@ -9,8 +9,8 @@ static void hosts_end_in_the_extra_lines(void **state)
     (void)state;
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     const char *const extra[] = { "10.0.0.1\tone", "::2\ttwo" };
-    network_format_hosts(extra, 2, &text);
-    assert_true(!strncmp(text.data, "127.0.0.1\tlocalhost\n::1\tlocalhost ", 34));
+    network_format_hosts("here", extra, 2, &text);
+    assert_true(!strncmp(text.data, "127.0.0.1\tlocalhost here\n::1\tlocalhost ", 39));
     assert_true(strstr(text.data, "\n10.0.0.1\tone\n::2\ttwo\n"));
 }
 

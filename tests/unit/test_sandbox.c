@@ -170,7 +170,7 @@ static void network_none_has_loopback_only(void **state)
     box->spec.dns = dns;
     box->spec.n_dns = 1;
     box_sh(box, "cat /etc/hosts; grep nameserver /etc/resolv.conf");
-    assert_non_null(strstr(box->out.data, "127.0.0.1\tlocalhost\n"));
+    assert_non_null(strstr(box->out.data, "127.0.0.1\tlocalhost buildkitsandbox\n"));
     assert_non_null(strstr(box->out.data, "10.0.0.1\tbuild-host\n"));
     assert_non_null(strstr(box->out.data, "nameserver 10.0.0.53\n"));
 }
