@@ -114,8 +114,7 @@ static int fill_spec(struct stage_run *run, struct run_step *step, struct sandbo
     spec->argv = (const char *const *)step->argv.items;
     spec->env = (const char *const *)step->env.items;
     spec->cwd = stage_run_cwd(run);
-    /* without USER it is root by number, with root's supplementary groups */
-    spec->user = run->config.user && *run->config.user ? run->config.user : "0";
+    spec->user = run->config.user;
     spec->network_mode = step->network;
     if (step->network == NETWORK_PRIVATE && private_network(run->build, &spec->network, err) < 0)
         return -1;

@@ -41,7 +41,7 @@ static const struct {
     const char *spec, *expected, *error;
     enum error_code code;
 } cases[] = {
-    { "", "0:0 /root 0", NULL, 0 },
+    { "", "0:0 /root 0,10", NULL, 0 },
     { "root", "0:0 /root 0,10", NULL, 0 },
     { "0", "0:0 /root 0", NULL, 0 },
     { "alice", "1000:1001 /home/alice 10,29,1001", NULL, 0 },
