@@ -15,12 +15,12 @@
  *  1. Nothing of a sandbox is visible in the host's mount table, and none of its
  *     processes outlives it, or cbuild.
  *  2. The upper directory gets what the command writes, and nothing else: mount
- *     points that the image lacks come from a stub directory stacked as the lowest
- *     lower (or, where a whiteout hides that one, as the topmost with the attributes
- *     of the directories in between). Only a missing working directory, as the
- *     Dockerfile's WORKDIR would, is made in the upper.
+ *     points that the image lacks come from a directory of stubs stacked above the layers
+ *     (stubs.h). Only a missing working directory, as the Dockerfile's WORKDIR would, is
+ *     made in the upper.
  *  3. Secret bytes are on a tmpfs of the sandbox only.
- *  4. Device nodes open nowhere but in /dev.
+ *  4. Device nodes open nowhere but in /dev, and there only those that we bound.
+ *  5. cbuild's own executable can't be executed in it (exec_guard.h).
  *
  * Needs CAP_SYS_ADMIN in a user namespace that owns the mount namespace: root, or
  * a process that userns.h has put there.
@@ -41,11 +41,18 @@ struct sandbox;
 /* Most layers that one overlay takes: the kernel's limit (500) less our stubs. */
 #define SANDBOX_MAX_LOWERS 498
 
-/* A tree in overlay format. All paths are absolute directories that exist. */
+/*
+ * A tree in overlay format. All paths are absolute directories that exist; "/proc/self/fd/N" will
+ * do, and then a rename meanwhile doesn't matter.
+ */
 struct sandbox_tree {
     const char *const *lowers; /* top to bottom; n_lowers 0: scratch */
     size_t n_lowers;
-    const char *upper; /* gets the changes; NULL: read-only */
+    /*
+     * Gets the changes; NULL: read-only. Its own mode, owner and times are what "/" shows:
+     * give it those of the image's root.
+     */
+    const char *upper;
     /*
      * Whiteouts are char 0:0 in any case. Opaque marks are user.overlay.opaque, or with this
      * trusted.overlay.opaque: for kernels before 5.11, which know no userxattr.
@@ -159,7 +166,8 @@ DEFINE_AUTO_STRUCT(struct sandbox_result, sandbox_result_release)
 struct sandbox *sandbox_create(const struct sandbox_spec *spec, struct error **err);
 /*
  * Returns when the command is executing, or couldn't be executed: that is a result, not an
- * error. The first step that went wrong in the set-up is ERR_IO ("mounting /proc: ...").
+ * error. The first step that went wrong in the set-up is ERR_IO or ERR_NOT_FOUND ("mounting proc on
+ * proc: ..."), or ERR_RUN where the image is to blame (a directory at /etc/hosts).
  */
 int sandbox_start(struct sandbox *sandbox, struct error **err) WARN_UNUSED;
 /*

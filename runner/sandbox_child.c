@@ -3,6 +3,7 @@
 
 #include "runner/caps.h"
 #include "runner/child_root.h"
+#include "runner/exec_guard.h"
 #include "runner/keeper.h"
 #include "runner/rlimits.h"
 #include "runner/seccomp.h"
@@ -172,6 +173,14 @@ static void send_report(const struct child *child)
     (void)!write(child->report_fd, &child->report, sizeof(child->report)); /* we end in any case */
 }
 
+static int try_exec(const struct child_plan *plan, const char *file)
+{
+    if (exec_guard_refuses(file))
+        return EPERM;
+    (void)execve(file, plan->argv, plan->env);
+    return errno;
+}
+
 /* errno of the best try: a file that is there but can't be executed beats one that isn't there. */
 static int search_path(const struct child_plan *plan)
 {
@@ -190,10 +199,10 @@ static int search_path(const struct child_plan *plan)
         file[used] = '\0';
         if (used && text_append(file, sizeof(file), &used, "/") &&
             text_append(file, sizeof(file), &used, name)) {
-            (void)execve(file, plan->argv, plan->env);
-            if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
-                return errno;
-            if (errno == EACCES)
+            int tried = try_exec(plan, file);
+            if (tried != ENOENT && tried != ENOTDIR && tried != EACCES)
+                return tried;
+            if (tried == EACCES)
                 error = EACCES;
         }
         if (!dir[size])
@@ -206,13 +215,7 @@ _Noreturn static void execute(struct child *child)
 {
     const struct child_plan *plan = child->plan;
     const char *name = plan->argv[0];
-    int error;
-    if (strchr(name, '/')) {
-        (void)execve(name, plan->argv, plan->env);
-        error = errno;
-    } else {
-        error = search_path(plan);
-    }
+    int error = strchr(name, '/') ? try_exec(plan, name) : search_path(plan);
     bool there = strchr(name, '/') && faccessat(AT_FDCWD, name, F_OK, AT_EACCESS) == 0;
     (void)report_text(&child->report, name, NULL);
     child->report.kind = REPORT_EXEC;

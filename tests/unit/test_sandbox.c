@@ -241,6 +241,8 @@ static const struct {
     { "/data", 126, "/data: permission denied" },
     { "/bin", 126, "/bin: permission denied" },
     { "/garbage", 126, "/garbage: exec format error" },
+    { "/self", 126, "/self: Operation not permitted" },
+    { "/proc/self/exe", 126, "/proc/self/exe: Operation not permitted" },
     { "/orphan", 127, "/orphan: the interpreter or loader that it needs is not in the image" },
 };
 
@@ -251,6 +253,8 @@ static void command_that_cant_run_is_a_result(void **state)
     box_write(box, "busybox/data", "data");
     box_write(box, "busybox/garbage", "\x01\x02\x03\x04");
     box_write(box, "busybox/orphan", "#!/no/such/shell\n");
+    box_write(box, "busybox/self", "#!/proc/self/exe\n");
+    assert_int_equal(fchmodat(box->dir->fd, "busybox/self", 0755, 0), 0);
     assert_int_equal(fchmodat(box->dir->fd, "busybox/garbage", 0755, 0), 0);
     assert_int_equal(fchmodat(box->dir->fd, "busybox/orphan", 0755, 0), 0);
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
