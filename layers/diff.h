@@ -8,8 +8,8 @@
  * 2. A directory whose time alone changed is left out too, unless something beneath it
  *    changed: then it and its parents are named, so that the tar is complete in itself.
  * 3. An opaque directory becomes one whiteout per child that exists below and isn't in the upper.
- * 4. Names of one file are hard links among what is named; a file of a lower layer that got one more
- *    name is copied under the new name only.
+ * 4. Names of one file are hard links among what is named; a file of a lower layer that got one
+ * more name is copied under the new name only.
  * 5. Sockets are left out; `*.overlay.*` attributes never leave; "/" itself is never named.
  * Costs what the upper holds, not what the tree holds.
  */
@@ -26,9 +26,9 @@ struct diff_options {
 };
 
 /*
- * The changeset reads content from the upper when it is streamed: the snapshot must outlive it (layer_make() takes
- * both). Also gives the files of the upper the times that the tar will have. A name ".wh.*" is ERR_INVALID,
- * a path of more than 4095 bytes ERR_LIMIT.
+ * The changeset reads content from the upper when it is streamed: the snapshot must outlive it
+ * (layer_make() takes both). Also gives the files of the upper the times that the tar will have. A
+ * name ".wh.*" is ERR_INVALID, a path of more than 4095 bytes ERR_LIMIT.
  */
 int diff_upper(struct snapshot *upper, struct tree *below, const struct diff_options *options,
                struct changeset *ret, struct error **err) WARN_UNUSED;
