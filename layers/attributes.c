@@ -101,7 +101,8 @@ int attributes_set_node(int dir_fd, const char *name, const struct entry *entry,
 
 /* Reading */
 
-/* As BuildKit: capabilities are part of what a program is, user.* attributes stay where they were set. */
+/* As BuildKit: capabilities are part of what a program is, user.* attributes stay where they were
+ * set. */
 static bool enters_layers(const char *name)
 {
     return strcmp(name, "security.capability") == 0;

@@ -5,8 +5,9 @@
  * parses; everything hostile in a name or link is refused here.
  *
  * RELIABILITY.md 11, 12: names and link targets cleaned beneath the root (leading "/" and "./"
- * dropped; ".." that leaves the root ERR_INVALID), no NUL, a component at most 255 and a path at most
- * 4096 bytes; claimed sizes never allocated; sparse files refused by name where their map is absurd.
+ * dropped; ".." that leaves the root ERR_INVALID), no NUL, a component at most 255 and a path at
+ * most 4096 bytes; claimed sizes never allocated; sparse files refused by name where their map is
+ * absurd.
  */
 #ifndef CBUILD_LAYERS_TAR_READ_H
 #define CBUILD_LAYERS_TAR_READ_H
@@ -15,7 +16,7 @@
 #include "layers/entry.h"
 
 enum tar_read_flags {
-    TAR_READ_LAYER = 1 << 0, /* ".wh." names are whiteouts; off: ordinary names (ADD) */
+    TAR_READ_LAYER = 1 << 0,    /* ".wh." names are whiteouts; off: ordinary names (ADD) */
     TAR_READ_TAR_ONLY = 1 << 1, /* else bzip2, xz, gzip, zstd around it are taken off first */
 };
 
@@ -27,14 +28,17 @@ void tar_reader_free(struct tar_reader *tar);
 DEFINE_AUTO(struct tar_reader, tar_reader_free)
 
 /*
- * 1 and the next entry (released and refilled), 0 at the end, -1. Entries for the root itself have path "".
- * Attributes that never come from a tar (overlay.*, trusted.*, security.selinux, system.*) are dropped.
+ * 1 and the next entry (released and refilled), 0 at the end, -1. Entries for the root itself have
+ * path "". Attributes that never come from a tar (overlay.*, trusted.*, security.selinux, system.*)
+ * are dropped.
  */
 int tar_reader_next(struct tar_reader *tar, struct entry *entry, struct error **err) WARN_UNUSED;
 /* Content of the current file: 1..size, 0 at the end, -1. Unread content is skipped by next. */
-ssize_t tar_reader_data(struct tar_reader *tar, void *data, size_t size, struct error **err) WARN_UNUSED;
+ssize_t tar_reader_data(struct tar_reader *tar, void *data, size_t size,
+                        struct error **err) WARN_UNUSED;
 
-/* Whether bytes begin like an archive that ADD unpacks: a tar, plain or in gzip, bzip2, xz, zstd (looks inside). */
+/* Whether bytes begin like an archive that ADD unpacks: a tar, plain or in gzip, bzip2, xz, zstd
+ * (looks inside). */
 int tar_detect(int fd, bool *is_tar, struct error **err) WARN_UNUSED;
 
 #endif
