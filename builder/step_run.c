@@ -182,7 +182,7 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
         return -1;
     strvec_append(&step->env, &step->mounts.env);
     AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(build->store, err);
-    if (!snapshot)
+    if (!snapshot || snapshot_adopt_root(snapshot, run->tree, err) < 0)
         return -1;
     if (execute(run, step, snapshot, err) < 0)
         return describe_failure(step, err);
