@@ -85,7 +85,7 @@ static int find_cached(struct stage_run *run, struct layer_step *step, struct ke
 static int advance(struct stage_run *run, struct layer_step *step, const struct keys *keys, struct layer *layer,
                    const char *created, struct error **err)
 {
-    if (stage_run_date_history(run, err) < 0)
+    if (run->n_dated < run->config.n_history && stage_run_date_history(run, err) < 0)
         return -1;
     struct tree *tree = tree_push(run->tree, layer);
     tree_unref(run->tree);
@@ -94,6 +94,8 @@ static int advance(struct stage_run *run, struct layer_step *step, const struct 
     run->history_key = keys->recipe;
     image_config_add_history(&run->config, created, step->history, "cbuild", false);
     run->n_dated = run->config.n_history;
+    free(run->config.created);
+    run->config.created = xstrdup(created);
     return 0;
 }
 
