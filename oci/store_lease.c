@@ -122,7 +122,7 @@ int store_lease(struct store *store, const struct digest *digest, struct error *
         return 0; /* who can't write leases can't be collected from by accident: nor can others here
                    */
     if (store->lease_fd < 0)
-        return error_set(err, ERR_NO_SPACE, "store %s: no room for a lease", store->path);
+        return error_set(err, ERR_NO_SPACE, "store %s: no space left for a lease", store->path);
     char line[STORE_NAME_SIZE];
     memcpy(line, name, STORE_NAME_SIZE - 1);
     line[STORE_NAME_SIZE - 1] = '\n';

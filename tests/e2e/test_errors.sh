@@ -160,7 +160,7 @@ test_every_failing_call_leaves_a_store_that_verifies() {
         n=1
         while :; do
             rm -rf "$CBUILD_ROOT" count
-            FAULT_CALL=$call FAULT_N=$n FAULT_ERRNO=ENOSPC FAULT_COUNT_FILE=$PWD/count LD_PRELOAD=$FAULT_SO \
+            FAULT_CALL=$call FAULT_N=$n FAULT_ERRNO=ENOSPC FAULT_COUNT_FILE=$PWD/count FAULT_PROGRAM=cbuild LD_PRELOAD=$FAULT_SO \
                 run "$CBUILD" -q -t x .
             [ "$(cat count)" -ge $n ] || break
             [ "$status" -lt 128 ] || { show; fail "$call $n: status $status"; }
@@ -170,7 +170,7 @@ test_every_failing_call_leaves_a_store_that_verifies() {
                 ok cbuild inspect -f '{{.Id}}' x
                 out_is "$(cat id)"
             else
-                grep -q '^cbuild: .*No space left' "$TEST_TMP/err" || { show; fail "$call $n: no message"; }
+                grep -qi '^cbuild: .*no space left' "$TEST_TMP/err" || { show; fail "$call $n: no message"; }
             fi
             if [ -e "$CBUILD_ROOT/oci-layout" ]; then store_verifies; fi
             ok cbuild -q -t x .
