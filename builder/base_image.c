@@ -77,8 +77,10 @@ static int pull(struct build *build, const struct reference *reference, const st
     struct pull_request request = { .reference = reference, .platform = platform, .vertex = vertex };
     AUTO(descriptor_release) struct descriptor target = { 0 };
     AUTO(descriptor_release) struct descriptor manifest = { 0 };
-    if (registry_pull(build->session, build->store, &request, &target, &manifest, err) < 0)
-        return -1;
+    if (registry_pull(build->session, build->store, &request, &target, &manifest, err) < 0) {
+        AUTO(free) char *name = reference_familiar(reference);
+        return error_wrap(err, "pulling %s", name);
+    }
     if (image_read(build->store, &manifest, platform, ret, err) < 0)
         return -1;
     struct platform host = { 0 };

@@ -371,7 +371,8 @@ bool auth_challenged(struct host *host, const struct scope *scope, const struct 
     if (challenge.scheme == CHALLENGE_BASIC)
         return !(known.scheme == CHALLENGE_BASIC && try->sent) && try->n_tokens++ < TOKENS_MAX;
     bool wider = wants_more(scope, &challenge, try);
-    /* even a new one may have ended meanwhile: some live by the count of requests, which threads share */
+    /* even a new one may have ended meanwhile: some live by the count of requests, which threads
+     * share */
     bool ended = challenge.error && strcmp(challenge.error, "invalid_token") == 0;
     bool stale = try->sent && (!try->is_fresh || ended);
     /* a realm of its own, where the token came from another's */

@@ -131,3 +131,13 @@ int certs_load(const char *authority, const char *cert_dir, struct http_tls *tls
     tls->ca_pem = strbuf_detach(&ca);
     return 0;
 }
+
+void certs_hint(enum http_failure failure, const struct url *url, struct error **err)
+{
+    AUTO(free) char *authority = url_authority(url);
+    if (failure == HTTP_FAILURE_CERTIFICATE)
+        error_hint(err,
+                   "to trust a CA of your own, put its certificate into "
+                   "/etc/docker/certs.d/%s/ca.crt, or name its folder with --cert-dir",
+                   authority);
+}

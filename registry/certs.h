@@ -9,6 +9,7 @@
 #define CBUILD_REGISTRY_CERTS_H
 
 #include "registry/http.h"
+#include "registry/url.h"
 
 /*
  * authority: "host" or "host:port". cert_dir: a folder that holds the files itself, instead of all
@@ -17,5 +18,7 @@
  */
 int certs_load(const char *authority, const char *cert_dir, struct http_tls *tls,
                struct error **err) WARN_UNUSED;
+/* After a connection failed: where it was the certificate, says where one's own CA goes. */
+void certs_hint(enum http_failure failure, const struct url *url, struct error **err);
 
 #endif

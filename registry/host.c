@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "registry/auth.h"
+#include "registry/certs.h"
 #include "registry/session_parts.h"
 
 #include <string.h>
@@ -57,9 +58,10 @@ static int ask(struct host *host, const char *scheme, struct http_response *resp
     if (url_parse(text, &url, err) < 0 || session_tls(host->session, &url, &tls, err) < 0)
         return -1;
     struct http_request request = { .method = "GET", .url = text, .tls = tls };
-    if (http_perform(session_http(host->session), &request, response, err) < 0)
-        return error_wrap(err, "GET %s", text);
-    return 0;
+    if (http_perform(session_http(host->session), &request, response, err) == 0)
+        return 0;
+    certs_hint(response->failure, &url, err);
+    return error_wrap(err, "GET %s", text);
 }
 
 /* "Doesn't answer TLS": only then may plain http be tried; a bad certificate is no reason. */

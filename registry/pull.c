@@ -353,8 +353,6 @@ int registry_pull(struct registry_session *session, struct store *store,
         progress_started(session_progress(session), pull.vertex, title);
     }
     int result = pull_reference(&pull, target, manifest, err);
-    if (result < 0)
-        error_wrap_(err, "%s", title);
     if (!request->vertex)
         tell_end(session, pull.vertex, *err);
     return result;
@@ -363,21 +361,15 @@ int registry_pull(struct registry_session *session, struct store *store,
 int registry_resolve(struct registry_session *session, const struct reference *reference,
                      struct descriptor *ret, struct error **err)
 {
-    if (manifest_resolve(session, reference, ret, err) < 0) {
-        AUTO(free) char *name = reference_familiar(reference);
-        return error_wrap(err, "resolving %s", name);
-    }
-    return 0;
+    return manifest_resolve(session, reference, ret, err);
 }
 
 int registry_pull_blob(struct registry_session *session, struct store *store,
                        const struct reference *repository, const struct descriptor *blob,
                        unsigned vertex, struct error **err)
 {
-    if (blob_fetch(session, store, repository, blob, vertex, err) < 0) {
-        AUTO(free) char *name = reference_familiar_repository(repository);
-        return error_wrap(err, "pulling %s", name);
-    }
+    if (blob_fetch(session, store, repository, blob, vertex, err) < 0)
+        return -1;
     sources_add(store, &blob->digest, repository);
     return 0;
 }

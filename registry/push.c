@@ -436,9 +436,7 @@ int registry_push(struct registry_session *session, struct store *store,
         progress_started(session_progress(session), push.vertex, title);
     }
     int done = push_image(&push, err);
-    if (done < 0)
-        error_wrap_(err, "%s", title);
-    else if (result)
+    if (done == 0 && result)
         *result = push.result;
     if (!request->vertex)
         tell_end(session, push.vertex, *err);
@@ -451,9 +449,5 @@ int registry_push_blob(struct registry_session *session, struct store *store,
 {
     enum upload_result ignored;
     struct blob_push push = { session, store, repository, blob, vertex, false };
-    if (push_blob(&push, &ignored, err) < 0) {
-        AUTO(free) char *name = reference_familiar_repository(repository);
-        return error_wrap(err, "pushing to %s", name);
-    }
-    return 0;
+    return push_blob(&push, &ignored, err);
 }

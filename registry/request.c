@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "registry/api_error.h"
 #include "registry/auth.h"
+#include "registry/certs.h"
 #include "registry/retry.h"
 
 #include <stdarg.h>
@@ -95,11 +96,7 @@ static int fail_at(const struct request *request, const struct reply *reply, str
     AUTO(free) char *text = url_format(&reply->url);
     AUTO(free) char *shown = url_redact(text);
     error_wrap_(err, "%s %.300s", request->method, shown);
-    if (reply->response.failure == HTTP_FAILURE_CERTIFICATE)
-        error_hint(
-            err,
-            "to trust a CA of your own, put its certificate into /etc/docker/certs.d/%s/ca.crt",
-            reply->url.host);
+    certs_hint(reply->response.failure, &reply->url, err);
     return -1;
 }
 

@@ -4,6 +4,10 @@
  * credentials, what is known of each host. Settings come from cli as values;
  * this folder reads config.json, certs.d and proxies itself, when first needed.
  *
+ * Errors of pull, push and download begin with what failed of the work ("layer 2 of 5: blob
+ * sha256:...: GET https://..."): the image's name, which the caller knows, is put in front by the
+ * caller. login says its registry, since it normalises the name.
+ *
  * Thread-safe: pull, push, resolve and download may be called from several
  * threads at once; one event loop drives all connections.
  */

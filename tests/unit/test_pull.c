@@ -112,7 +112,6 @@ static void pulls_fail_in_order(void **state UNUSED)
         if (result == 0 || !error_is(err, cases[i].code) ||
             !strstr(error_message(err), cases[i].text))
             fail_msg("%s: code %d: %s", cases[i].fault, (int)error_code(err), error_message(err));
-        assert_non_null(strstr(error_message(err), "pulling 127.0.0.1:"));
         error_clear(&err);
         unsigned n = faults_count(one->path, NULL);
         if (n > cases[i].most)

@@ -1,0 +1,218 @@
+#!/bin/bash
+# pull, push, login and logout against Debian's docker-registry.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/registry.sh
+. "$(dirname "$0")/registry.sh"
+teardown() { registry_stop; }
+
+make_image() { # NAME TEXT
+    mkdir -p ctx && echo "$2" >ctx/f && printf 'FROM scratch\nCOPY f /\n' >ctx/Dockerfile
+    cbuild -q -t "$1" ctx >/dev/null
+}
+start() { # OPTION...
+    registry_program >/dev/null || skip "needs docker-registry"
+    registry_start "$@"
+    export DOCKER_CONFIG=$TEST_TMP/docker
+    if [ -f "$REGISTRY_CERT_DIR/ca.crt" ]; then export SSL_CERT_FILE=$REGISTRY_CERT_DIR/ca.crt; fi
+}
+n_requests() { grep -Ec -- "$1" "$REGISTRY_LOG" || true; }
+second_store() { CBUILD_ROOT=$TEST_TMP/store2 "$@"; }
+
+test_plain_loopback_registry_needs_no_flag() {
+    start
+    make_image "$REGISTRY_HOST/a/b:1" hello
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    ok second_store cbuild pull "$REGISTRY_HOST/a/b:1"
+    equal "$(second_store image_id "$REGISTRY_HOST/a/b:1")" "$(image_id "$REGISTRY_HOST/a/b:1")"
+    second_store store_verifies
+}
+
+test_password_over_tls() {
+    start --tls --htpasswd ann secret
+    make_image "$REGISTRY_HOST/a/b:1" hello
+    fails 4 cbuild push "$REGISTRY_HOST/a/b:1"
+    err_has '(anonymous)'
+    err_has "cbuild login $REGISTRY_HOST"
+    printf wrong >password
+    fails 4 cbuild login -u ann --password-stdin "$REGISTRY_HOST" <password
+    err_has 401
+    is_absent "$DOCKER_CONFIG/config.json"
+    printf secret >password
+    ok cbuild login -u ann --password-stdin "$REGISTRY_HOST" <password
+    equal "$(stat -c %a "$DOCKER_CONFIG/config.json")" 600
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    ok second_store cbuild pull "$REGISTRY_HOST/a/b:1"
+    ok cbuild logout "$REGISTRY_HOST"
+    fails 4 cbuild pull "$REGISTRY_HOST/a/b:1"
+    fails 3 cbuild logout "$REGISTRY_HOST"
+}
+
+test_login_keeps_what_it_does_not_know() {
+    start --tls --htpasswd ann secret
+    mkdir -p "$DOCKER_CONFIG"
+    echo '{"psFormat":"table","auths":{"other.example":{"auth":"YTpi"}},"HttpHeaders":{"X-Meta-A":"b"}}' >"$DOCKER_CONFIG/config.json"
+    printf secret >password
+    ok cbuild login -u ann --password-stdin "$REGISTRY_HOST" <password
+    equal "$(jq -r .psFormat "$DOCKER_CONFIG/config.json")" table
+    equal "$(jq -r '.auths["other.example"].auth' "$DOCKER_CONFIG/config.json")" YTpi
+    equal "$(jq -r --arg h "$REGISTRY_HOST" '.auths[$h].auth' "$DOCKER_CONFIG/config.json" | base64 -d)" ann:secret
+    ok cbuild logout "$REGISTRY_HOST"
+    equal "$(jq -c .auths "$DOCKER_CONFIG/config.json")" '{"other.example":{"auth":"YTpi"}}'
+}
+
+test_credential_helpers_store_get_and_erase() {
+    start --tls --htpasswd ann secret
+    mkdir -p "$DOCKER_CONFIG" bin
+    cat >bin/docker-credential-file <<EOF
+#!/bin/sh
+case \$1 in
+store) cat >$TEST_TMP/kept ;;
+get) cat >/dev/null; [ -f $TEST_TMP/kept ] && cat $TEST_TMP/kept || { echo "credentials not found in native keychain"; exit 1; } ;;
+erase) cat >/dev/null; rm -f $TEST_TMP/kept ;;
+esac
+EOF
+    chmod +x bin/docker-credential-file
+    PATH=$PWD/bin:$PATH
+    echo '{"credsStore":"file"}' >"$DOCKER_CONFIG/config.json"
+    make_image "$REGISTRY_HOST/a/b:1" hello
+    fails 4 cbuild push "$REGISTRY_HOST/a/b:1"
+    printf secret >password
+    ok cbuild login -u ann --password-stdin "$REGISTRY_HOST" <password
+    equal "$(jq -r .ServerURL "$TEST_TMP/kept")" "$REGISTRY_HOST"
+    equal "$(cat "$DOCKER_CONFIG/config.json")" '{"credsStore":"file"}'
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    ok cbuild logout "$REGISTRY_HOST"
+    is_absent "$TEST_TMP/kept"
+}
+
+test_a_missing_helper_is_warned_of_and_passed_over() {
+    start --tls
+    mkdir -p "$DOCKER_CONFIG"
+    echo '{"credsStore":"nowhere","auths":{"x":{}}}' >"$DOCKER_CONFIG/config.json"
+    make_image "$REGISTRY_HOST/a/b:1" hello
+    ok cbuild push "$REGISTRY_HOST/a/b:1" # nobody asks for credentials, so no helper is run
+    err_lacks docker-credential-nowhere
+    registry_stop
+    start --tls --token
+    make_image "$REGISTRY_HOST/a/b:1" hello
+    fails 4 cbuild push "$REGISTRY_HOST/a/b:1"
+    err_has docker-credential-nowhere
+}
+
+test_token_authentication() {
+    start --tls --token
+    make_image "$REGISTRY_HOST/a/b:1" hello
+    fails 4 cbuild push "$REGISTRY_HOST/a/b:1"
+    printf secret >password
+    ok cbuild login -u ann --password-stdin "$REGISTRY_HOST" <password
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    : >"$REGISTRY_TOKEN_LOG"
+    ok second_store cbuild pull "$REGISTRY_HOST/a/b:1"
+    equal "$(cat "$REGISTRY_TOKEN_LOG")" "GET user=ann scopes=repository:a/b:pull"
+    printf wrong >password
+    fails 4 cbuild login -u ann --password-stdin "$REGISTRY_HOST" <password
+    err_has 'incorrect username or password'
+}
+
+test_anonymous_tokens_pull_what_is_public() {
+    start --tls --token
+    make_image "$REGISTRY_HOST/public/b:1" hello
+    cbuild tag "$REGISTRY_HOST/public/b:1" "$REGISTRY_HOST/private/b:1"
+    printf secret >password
+    ok cbuild login -u ann --password-stdin "$REGISTRY_HOST" <password
+    ok cbuild push "$REGISTRY_HOST/public/b:1"
+    ok cbuild push "$REGISTRY_HOST/private/b:1"
+    export DOCKER_CONFIG=$TEST_TMP/none
+    ok second_store cbuild pull "$REGISTRY_HOST/public/b:1"
+    fails 4 second_store cbuild pull "$REGISTRY_HOST/private/b:1"
+    err_has 'private and missing repositories answer alike'
+}
+
+test_identity_tokens_are_exchanged_by_post() {
+    start --tls --token
+    make_image "$REGISTRY_HOST/a/b:1" hello
+    mkdir -p "$DOCKER_CONFIG"
+    printf '{"auths":{"%s":{"identitytoken":"refresh-ann"}}}' "$REGISTRY_HOST" >"$DOCKER_CONFIG/config.json"
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    grep -q '^POST user=ann scopes=repository:a/b:pull,push$' "$REGISTRY_TOKEN_LOG" || fail "$(cat "$REGISTRY_TOKEN_LOG")"
+}
+
+test_second_push_sends_nothing_and_other_repositories_are_mounted() {
+    start
+    make_image "$REGISTRY_HOST/a/b:1" hello
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    equal "$(n_requests 'http.request.method=PUT .*response completed|response completed.*http.request.method=PUT')" 3 "PUTs"
+    : >"$REGISTRY_LOG"
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    equal "$(n_requests 'response completed.*http.request.method=(PUT|POST|PATCH)')" 0
+    : >"$REGISTRY_LOG"
+    cbuild tag "$REGISTRY_HOST/a/b:1" "$REGISTRY_HOST/c/d:1"
+    ok cbuild push "$REGISTRY_HOST/c/d:1"
+    equal "$(n_requests 'response completed.*http.request.method=POST.*mount=sha256')" 2 "mounts"
+    equal "$(n_requests 'response completed.*http.request.method=PUT.*/blobs/')" 0 "uploads"
+}
+
+test_a_flipped_byte_is_found() {
+    start
+    make_image "$REGISTRY_HOST/a/b:1" hello
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    manifest=$(image_id "$REGISTRY_HOST/a/b:1")
+    digest=$(jq -r '.layers[0].digest' "$CBUILD_ROOT/blobs/sha256/${manifest#sha256:}")
+    blob=$REGISTRY_DATA/docker/registry/v2/blobs/sha256/${digest:7:2}/${digest:7}/data
+    printf X | dd of="$blob" bs=1 seek=20 conv=notrunc status=none
+    fails 1 second_store cbuild pull "$REGISTRY_HOST/a/b:1"
+    err_has "$digest"
+    second_store store_verifies
+    ok second_store cbuild images -q
+    out_is ''
+}
+
+test_certificates_are_checked() {
+    start --tls
+    unset SSL_CERT_FILE
+    make_image "$REGISTRY_HOST/a/b:1" hello
+    fails 5 cbuild push "$REGISTRY_HOST/a/b:1"
+    err_has certificate
+    err_has "/etc/docker/certs.d/$REGISTRY_HOST/ca.crt"
+    ok cbuild push --cert-dir "$REGISTRY_CERT_DIR" "$REGISTRY_HOST/a/b:1"
+    mkdir -p "$HOME/.config/containers/certs.d/$REGISTRY_HOST"
+    cp "$REGISTRY_CERT_DIR/ca.crt" "$HOME/.config/containers/certs.d/$REGISTRY_HOST/"
+    ok second_store cbuild pull "$REGISTRY_HOST/a/b:1"
+    rm -r "$HOME/.config"
+    ok second_store cbuild pull --insecure "$REGISTRY_HOST" "$REGISTRY_HOST/a/b:1"
+    # localhost is in the certificate, this name of the loopback isn't
+    fails 5 cbuild pull --cert-dir "$REGISTRY_CERT_DIR" "127.0.0.2:${REGISTRY_HOST##*:}/a/b:1"
+}
+
+test_unknown_names_and_hosts() {
+    start
+    fails 3 cbuild pull "$REGISTRY_HOST/a/none:1"
+    err_has 'manifest unknown'
+    registry_stop
+    fails 5 cbuild pull "$REGISTRY_HOST/a/none:1"
+    err_has 'Connection refused'
+    fails 5 cbuild pull nowhere.invalid/a:1
+    err_has 'unknown host'
+}
+
+test_peers_read_what_we_push_and_we_what_they_push() {
+    need skopeo
+    start --tls
+    make_image "$REGISTRY_HOST/a/b:1" hello
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    id=$(image_id "$REGISTRY_HOST/a/b:1")
+    ok skopeo copy -q --preserve-digests --src-cert-dir "$REGISTRY_CERT_DIR" --dest-cert-dir "$REGISTRY_CERT_DIR" \
+        "docker://$REGISTRY_HOST/a/b:1" "docker://$REGISTRY_HOST/by/skopeo:1"
+    ok second_store cbuild pull "$REGISTRY_HOST/by/skopeo:1"
+    equal "$(second_store image_id "$REGISTRY_HOST/by/skopeo:1")" "$id"
+    # Docker's schema 2
+    ok skopeo copy -q --format v2s2 --src-cert-dir "$REGISTRY_CERT_DIR" --dest-cert-dir "$REGISTRY_CERT_DIR" \
+        "docker://$REGISTRY_HOST/a/b:1" "docker://$REGISTRY_HOST/by/skopeo:v2s2"
+    ok second_store cbuild pull "$REGISTRY_HOST/by/skopeo:v2s2"
+    second_store cbuild tag "$REGISTRY_HOST/by/skopeo:v2s2" "$REGISTRY_HOST/again:v2s2"
+    ok second_store cbuild push "$REGISTRY_HOST/again:v2s2"
+    ok skopeo inspect --cert-dir "$REGISTRY_CERT_DIR" "docker://$REGISTRY_HOST/again:v2s2"
+}
+
+run_tests "$@"
