@@ -35,12 +35,14 @@ struct registry_session *app_session(struct app *app);
  */
 int app_set_progress(struct app *app, const char *style, struct error **err) WARN_UNUSED;
 
-/* Options that every command takes (--root) or that talks to registries (the rest), to list in tables. */
+/* Options of every command that opens the store (--root) or talks to registries (the rest), to list in tables. */
 #define APP_OPTIONS(app) OPT_STRING(0, "root", "DIR", &(app)->root, "store to use instead of $CBUILD_ROOT")
-#define APP_REGISTRY_OPTIONS(app)                                                                  \
-    OPT_STRING(0, "creds", "USER:PASSWORD", &(app)->registry.credentials, "credentials instead of those logged in"), \
+#define APP_CONNECTION_OPTIONS(app)                                                                \
     OPT_STRING(0, "cert-dir", "DIR", &(app)->registry.cert_dir, "folder of *.crt, *.cert and *.key for the registry"), \
     OPT_LIST(0, "insecure", "HOST", &(app)->insecure, "host that may be plain http or have a bad certificate")
+#define APP_REGISTRY_OPTIONS(app)                                                                  \
+    OPT_STRING(0, "creds", "USER:PASSWORD", &(app)->registry.credentials, "credentials instead of those logged in"), \
+    APP_CONNECTION_OPTIONS(app)
 
 /* One of main's table. `run` gets argv with the command's own name as argv[0]. */
 struct command {

@@ -18,7 +18,8 @@ static const struct command_help help = {
     .usage = "cbuild [build] [OPTIONS] CONTEXT|-",
     .summary = "Builds an image from a Dockerfile.",
     .more = "CONTEXT is a directory; \"-\" reads a Dockerfile from standard input, with no context.\n"
-            "SOURCE_DATE_EPOCH in the environment fixes the image's times.",
+            "Without -f it is read from Dockerfile, dockerfile or Containerfile there.\n"
+            "SOURCE_DATE_EPOCH in the environment, or as --build-arg, fixes the image's times.",
 };
 
 struct build_command {
@@ -267,19 +268,20 @@ int cmd_build(struct app *app, char *const *argv, struct error **err)
         OPT_LIST(0, "build-arg", "KEY[=VALUE]", &command.build_args, "value of an ARG, by default the environment's"),
         OPT_LIST(0, "label", "KEY=VALUE", &command.labels, "label of the image"),
         OPT_STRING(0, "target", "STAGE", &command.target, "build up to this stage"),
-        OPT_STRING(0, "platform", "OS/ARCH", &command.platform, "platform of the image"),
-        OPT_LIST(0, "build-context", "NAME=PLACE", &command.contexts, "directory or docker-image:// for FROM and --from"),
+        OPT_STRING(0, "platform", "OS/ARCH", &command.platform, "platform of the image, by default this machine's"),
+        OPT_LIST(0, "build-context", "NAME=PLACE", &command.contexts,
+                 "what NAME is in --from: a directory, or docker-image://IMAGE (in FROM too)"),
         OPT_STRING(0, "network", "MODE", &command.network, "network of RUN: default, none, host"),
-        OPT_LIST(0, "add-host", "NAME:ADDRESS", &command.add_hosts, "line for /etc/hosts of RUN"),
+        OPT_LIST(0, "add-host", "NAME:ADDRESS", &command.add_hosts, "name for /etc/hosts of RUN"),
         OPT_LIST(0, "secret", "id=ID,src=FILE", &command.secrets, "secret for RUN --mount=type=secret; env=NAME reads a variable"),
-        OPT_LIST(0, "ssh", "ID[=SOCKET]", &command.ssh, "agent for RUN --mount=type=ssh; default is $SSH_AUTH_SOCK"),
+        OPT_LIST(0, "ssh", "ID[=SOCKET]", &command.ssh, "agent for RUN --mount=type=ssh, by default $SSH_AUTH_SOCK's"),
         OPT_FLAG(0, "no-cache", &command.no_cache, "run every step again"),
-        OPT_FLAG(0, "pull", &command.pull, "ask the registry for newer base images"),
+        OPT_FLAG(0, "pull", &command.pull, "ask the registries for newer base images"),
         OPT_FLAG(0, "push", &command.push, "push the image when it is built"),
         OPT_STRING(0, "compression", "CODEC", &command.compression,
                    "of layers: gzip[:1-12], zstd[:1-19] (not read by docker before 23), uncompressed"),
         OPT_FLAG('q', "quiet", &command.quiet, "print the image's digest only"),
-        OPT_STRING(0, "progress", "STYLE", &command.progress, "plain, quiet"),
+        OPT_STRING(0, "progress", "STYLE", &command.progress, "plain (the default) or quiet"),
         OPT_STRING(0, "iidfile", "FILE", &command.iidfile, "write the image's digest there"),
         OPT_STRING(0, "metadata-file", "FILE", &command.metadata_file, "write digests and names there as JSON"),
         APP_REGISTRY_OPTIONS(app),

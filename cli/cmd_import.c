@@ -11,7 +11,8 @@
 
 static const struct command_help help = {
     .usage = "cbuild import [OPTIONS] FILE|- [NAME[:TAG]]",
-    .summary = "Makes an image of one layer of a root file system tar (any compression).",
+    .summary = "Makes an image of one layer from a root file system tar (any compression).",
+    .more = "SOURCE_DATE_EPOCH in the environment is the image's creation time.",
 };
 
 static int creation_time(int64_t *ret, struct error **err)
@@ -58,7 +59,7 @@ int cmd_import(struct app *app, char *const *argv, struct error **err)
     const struct option options[] = {
         OPT_STRING('m', "message", "TEXT", &message, "comment of the history entry"),
         OPT_STRING(0, "platform", "OS/ARCH", &platform_text, "platform of the image"),
-        OPT_STRING(0, "compression", "CODEC", &compression, "gzip[:1-12], zstd[:1-19], uncompressed"),
+        OPT_STRING(0, "compression", "CODEC", &compression, "of the layer: gzip[:1-12], zstd[:1-19], uncompressed"),
         APP_OPTIONS(app),
         OPT_END(),
     };

@@ -19,7 +19,7 @@ static const struct command_help login_help = {
 
 static const struct command_help logout_help = {
     .usage = "cbuild logout [REGISTRY]",
-    .summary = "Removes the stored credentials of a registry.",
+    .summary = "Removes the stored credentials of a registry; of Docker Hub where none is named.",
 };
 
 /* A line from the terminal, without the newline; `echo` off for passwords. */
@@ -110,8 +110,7 @@ int cmd_login(struct app *app, char *const *argv, struct error **err)
         OPT_STRING('u', "username", "NAME", &user, "user name"),
         OPT_STRING('p', "password", "PASSWORD", &password, "password; others on this machine can see it"),
         OPT_FLAG(0, "password-stdin", &from_stdin, "read the password from standard input"),
-        APP_REGISTRY_OPTIONS(app),
-        APP_OPTIONS(app),
+        APP_CONNECTION_OPTIONS(app),
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
@@ -127,7 +126,7 @@ int cmd_login(struct app *app, char *const *argv, struct error **err)
 
 int cmd_logout(struct app *app, char *const *argv, struct error **err)
 {
-    const struct option options[] = { APP_OPTIONS(app), OPT_END() };
+    const struct option options[] = { OPT_END() };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
     int parsed = options_parse(options, &logout_help, argv, &operands, err);
     if (parsed != 0)

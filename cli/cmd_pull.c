@@ -37,10 +37,10 @@ int cmd_pull(struct app *app, char *const *argv, struct error **err)
     const char *platform_text = NULL, *progress = NULL;
     bool quiet = false, all = false;
     const struct option options[] = {
-        OPT_STRING(0, "platform", "OS/ARCH", &platform_text, "image to choose from an index"),
-        OPT_FLAG(0, "all-platforms", &all, "the whole index"),
+        OPT_STRING(0, "platform", "OS/ARCH", &platform_text, "image to choose from an index, by default this machine's"),
+        OPT_FLAG(0, "all-platforms", &all, "pull the whole index"),
         OPT_FLAG('q', "quiet", &quiet, "print the name only"),
-        OPT_STRING(0, "progress", "STYLE", &progress, "plain, quiet"),
+        OPT_STRING(0, "progress", "STYLE", &progress, "plain (the default) or quiet"),
         APP_REGISTRY_OPTIONS(app),
         APP_OPTIONS(app),
         OPT_END(),

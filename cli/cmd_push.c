@@ -87,9 +87,9 @@ int cmd_push(struct app *app, char *const *argv, struct error **err)
     const char *progress = NULL;
     bool quiet = false, all_tags = false;
     const struct option options[] = {
-        OPT_FLAG('a', "all-tags", &all_tags, "all tags of the repositories that are named"),
+        OPT_FLAG('a', "all-tags", &all_tags, "push all tags of the repositories that are named"),
         OPT_FLAG('q', "quiet", &quiet, "print the digest lines only"),
-        OPT_STRING(0, "progress", "STYLE", &progress, "plain, quiet"),
+        OPT_STRING(0, "progress", "STYLE", &progress, "plain (the default) or quiet"),
         APP_REGISTRY_OPTIONS(app),
         APP_OPTIONS(app),
         OPT_END(),

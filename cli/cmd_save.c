@@ -80,7 +80,7 @@ int cmd_save(struct app *app, char *const *argv, struct error **err)
     const char *output = NULL, *format_text = NULL;
     const struct option options[] = {
         OPT_STRING('o', "output", "FILE", &output, "file to write; standard output where it isn't given"),
-        OPT_STRING(0, "format", "FORMAT", &format_text, "oci or docker only"),
+        OPT_STRING(0, "format", "FORMAT", &format_text, "only an OCI layout (oci) or only a docker archive (docker)"),
         APP_OPTIONS(app),
         OPT_END(),
     };

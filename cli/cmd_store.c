@@ -14,12 +14,12 @@ static const struct command_help prune_help = {
     .summary = "Removes images without a name and everything that nothing refers to.",
 };
 static const struct command_help df_help = {
-    .usage = "cbuild df",
+    .usage = "cbuild df [OPTIONS]",
     .summary = "Shows what the store takes on disk.",
 };
 static const struct command_help fsck_help = {
     .usage = "cbuild fsck [OPTIONS]",
-    .summary = "Verifies every blob of the store by its digest.",
+    .summary = "Verifies the store: every blob by its digest, every tag, and that its image is whole.",
 };
 
 static int remove_untagged(struct store *store, struct error **err)
@@ -131,7 +131,7 @@ int cmd_fsck(struct app *app, char *const *argv, struct error **err)
 {
     bool repair = false;
     const struct option options[] = {
-        OPT_FLAG(0, "repair", &repair, "remove damaged blobs: they can be pulled or built again"),
+        OPT_FLAG(0, "repair", &repair, "remove what is damaged: it can be pulled or built again"),
         APP_OPTIONS(app),
         OPT_END(),
     };

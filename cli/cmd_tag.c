@@ -3,7 +3,7 @@
 #include "oci/store_tags.h"
 
 static const struct command_help help = {
-    .usage = "cbuild tag SOURCE NAME[:TAG]",
+    .usage = "cbuild tag [OPTIONS] SOURCE NAME[:TAG]",
     .summary = "Gives an image of the store (a name or an id) another name.",
 };
 

@@ -9,9 +9,9 @@ static const struct command_help help = {
     .summary = "Shows the versions of cbuild and of the codecs, which layer digests depend on.",
 };
 
-int cmd_version(struct app *app, char *const *argv, struct error **err)
+int cmd_version(struct app *app UNUSED, char *const *argv, struct error **err)
 {
-    const struct option options[] = { APP_OPTIONS(app), OPT_END() };
+    const struct option options[] = { OPT_END() };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
     int parsed = options_parse(options, &help, argv, &operands, err);
     if (parsed != 0)
