@@ -133,6 +133,11 @@ demo: deps
 demo-run: $(O)/cbuild
 	@CBUILD=$(abspath $(O)/cbuild) tests/demo.sh
 
+# beside buildah, on what check-real left in build/cache; as root
+.PHONY: bench
+bench: $(O)/cbuild
+	@bench/compare --cbuild $(abspath $(O)/cbuild)
+
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)
