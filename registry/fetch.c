@@ -45,6 +45,10 @@ static int check_range(struct fetch *fetch, const struct headers *headers, struc
     }
     if (fetch->size != UINT64_MAX && total != UINT64_MAX && total != fetch->size)
         return wrong_size(fetch, total, err);
+    if (fetch->total && total != UINT64_MAX && total != fetch->total)
+        return error_set(err, ERR_REFUSED,
+                         "it changed while it was loaded: %" PRIu64 " bytes instead of %" PRIu64,
+                         total, fetch->total);
     return 0;
 }
 
@@ -54,8 +58,10 @@ static int check_whole(struct fetch *fetch, const struct headers *headers, struc
     uint64_t size;
     if (begin_again(fetch, err) < 0)
         return -1;
+    fetch->total = 0;
     if (!headers_get_uint64(headers, "Content-Length", &size))
         return 0;
+    fetch->total = size;
     if (fetch->size != UINT64_MAX && size != fetch->size)
         return wrong_size(fetch, size, err);
     if (fetch->size == UINT64_MAX && size > fetch->max_size)

@@ -25,6 +25,7 @@ struct fetch {
     int (*write)(void *data, const void *bytes, size_t size, struct error **err);
     void *data;
     char *validator; /* ETag or date of what is being loaded; the fetch's own */
+    uint64_t total;  /* its whole size where a 200 said it, else 0 */
     bool no_range;   /* ranges were answered wrongly */
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "oci/reference.h"
 #include "oci/store_gc.h"
 #include "oci/store_ingest.h"
 #include "registry/session.h"
