@@ -135,7 +135,8 @@ struct lockfile *lockfile_acquire(int dir_fd, const char *name, enum lock_mode m
             wait->waiting(wait->data, name, holder);
             told = true;
         }
-        if (cancel_sleep_ms(pause, err) < 0)
+        if ((wait && wait->check && wait->check(wait->check_data, err) < 0) ||
+            cancel_sleep_ms(pause, err) < 0)
             return error_wrap_null(err, "waiting for lock %s", name);
     }
 }

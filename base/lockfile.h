@@ -19,6 +19,9 @@ struct lock_wait {
     /* called once when a wait gets long; holder: "pid 123" or "another process" */
     void (*waiting)(void *data, const char *name, const char *holder);
     void *data;
+    /* asked again and again while it waits (may be NULL): -1 gives up with this error */
+    int (*check)(void *data, struct error **err);
+    void *check_data;
 };
 
 /* Makes the file when missing. `wait` may be NULL. ERR_CANCELLED when cancelled meanwhile. */

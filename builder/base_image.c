@@ -44,7 +44,7 @@ static bool layers_are_there(struct store *store, const struct image *image)
     return true;
 }
 
-/* 1 found, complete and of the platform; 0 not here. */
+/* 1 found and complete (of the platform, where it is an index); 0 not here. */
 static int find_local(struct build *build, const struct reference *reference, const struct platform *platform,
                       struct image *ret, struct error **err)
 {
@@ -64,6 +64,9 @@ static int find_local(struct build *build, const struct reference *reference, co
         error_move(err, TAKE(missing));
         return -1;
     }
+    /* leased before looking: collecting can't slip in between */
+    if (lease_image(build->store, &image, err) < 0)
+        return -1;
     if (!layers_are_there(build->store, &image))
         return 0;
     *ret = image;
@@ -201,13 +204,15 @@ struct base_image *base_image_get(struct build *build, const char *name, const s
     return result < 0 ? NULL : base;
 }
 
+/* The last of a name counts. */
 static const char *context_value(const struct build *build, const char *name)
 {
     const struct strvec *contexts = build->options->named_contexts;
-    for (size_t i = 0; contexts && i < contexts->n; i++) {
+    for (size_t i = contexts ? contexts->n : 0; i-- > 0;) {
         const char *item = contexts->items[i];
         size_t size = strcspn(item, "=");
-        bool same = !strncasecmp(item, name, size) && (!name[size] || !strcmp(name + size, ":latest"));
+        bool same = strlen(name) >= size && !strncasecmp(item, name, size) &&
+                    (!name[size] || !strcmp(name + size, ":latest"));
         if (same && item[size])
             return item + size + 1;
     }

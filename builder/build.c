@@ -10,6 +10,7 @@
 #include "base/suggest.h"
 #include "builder/dockerignore.h"
 #include "builder/executor.h"
+#include "oci/store_gc.h"
 #include "oci/store_tags.h"
 #include "registry/push.h"
 #include "runner/network.h"
@@ -74,6 +75,8 @@ static int open_dockerfile(struct build *build, const char *path, struct dockerf
     /* as the user would write it: relative to the context when it lies there */
     const char *context = build->options->context;
     size_t size = strlen(context);
+    while (size > 1 && context[size - 1] == '/')
+        size--;
     if (!strncmp(path, context, size) && path[size] == '/')
         path += size + 1;
     while (!strncmp(path, "./", 2))
@@ -267,6 +270,7 @@ static void build_release(struct build *build)
     dockerfile_free(build->dockerfile);
     error_free(build->error);
     free(build->sandboxes);
+    strvec_release(&build->made);
     free(build->created);
     pthread_mutex_destroy(&build->lock);
     pthread_mutex_destroy(&build->base_lock);
@@ -274,6 +278,12 @@ static void build_release(struct build *build)
     pthread_cond_destroy(&build->base_changed);
 }
 DEFINE_AUTO_STRUCT(struct build, build_release)
+
+/* What is built on a layer that can't be written is in vain. */
+static void stream_failed(void *data, struct error *error)
+{
+    schedule_fail(data, error);
+}
 
 static void build_init(struct build *build)
 {
@@ -290,7 +300,7 @@ static void build_init(struct build *build)
     }
     build->pool = pool_new(0);
     build->group = pool_group_new(build->pool);
-    build->recorder = recorder_new(build->store, &options->compression);
+    build->recorder = recorder_new(build->store, &options->compression, stream_failed, build);
 }
 
 static int write_tags(struct build *build, const struct descriptor *image, struct error **err)
@@ -329,6 +339,15 @@ static int finish(struct build *build, struct build_result *ret, struct error **
     return build->options->push ? push(build, &ret->image, err) : 0;
 }
 
+/* When enough has gathered: the image is done, so that what goes wrong here is only said. */
+static void collect(struct build *build)
+{
+    struct store_gc_result collected = { 0 };
+    AUTO(error_free) struct error *error = NULL;
+    if (store_gc_is_due(build->store) && store_gc(build->store, STORE_GC_TRY, &collected, &error) < 0)
+        progress_warning(build->progress, 0, "collecting what nothing refers to: %s", error_message(error));
+}
+
 int build_run(struct store *store, struct registry_session *session, const struct build_options *options,
               struct progress *progress, struct build_result *ret, struct error **err)
 {
@@ -341,6 +360,7 @@ int build_run(struct store *store, struct registry_session *session, const struc
     if (read_dockerfile(&build, &input, err) < 0 || plan(&build, &input, err) < 0 ||
         open_context(&build, &input, err) < 0 || schedule_run(&build, err) < 0 || finish(&build, &result, err) < 0)
         return -1;
+    collect(&build);
     *ret = result;
     memset(&result, 0, sizeof(result));
     return 0;

@@ -44,6 +44,12 @@ struct digest cache_result_key(const struct digest *parent_chain, const struct d
     return key_of("result", parent_chain, rest);
 }
 
+struct digest cache_history_key(const struct digest *below, const char *created_by)
+{
+    struct digest text = digest_of(created_by, strlen(created_by));
+    return key_of("history", below, &text);
+}
+
 static int record_parse(const struct strbuf *text, const char *codec, struct cache_record *ret,
                         struct error **err)
 {
@@ -52,7 +58,7 @@ static int record_parse(const struct strbuf *text, const char *codec, struct cac
         return -1;
     AUTO(cache_record_release) struct cache_record record = { 0 };
     uint64_t version = 0;
-    const char *step = NULL, *created = NULL, *diff_id = NULL;
+    const char *step = NULL, *created = NULL, *diff_id = NULL, *chain_id = NULL;
     const json_t *layers = NULL;
     if (json_get_uint64(root, "", "version", JSON_REQUIRED, &version, err) < 0)
         return -1;
@@ -61,6 +67,7 @@ static int record_parse(const struct strbuf *text, const char *codec, struct cac
     if (json_get_string(root, "", "step", JSON_REQUIRED, &step, err) < 0 ||
         json_get_string(root, "", "created", JSON_REQUIRED, &created, err) < 0 ||
         json_get_string(root, "", "diff_id", JSON_OPTIONAL, &diff_id, err) < 0 ||
+        json_get_string(root, "", "chain_id", JSON_OPTIONAL, &chain_id, err) < 0 ||
         json_get_object(root, "", "layers", JSON_OPTIONAL, &layers, err) < 0)
         return -1;
     record.step = xstrdup(step);
@@ -71,6 +78,7 @@ static int record_parse(const struct strbuf *text, const char *codec, struct cac
         if (!blob)
             return error_set(err, ERR_NOT_FOUND, "no layer in %s", codec);
         if (digest_parse(diff_id, &record.diff_id, err) < 0 ||
+            (chain_id && digest_parse(chain_id, &record.chain_id, err) < 0) ||
             descriptor_from_json(blob, "/layers", &record.blob, err) < 0)
             return -1;
     }
@@ -144,6 +152,10 @@ static void record_format(const struct cache_record *record, const char *codec, 
     if (record->has_layer) {
         digest_format(&record->diff_id, digest);
         json_set(root, "diff_id", json_from_string(digest));
+        if (record->chain_id.is_set) {
+            digest_format(&record->chain_id, digest);
+            json_set(root, "chain_id", json_from_string(digest));
+        }
         json_t *layers = json_object();
         json_set(layers, codec, descriptor_to_json(&record->blob));
         json_set(root, "layers", layers);

@@ -27,6 +27,7 @@ struct cache_record {
     char *created; /* RFC 3339 */
     bool has_layer;
     struct digest diff_id;
+    struct digest chain_id; /* of the tree with the layer: keeps its directory form from being collected */
     struct descriptor blob; /* in the compression that was asked for */
 };
 
@@ -35,6 +36,8 @@ DEFINE_AUTO_STRUCT(struct cache_record, cache_record_release)
 
 struct digest cache_recipe_key(const struct digest *parent_recipe, const struct digest *rest);
 struct digest cache_result_key(const struct digest *parent_chain, const struct digest *rest);
+/* Of metadata on top of a step, for its time alone. Never a key of a step. */
+struct digest cache_history_key(const struct digest *below, const char *created_by);
 
 /*
  * 1 and the record when there is one whose blob (in this compression) is in the store; leased first. 0: a miss.

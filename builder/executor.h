@@ -87,7 +87,6 @@ struct build {
     struct globals *globals;
     struct stage_graph *graph;
     struct context *context;
-    struct strvec context_names; /* of options->named_contexts */
     struct pool *pool;
     struct pool_group *group; /* layer streams */
     struct recorder *recorder;
@@ -101,6 +100,7 @@ struct build {
     bool failed;
     struct sandbox **sandboxes; /* running: killed when a stage fails */
     size_t n_sandboxes, sandboxes_capacity;
+    struct strvec made; /* recipe keys of steps that were made here: with --no-cache these alone are found */
 
     pthread_cond_t base_changed;
     pthread_mutex_t base_lock; /* base images and named contexts, network: made once */
@@ -120,7 +120,12 @@ struct build {
 int schedule_run(struct build *build, struct error **err) WARN_UNUSED;
 /* The stage's state when it is done; starts it when nobody did (a trigger's COPY --from). ERR_CANCELLED: it failed. */
 struct stage_run *schedule_await(struct build *build, size_t stage, struct error **err);
-bool schedule_failed(struct build *build);
+/* -1 and ERR_CANCELLED once a stage or a layer's stream has failed. */
+int schedule_check(struct build *build, struct error **err) WARN_UNUSED;
+/* Ends the build with `error` (consumed): running sandboxes are killed, stages end at their next step. */
+void schedule_fail(struct build *build, struct error *error);
+/* Waits for another process or stage, unless the build fails meanwhile. */
+struct lockfile *schedule_lock(struct build *build, const char *name, struct error **err);
 /* Registers a running sandbox so that another stage's failure ends it; -1 when the build has failed already. */
 int schedule_add_sandbox(struct build *build, struct sandbox *sandbox, struct error **err) WARN_UNUSED;
 void schedule_remove_sandbox(struct build *build, struct sandbox *sandbox);
@@ -195,7 +200,9 @@ struct record_job {
     struct lockfile *lock;      /* owned: released when the record is written */
 };
 
-struct recorder *recorder_new(struct store *store, const struct compression *compression);
+/* `failed` (may be NULL) is told of the first failure, with a copy of its error (it frees it), at once. */
+struct recorder *recorder_new(struct store *store, const struct compression *compression,
+                              void (*failed)(void *data, struct error *error), void *data);
 /* Consumes what the job holds. */
 void recorder_add(struct recorder *recorder, struct record_job *job);
 /* Until all are written; the first failure. */

@@ -21,6 +21,8 @@ struct recorder {
     size_t n_jobs, jobs_capacity, next;
     bool closed;
     struct error *error;
+    void (*failed)(void *data, struct error *error);
+    void *failed_data;
 };
 
 static void record_job_release(struct record_job *job)
@@ -65,12 +67,11 @@ static int record(struct recorder *recorder, struct record_job *job, struct erro
     if (layer_wait(job->layer, &job->record.blob, &job->record.diff_id, err) < 0)
         return -1;
     job->record.has_layer = true;
+    if (tree_chain_id(job->tree, &job->record.chain_id, err) < 0)
+        return -1;
     struct snapshot *snapshot = layer_snapshot(job->layer);
-    if (snapshot) {
-        struct digest chain = { 0 };
-        if (tree_chain_id(job->tree, &chain, err) < 0 || snapshot_name(snapshot, &chain, err) < 0)
-            return -1;
-    }
+    if (snapshot && snapshot_name(snapshot, &job->record.chain_id, err) < 0)
+        return -1;
     struct digest result;
     if (recorder_result_key(tree_parent(job->tree), job->sources, job->n_sources, &job->rest, &result, err) < 0)
         return -1;
@@ -90,7 +91,8 @@ static void *recorder_thread(void *data)
         struct record_job job = recorder->jobs[recorder->next++];
         pthread_mutex_unlock(&recorder->lock);
         struct error *error = NULL;
-        (void)record(recorder, &job, &error);
+        if (record(recorder, &job, &error) < 0 && recorder->failed)
+            recorder->failed(recorder->failed_data, error_copy(error));
         record_job_release(&job);
         pthread_mutex_lock(&recorder->lock);
         if (error && !recorder->error)
@@ -102,9 +104,12 @@ static void *recorder_thread(void *data)
     return NULL;
 }
 
-struct recorder *recorder_new(struct store *store, const struct compression *compression)
+struct recorder *recorder_new(struct store *store, const struct compression *compression,
+                              void (*failed)(void *data, struct error *error), void *data)
 {
     struct recorder *recorder = NEW(struct recorder);
+    recorder->failed = failed;
+    recorder->failed_data = data;
     recorder->store = store;
     recorder->compression = *compression;
     pthread_mutex_init(&recorder->lock, NULL);

@@ -10,14 +10,22 @@
 #include "builder/executor.h"
 #include "runner/sandbox.h"
 
-static void fail(struct build *build, struct error *error)
+/* Who waited for what failed may be heard first: the reason then takes the place of "cancelled". */
+static bool says_more(const struct error *error, const struct error *than)
+{
+    return !than || (error_is(than, ERR_CANCELLED) && !error_is(error, ERR_CANCELLED));
+}
+
+void schedule_fail(struct build *build, struct error *error)
 {
     pthread_mutex_lock(&build->lock);
     build->failed = true;
-    if (!build->error)
+    if (says_more(error, build->error)) {
+        error_free(build->error);
         build->error = error;
-    else
+    } else {
         error_free(error);
+    }
     for (size_t i = 0; i < build->n_sandboxes; i++)
         sandbox_kill(build->sandboxes[i]);
     pthread_mutex_unlock(&build->lock);
@@ -30,7 +38,7 @@ static void *stage_thread(void *data)
     struct error *error = NULL;
     int result = stage_run_execute(run, &error);
     if (result < 0)
-        fail(build, error);
+        schedule_fail(build, error);
     pthread_mutex_lock(&build->lock);
     run->done = true;
     run->failed = result < 0;
@@ -69,12 +77,22 @@ struct stage_run *schedule_await(struct build *build, size_t stage, struct error
     return run;
 }
 
-bool schedule_failed(struct build *build)
+int schedule_check(struct build *build, struct error **err)
 {
     pthread_mutex_lock(&build->lock);
     bool failed = build->failed;
     pthread_mutex_unlock(&build->lock);
-    return failed;
+    return failed ? error_set(err, ERR_CANCELLED, "another step failed") : 0;
+}
+
+static int check_build(void *data, struct error **err)
+{
+    return schedule_check(data, err);
+}
+
+struct lockfile *schedule_lock(struct build *build, const char *name, struct error **err)
+{
+    return store_lock_unless(build->store, name, check_build, build, err);
 }
 
 int schedule_add_sandbox(struct build *build, struct sandbox *sandbox, struct error **err)
@@ -82,7 +100,7 @@ int schedule_add_sandbox(struct build *build, struct sandbox *sandbox, struct er
     int result = 0;
     pthread_mutex_lock(&build->lock);
     if (build->failed)
-        result = error_set(err, ERR_CANCELLED, "another stage failed");
+        result = error_set(err, ERR_CANCELLED, "another step failed");
     else
         *ARRAY_PUSH(build, sandboxes) = sandbox;
     pthread_mutex_unlock(&build->lock);
@@ -121,16 +139,17 @@ int schedule_run(struct build *build, struct error **err)
             (void)start(build, i, &error);
     pthread_mutex_unlock(&build->lock);
     if (error)
-        fail(build, error);
+        schedule_fail(build, error);
     /*
      * A stage started late by a trigger has a smaller index than the one that waits for it, so when its
      * waiter is joined it is done; a second pass joins its thread.
      */
     join_all(build);
     join_all(build);
-    if (build->failed) {
+    pthread_mutex_lock(&build->lock); /* streams may still fail */
+    bool failed = build->failed;
+    if (failed)
         error_move(err, TAKE(build->error));
-        return -1;
-    }
-    return 0;
+    pthread_mutex_unlock(&build->lock);
+    return failed ? -1 : 0;
 }

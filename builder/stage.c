@@ -92,8 +92,24 @@ int stage_graph_resolve(const struct stage_graph *graph, const char *text, size_
     }
     if (is_number(name))
         return resolve_number(name, before, ret, err);
+    if (!strcmp(name, "scratch")) {
+        *ret = (struct stage_source){ .kind = STAGE_SOURCE_SCRATCH };
+        return 0;
+    }
     *ret = (struct stage_source){ .kind = STAGE_SOURCE_IMAGE, .name = TAKE(name) };
     return 0;
+}
+
+char *stage_graph_suggestion(const struct stage_graph *graph, const char *name, size_t before)
+{
+    const char **names = xcalloc(before, sizeof(*names));
+    size_t n = 0;
+    for (size_t i = 0; i < before; i++)
+        if (graph->stages[i].name)
+            names[n++] = graph->stages[i].name;
+    const char *near = suggest_nearest(name, names, n);
+    free(names);
+    return near ? xasprintf(" (did you mean the stage \"%s\"?)", near) : xstrdup("");
 }
 
 static void add_need(struct stage *stage, const struct stage_source *source)

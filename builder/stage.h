@@ -68,5 +68,10 @@ DEFINE_AUTO(struct stage_graph, stage_graph_free)
  */
 int stage_graph_resolve(const struct stage_graph *graph, const char *text, size_t before,
                         struct stage_source *ret, struct error **err) WARN_UNUSED;
+/*
+ * An image that couldn't be had may be a misspelled stage: " (did you mean the stage "build"?)" where one is near,
+ * else "". free() it.
+ */
+char *stage_graph_suggestion(const struct stage_graph *graph, const char *name, size_t before) WARN_UNUSED;
 
 #endif

@@ -70,35 +70,47 @@ static void fill_dates(struct stage_run *run, const char *created)
         free(history->created);
         history->created = xstrdup(created);
     }
-    free(run->config.created);
-    run->config.created = xstrdup(created);
+}
+
+/*
+ * Metadata makes no layer and has no record of its own to say when it was new: one under a key of the
+ * history keeps the time, so that a rebuild gives the same image.
+ */
+static int known_time(struct stage_run *run, struct cache_record *ret, struct error **err)
+{
+    struct build *build = run->build;
+    const struct compression *compression = &build->options->compression;
+    if (!build->options->no_cache) {
+        int found = cache_find(build->store, &run->history_key, compression, ret, err);
+        if (found != 0)
+            return found < 0 ? -1 : 0;
+    }
+    char now[CLOCK_TEXT_SIZE];
+    clock_format(clock_now(), now);
+    ret->step = xstrdup("metadata");
+    ret->created = xstrdup(now);
+    return cache_put(build->store, &run->history_key, NULL, NULL, compression, ret, NULL, err);
 }
 
 int stage_run_date_history(struct stage_run *run, struct error **err)
 {
-    struct build *build = run->build;
-    if (run->n_dated == run->config.n_history && run->config.created)
+    if (run->n_dated == run->config.n_history)
         return 0;
-    if (build->created) {
-        fill_dates(run, build->created);
-        return 0;
-    }
     AUTO(cache_record_release) struct cache_record record = { 0 };
-    int found = build->options->no_cache
-                    ? 0
-                    : cache_find(build->store, &run->history_key, &build->options->compression, &record, err);
-    if (found < 0)
+    if (!run->build->created && known_time(run, &record, err) < 0)
         return -1;
-    if (!found) {
-        char now[CLOCK_TEXT_SIZE];
-        clock_format(clock_now(), now);
-        record.step = xstrdup("metadata");
-        record.created = xstrdup(now);
-        if (cache_put(build->store, &run->history_key, NULL, NULL, &build->options->compression, &record, NULL, err) < 0)
-            return -1;
-    }
-    fill_dates(run, record.created);
+    fill_dates(run, run->build->created ? run->build->created : record.created);
     return 0;
+}
+
+/* The image is as old as the last thing that was done to it. */
+static void set_created(struct stage_run *run)
+{
+    const char *created = run->build->created;
+    for (size_t i = run->config.n_history; i-- > 0 && !created;)
+        created = run->config.history[i].created;
+    free(run->config.created);
+    run->config.created = xstrdup(created);
 }
 
 static bool makes_layer(enum instruction_kind kind)
@@ -109,10 +121,8 @@ static bool makes_layer(enum instruction_kind kind)
 
 static int execute(struct stage_run *run, const struct instruction *instruction, struct error **err)
 {
-    if (cancel_check(err) < 0)
+    if (cancel_check(err) < 0 || schedule_check(run->build, err) < 0)
         return -1;
-    if (schedule_failed(run->build))
-        return error_set(err, ERR_CANCELLED, "another stage failed");
     switch (instruction->kind) {
     case INSTRUCTION_RUN:
         return step_run_execute(run, instruction, err);
@@ -174,10 +184,12 @@ static void inherit_config(struct stage_run *run, const struct image_config *fro
 static int from_image(struct stage_run *run, const char *name, unsigned vertex, struct error **err)
 {
     run->base = base_image_get(run->build, name, &run->stage->platform, vertex, err);
-    if (!run->base)
-        return -1;
+    if (!run->base) {
+        AUTO(free) char *near = stage_graph_suggestion(run->build->graph, name, run->stage->index);
+        return *near ? error_wrap(err, "FROM %s%s", name, near) : -1;
+    }
     inherit_config(run, &run->base->config);
-    if (run->stage->has_platform && !platform_match(&run->stage->platform, &run->config.platform)) {
+    if (!platform_match(&run->stage->platform, &run->config.platform)) {
         AUTO(strbuf_release) struct strbuf want = STRBUF_INIT;
         AUTO(strbuf_release) struct strbuf have = STRBUF_INIT;
         platform_format(&run->stage->platform, &want);
@@ -269,7 +281,7 @@ static int execute_from(struct stage_run *run, struct error **err)
     }
     if (vertex)
         progress_simple(build->progress, PROGRESS_DONE, vertex);
-    run->history_key = run->recipe;
+    run->history_key = cache_history_key(&run->recipe, "FROM");
     default_path(run);
     return 0;
 }
@@ -279,8 +291,10 @@ static int execute_triggers(struct stage_run *run, struct error **err)
 {
     AUTO(strvec_release) struct strvec triggers = run->config.on_build;
     run->config.on_build = (struct strvec)STRVEC_INIT;
-    if (triggers.n > MAX_TRIGGERS)
-        return error_set(err, ERR_LIMIT, "base image has %zu ONBUILD triggers", triggers.n);
+    if (triggers.n > MAX_TRIGGERS) {
+        error_set_(err, ERR_LIMIT, "base image has %zu ONBUILD triggers", triggers.n);
+        return locate(run, err);
+    }
     for (size_t i = 0; i < triggers.n; i++) {
         AUTO(instruction_free) struct instruction *trigger = NULL;
         if (instruction_parse_trigger(triggers.items[i], '\\', &trigger, err) < 0 ||
@@ -304,7 +318,10 @@ int stage_run_execute(struct stage_run *run, struct error **err)
     for (size_t i = 0; i < stage->n_instructions; i++)
         if (execute_located(run, &stage->instructions[i], err) < 0)
             return -1;
-    return stage_run_date_history(run, err);
+    if (stage_run_date_history(run, err) < 0)
+        return -1;
+    set_created(run);
+    return 0;
 }
 
 void stage_run_release(struct stage_run *run)

@@ -62,19 +62,48 @@ static int result_key(struct stage_run *run, struct layer_step *step, struct key
     return result;
 }
 
+/* Steps made by this build, by recipe: with --no-cache an equal step of another stage isn't made twice. */
+static void remember_made(struct build *build, const struct digest *recipe)
+{
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(recipe, hex);
+    pthread_mutex_lock(&build->lock);
+    strvec_push(&build->made, hex);
+    pthread_mutex_unlock(&build->lock);
+}
+
+static bool was_made_here(struct build *build, const struct digest *recipe)
+{
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(recipe, hex);
+    pthread_mutex_lock(&build->lock);
+    bool made = strvec_has(&build->made, hex);
+    pthread_mutex_unlock(&build->lock);
+    return made;
+}
+
+static int find_layer(struct build *build, const struct digest *key, struct cache_record *record, struct error **err)
+{
+    int found = cache_find(build->store, key, &build->options->compression, record, err);
+    if (found <= 0 || record->has_layer)
+        return found;
+    cache_record_release(record); /* no record of a step */
+    return 0;
+}
+
 /* 1: found, by recipe, or by what the parents' rerun gave. */
 static int find_cached(struct stage_run *run, struct layer_step *step, struct keys *keys, struct cache_record *record,
                        struct error **err)
 {
     struct build *build = run->build;
     if (build->options->no_cache)
-        return 0;
-    int found = cache_find(build->store, &keys->recipe, &build->options->compression, record, err);
+        return was_made_here(build, &keys->recipe) ? find_layer(build, &keys->recipe, record, err) : 0;
+    int found = find_layer(build, &keys->recipe, record, err);
     if (found != 0 || !cache_has_rest(build->store, &keys->rest))
         return found;
     if (result_key(run, step, keys, err) < 0)
         return -1;
-    found = cache_find(build->store, &keys->result, &build->options->compression, record, err);
+    found = find_layer(build, &keys->result, record, err);
     /* next time the recipe finds it */
     if (found > 0 && cache_put(build->store, &keys->recipe, NULL, NULL, &build->options->compression, record, NULL,
                                err) < 0)
@@ -91,7 +120,7 @@ static int advance(struct stage_run *run, struct layer_step *step, const struct 
     tree_unref(run->tree);
     run->tree = tree;
     run->recipe = keys->recipe;
-    run->history_key = keys->recipe;
+    run->history_key = cache_history_key(&keys->recipe, "");
     image_config_add_history(&run->config, created, step->history, "cbuild", false);
     run->n_dated = run->config.n_history;
     free(run->config.created);
@@ -145,6 +174,7 @@ static int make_new(struct stage_run *run, struct layer_step *step, const struct
     const char *created = build->created ? build->created : now;
     if (advance(run, step, keys, layer, created, err) < 0)
         return -1;
+    remember_made(build, &keys->recipe);
     record_later(run, step, keys, layer, created, TAKE(*lock));
     progress_simple(build->progress, PROGRESS_DONE, step->vertex);
     return 0;
@@ -156,7 +186,8 @@ static int find_or_make(struct stage_run *run, struct layer_step *step, struct e
     struct keys keys = { 0 };
     make_recipe(run, step, &keys);
     AUTO(cache_record_release) struct cache_record record = { 0 };
-    int found = find_cached(run, step, &keys, &record, err);
+    /* with --no-cache an equal step of another stage counts, but not before that one has written its record */
+    int found = build->options->no_cache ? 0 : find_cached(run, step, &keys, &record, err);
     if (found < 0)
         return -1;
     AUTO(lockfile_remove) struct lockfile *lock = NULL;
@@ -165,7 +196,7 @@ static int find_or_make(struct stage_run *run, struct layer_step *step, struct e
         char hex[DIGEST_HEX_SIZE];
         digest_format_hex(&keys.recipe, hex);
         AUTO(free) char *name = xasprintf("step-%s", hex);
-        lock = store_lock(build->store, name, err);
+        lock = schedule_lock(build, name, err);
         if (!lock)
             return -1;
         found = find_cached(run, step, &keys, &record, err);

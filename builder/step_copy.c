@@ -268,9 +268,11 @@ static int find_source(struct copy_step *step, struct error **err)
     case STAGE_SOURCE_SCRATCH:
         return error_set(err, ERR_SYNTAX, "COPY --from=scratch: there is nothing in it");
     }
-    struct base_image *base = base_image_get(build, image, &run->config.platform, 0, err);
-    if (!base)
-        return error_wrap(err, "COPY --from=%s", step->body->from);
+    struct base_image *base = base_image_get(build, image, &run->config.platform, step->step.vertex, err);
+    if (!base) {
+        AUTO(free) char *near = stage_graph_suggestion(build->graph, image, run->stage->index);
+        return error_wrap(err, "COPY --from=%s%s", step->body->from, near);
+    }
     layer_step_add_source(&step->step, base->tree, &base->recipe);
     return 0;
 }
@@ -306,6 +308,7 @@ static void add_checksum_inputs(struct copy_step *step)
     inputs_add(inputs, "chown", "", step->chown ? step->chown : "");
     inputs_add(inputs, "chmod", "", step->chmod ? step->chmod : "");
     inputs_add(inputs, "unpack", "", step->body->unpack == FLAG_ON ? "yes" : "no");
+    inputs_add(inputs, "link", "", step->body->link == FLAG_ON ? "yes" : "no");
 }
 
 static int expand_all(struct copy_step *step, struct error **err)

@@ -16,8 +16,7 @@
 
 void step_meta_commit(struct stage_run *run, const char *created_by)
 {
-    struct digest text = digest_of(created_by, strlen(created_by));
-    run->history_key = cache_recipe_key(&run->history_key, &text);
+    run->history_key = cache_history_key(&run->history_key, created_by);
     image_config_add_history(&run->config, NULL, created_by, "cbuild", true);
 }
 

@@ -22,6 +22,7 @@ struct step_mount {
     struct run_mount def;
     char *target;            /* absolute */
     struct copy *copy;       /* bind or cache from a context: its files */
+    struct context *context; /* that context, borrowed */
     struct tree *from;       /* bind or cache from a stage or image; borrowed from the step's sources */
     struct tree *tree;       /* owned: what is mounted */
     struct snapshot *upper;  /* rw: thrown away */
@@ -29,7 +30,8 @@ struct step_mount {
     struct strvec lowers;
     char *upper_path, *source_path, *subpath;
     struct strbuf secret;
-    struct lockfile *lock; /* of a cache directory */
+    char *cache_name;      /* of a cache: its directory */
+    struct lockfile *lock; /* of that */
 };
 
 static void mount_release(struct step_mount *mount)
@@ -43,6 +45,7 @@ static void mount_release(struct step_mount *mount)
     free(mount->upper_path);
     free(mount->source_path);
     free(mount->subpath);
+    free(mount->cache_name);
     if (mount->secret.size)
         explicit_bzero(mount->secret.data, mount->secret.size);
     strbuf_release(&mount->secret);
@@ -68,7 +71,10 @@ static struct copy *open_copy(struct stage_run *run, struct context *context, st
 {
     AUTO(strvec_release) struct strvec sources = STRVEC_INIT;
     AUTO(strvec_release) struct strvec excludes = STRVEC_INIT;
-    strvec_push(&sources, source && *source ? source : ".");
+    AUTO(strbuf_release) struct strbuf literal = STRBUF_INIT; /* no pattern: a path */
+    for (const char *p = source && *source ? source : "."; *p; p++)
+        strbuf_addf(&literal, strchr("*?[\\", *p) ? "\\%c" : "%c", *p);
+    strvec_push(&sources, literal.data);
     struct copy_spec spec = { .context = context,
                               .from = from,
                               .sources = &sources,
@@ -97,8 +103,16 @@ static int resolve_from(struct stage_run *run, struct layer_step *step, struct s
             return -1;
     }
     if (context) {
+        mount->context = context;
         mount->copy = open_copy(run, context, NULL, mount->def.source, err);
         return mount->copy ? copy_add_inputs(mount->copy, &step->inputs, err) : -1;
+    }
+    if (source.kind == STAGE_SOURCE_SCRATCH) {
+        AUTO(tree_unref) struct tree *empty = tree_new(build->store);
+        struct digest recipe = digest_of("scratch", 7);
+        layer_step_add_source(step, empty, &recipe);
+        mount->from = step->sources[step->n_sources - 1].tree;
+        return 0;
     }
     if (source.kind == STAGE_SOURCE_STAGE) {
         struct stage_run *from = schedule_await(build, source.stage, err);
@@ -109,8 +123,10 @@ static int resolve_from(struct stage_run *run, struct layer_step *step, struct s
         return 0;
     }
     struct base_image *base = base_image_get(build, image, &run->config.platform, step->vertex, err);
-    if (!base)
-        return error_wrap(err, "--mount from=%s", mount->def.from);
+    if (!base) {
+        AUTO(free) char *near = stage_graph_suggestion(build->graph, image, run->stage->index);
+        return error_wrap(err, "--mount from=%s%s", mount->def.from, near);
+    }
     layer_step_add_source(step, base->tree, &base->recipe);
     mount->from = base->tree;
     return 0;
@@ -206,6 +222,32 @@ static int is_directory(struct tree *tree, const char *source, struct error **er
     return tree_entry_is_directory(&entry);
 }
 
+/* A file lies under its own name in the copy, a directory's content at the root. */
+static int find_file(struct step_mount *mount, const char *base, bool *directory, struct error **err)
+{
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    AUTO(tree_entry_release) struct tree_entry entry = { 0 };
+    if (mount->context) { /* a directory may hold just a file of its own name */
+        AUTO(entry_release) struct entry source = { 0 };
+        AUTO(free) char *path = path_clean_rooted(mount->def.source);
+        enum context_found found;
+        if (context_stat(mount->context, path, &found, &source, NULL, err) < 0)
+            return -1;
+        if (found != CONTEXT_ABSENT && source.type == ENTRY_DIRECTORY)
+            return 0;
+    }
+    if (tree_list(mount->tree, "", &names, err) < 0)
+        return -1;
+    int found = tree_lookup(mount->tree, base, TREE_NO_LINKS, &entry, err);
+    if (found < 0)
+        return -1;
+    if (found && names.n == 1 && !tree_entry_is_directory(&entry)) {
+        *directory = false;
+        mount->subpath = xstrdup(base);
+    }
+    return 0;
+}
+
 static int open_tree(struct stage_run *run, struct step_mount *mount, bool *directory, struct error **err)
 {
     if (mount->from) {
@@ -225,23 +267,9 @@ static int open_tree(struct stage_run *run, struct step_mount *mount, bool *dire
     mount->tree = copied_tree(run, mount->copy, err);
     if (!mount->tree)
         return -1;
-    /* a file lies under its own name in the copy, a directory's content at the root */
-    const char *base = mount->def.source ? path_base(mount->def.source) : "";
     *directory = true;
-    if (*base && strcmp(base, ".") != 0) {
-        AUTO(strvec_release) struct strvec names = STRVEC_INIT;
-        AUTO(tree_entry_release) struct tree_entry entry = { 0 };
-        if (tree_list(mount->tree, "", &names, err) < 0)
-            return -1;
-        int found = tree_lookup(mount->tree, base, TREE_NO_LINKS, &entry, err);
-        if (found < 0)
-            return -1;
-        if (found && names.n == 1 && !tree_entry_is_directory(&entry)) {
-            *directory = false;
-            mount->subpath = xstrdup(base);
-        }
-    }
-    return 0;
+    const char *base = mount->def.source ? path_base(mount->def.source) : "";
+    return *base && strcmp(base, ".") != 0 ? find_file(mount, base, directory, err) : 0;
 }
 
 /* An overlay without an upper needs two lowers. */
@@ -298,29 +326,39 @@ static char *cache_name(const struct build *build, const struct run_mount *def)
     return xstrdup(hex);
 }
 
+static bool is_locked_by_us(const struct step_mounts *mounts, const char *name)
+{
+    for (size_t i = 0; i < mounts->n_mounts; i++)
+        if (mounts->mounts[i].lock && !strcmp(mounts->mounts[i].cache_name, name))
+            return true;
+    return false;
+}
+
 /* Shared: anybody at once; locked: one after the other; private: another directory while one is in use. */
-static int lock_cache(struct build *build, const struct run_mount *def, char **name, struct lockfile **lock,
+static int lock_cache(struct build *build, const struct step_mounts *mounts, struct step_mount *mount,
                       struct error **err)
 {
-    AUTO(free) char *base = cache_name(build, def);
-    switch (def->sharing) {
+    AUTO(free) char *lock_name = xasprintf("mount-%s", mount->cache_name);
+    switch (mount->def.sharing) {
     case RUN_MOUNT_SHARED:
-        *name = TAKE(base);
         return 0;
-    case RUN_MOUNT_LOCKED: {
-        AUTO(free) char *lock_name = xasprintf("mount-%s", base);
-        *lock = store_lock(build->store, lock_name, err);
-        *name = TAKE(base);
-        return *lock ? 0 : -1;
-    }
+    case RUN_MOUNT_LOCKED:
+        if (is_locked_by_us(mounts, mount->cache_name)) /* one cache at two places */
+            return 0;
+        mount->lock = schedule_lock(build, lock_name, err);
+        return mount->lock ? 0 : -1;
     case RUN_MOUNT_PRIVATE:
-        for (unsigned i = 0; !*lock; i++) {
-            AUTO(free) char *candidate = i ? xasprintf("%s.%u", base, i) : xstrdup(base);
-            AUTO(free) char *lock_name = xasprintf("mount-%s", candidate);
-            if (store_try_lock(build->store, lock_name, lock, err) < 0)
+        if (store_try_lock(build->store, lock_name, &mount->lock, err) < 0)
+            return -1;
+        for (unsigned i = 1; !mount->lock; i++) {
+            AUTO(free) char *candidate = xasprintf("%s.%u", mount->cache_name, i);
+            AUTO(free) char *candidate_lock = xasprintf("mount-%s", candidate);
+            if (store_try_lock(build->store, candidate_lock, &mount->lock, err) < 0)
                 return -1;
-            if (*lock)
-                *name = TAKE(candidate);
+            if (mount->lock) {
+                free(mount->cache_name);
+                mount->cache_name = TAKE(candidate);
+            }
         }
         return 0;
     }
@@ -328,15 +366,24 @@ static int lock_cache(struct build *build, const struct run_mount *def, char **n
 }
 
 /* Owner, mode and first content count at creation only. It appears under its name complete. */
-static int make_cache_dir(struct stage_run *run, struct step_mount *mount, const char *name, struct error **err)
+static int make_cache_dir(struct stage_run *run, struct step_mount *mount, struct error **err)
 {
     const struct run_mount *def = &mount->def;
+    const char *name = mount->cache_name;
     int caches = store_dir_fd(run->build->store, STORE_CACHE_MOUNTS);
     struct stat st;
     int found = fs_stat(caches, name, &st, err);
     if (found != 0)
         return found < 0 ? -1 : 0;
-    AUTO(free) char *temporary = xasprintf("%s.new.%d", name, (int)getpid());
+    /* of two that want it the other finds it made */
+    AUTO(free) char *lock_name = xasprintf("make-mount-%s", name);
+    AUTO(lockfile_remove) struct lockfile *lock = schedule_lock(run->build, lock_name, err);
+    if (!lock)
+        return -1;
+    found = fs_stat(caches, name, &st, err);
+    if (found != 0)
+        return found < 0 ? -1 : 0;
+    AUTO(free) char *temporary = xasprintf("%s.new", name);
     if (fs_remove_tree(caches, temporary, err) < 0)
         return -1;
     if (mkdirat(caches, temporary, 0700) < 0)
@@ -354,24 +401,20 @@ static int make_cache_dir(struct stage_run *run, struct step_mount *mount, const
     if (fchown(fd, def->has_uid ? def->uid : 0, def->has_gid ? def->gid : 0) < 0 ||
         fchmod(fd, def->has_mode ? def->mode : 0755) < 0)
         return error_errno(err, "cache mount %s", def->id);
-    if (renameat(caches, temporary, caches, name) < 0) {
-        if (errno != EEXIST && errno != ENOTEMPTY)
-            return error_errno(err, "cache mount %s", def->id);
-        return fs_remove_tree(caches, temporary, err); /* another build was first: its directory serves */
-    }
+    if (renameat(caches, temporary, caches, name) < 0)
+        return error_errno(err, "cache mount %s", def->id);
     return 0;
 }
 
-static int prepare_cache(struct stage_run *run, struct step_mount *mount, struct mount_spec *spec, struct error **err)
+static int prepare_cache(struct stage_run *run, const struct step_mounts *mounts, struct step_mount *mount,
+                         struct mount_spec *spec, struct error **err)
 {
-    AUTO(free) char *name = NULL;
-    if (lock_cache(run->build, &mount->def, &name, &mount->lock, err) < 0 ||
-        make_cache_dir(run, mount, name, err) < 0)
+    if (lock_cache(run->build, mounts, mount, err) < 0 || make_cache_dir(run, mount, err) < 0)
         return -1;
     AUTO(free) char *absolute = realpath(store_path(run->build->store), NULL);
     if (!absolute)
         return error_errno(err, "%s", store_path(run->build->store));
-    mount->source_path = xasprintf("%s/cache/mounts/%s", absolute, name);
+    mount->source_path = xasprintf("%s/cache/mounts/%s", absolute, mount->cache_name);
     spec->kind = MOUNT_BIND;
     spec->source = mount->source_path;
     spec->read_only = mount->def.read_only;
@@ -456,6 +499,15 @@ static int prepare_ssh(struct stage_run *run, struct step_mounts *mounts, struct
         error_hint(err, "add the key to an ssh-agent and pass --ssh %s", mount->def.id);
         return -1;
     }
+    /* the socket is the agent's own: its owner and mode aren't ours to change */
+    const struct run_mount *def = &mount->def;
+    if ((def->has_uid && def->uid != st.st_uid) || (def->has_gid && def->gid != st.st_gid) ||
+        (def->has_mode && def->mode != (st.st_mode & 07777))) {
+        error_set_(err, ERR_UNSUPPORTED, "--mount=type=ssh: the socket keeps its owner %u:%u and mode %04o",
+                   (unsigned)st.st_uid, (unsigned)st.st_gid, (unsigned)(st.st_mode & 07777));
+        error_hint(err, "run the agent as that user, or leave out uid, gid and mode");
+        return -1;
+    }
     mount->source_path = realpath(path, NULL);
     if (!mount->source_path)
         return error_errno(err, "ssh agent socket %s", path);
@@ -473,7 +525,7 @@ static int prepare_one(struct stage_run *run, struct step_mounts *mounts, struct
     case RUN_MOUNT_BIND:
         return prepare_bind(run, mount, spec, err) < 0 ? -1 : 1;
     case RUN_MOUNT_CACHE:
-        return prepare_cache(run, mount, spec, err) < 0 ? -1 : 1;
+        return prepare_cache(run, mounts, mount, spec, err) < 0 ? -1 : 1;
     case RUN_MOUNT_TMPFS:
         spec->kind = MOUNT_TMPFS;
         spec->size = mount->def.size;
@@ -493,12 +545,12 @@ static int by_cache_name(const void *a, const void *b)
     int order = (x->def.type == RUN_MOUNT_CACHE) - (y->def.type == RUN_MOUNT_CACHE);
     if (order || x->def.type != RUN_MOUNT_CACHE)
         return order ? order : (x > y) - (x < y);
-    order = strcmp(x->def.id, y->def.id);
+    order = strcmp(x->cache_name, y->cache_name);
     return order ? order : (x > y) - (x < y);
 }
 
 /*
- * Locks of cache mounts are taken sorted by id, so that two builds can't wait for each other in a circle;
+ * Locks of cache mounts are taken sorted by name, so that two builds can't wait for each other in a circle;
  * the sandbox gets the mounts in the order they were written.
  */
 int step_mounts_prepare(struct stage_run *run, struct step_mounts *mounts, struct error **err)
@@ -506,8 +558,11 @@ int step_mounts_prepare(struct stage_run *run, struct step_mounts *mounts, struc
     struct step_mount **order = xcalloc(mounts->n_mounts, sizeof(*order));
     struct mount_spec *specs = xcalloc(mounts->n_mounts, sizeof(*specs));
     bool *used = xcalloc(mounts->n_mounts, sizeof(*used));
-    for (size_t i = 0; i < mounts->n_mounts; i++)
+    for (size_t i = 0; i < mounts->n_mounts; i++) {
         order[i] = &mounts->mounts[i];
+        if (order[i]->def.type == RUN_MOUNT_CACHE)
+            order[i]->cache_name = cache_name(run->build, &order[i]->def);
+    }
     if (mounts->n_mounts > 1)
         qsort(order, mounts->n_mounts, sizeof(*order), by_cache_name);
     int result = 0;

@@ -89,8 +89,8 @@ static int run_sandbox(struct build *build, const struct sandbox_spec *spec, str
     schedule_remove_sandbox(build, sandbox);
     if (status < 0)
         return -1;
-    if (result.signal && schedule_failed(build))
-        return error_set(err, ERR_CANCELLED, "another stage failed");
+    if (result.signal && schedule_check(build, err) < 0) /* it was killed for that */
+        return -1;
     return sandbox_result_check(&result, err);
 }
 
@@ -180,7 +180,11 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     struct build *build = run->build;
     if (step_mounts_prepare(run, &step->mounts, err) < 0)
         return -1;
-    strvec_append(&step->env, &step->mounts.env);
+    for (size_t i = 0; i < step->mounts.env.n; i++) { /* they win over ENV and ARG */
+        const char *value = strchr(step->mounts.env.items[i], '=') + 1;
+        AUTO(free) char *name = xstrndup(step->mounts.env.items[i], (size_t)(value - step->mounts.env.items[i]) - 1);
+        env_set(&step->env, name, value);
+    }
     AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(build->store, err);
     if (!snapshot || snapshot_adopt_root(snapshot, run->tree, err) < 0)
         return -1;

@@ -323,6 +323,16 @@ struct lockfile *store_lock(struct store *store, const char *name, struct error 
     return store_lock_internal(store, name, LOCK_MODE_EXCLUSIVE, err);
 }
 
+struct lockfile *store_lock_unless(struct store *store, const char *name,
+                                   int (*check)(void *data, struct error **err), void *data,
+                                   struct error **err)
+{
+    struct lock_wait wait = store->wait;
+    wait.check = check;
+    wait.check_data = data;
+    return lockfile_acquire(store->locks_fd, name, LOCK_MODE_EXCLUSIVE, &wait, err);
+}
+
 int store_try_lock(struct store *store, const char *name, struct lockfile **lock,
                    struct error **err)
 {

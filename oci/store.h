@@ -90,6 +90,10 @@ int store_lease(struct store *store, const struct digest *digest, struct error *
 
 /* Serialises work on one thing between processes and threads ("step-HEX", "blob-HEX"). */
 struct lockfile *store_lock(struct store *store, const char *name, struct error **err);
+/* As store_lock(), asking `check` while it waits: -1 gives up with its error. */
+struct lockfile *store_lock_unless(struct store *store, const char *name,
+                                   int (*check)(void *data, struct error **err), void *data,
+                                   struct error **err);
 /* *lock NULL and 0 when another holds it. */
 int store_try_lock(struct store *store, const char *name, struct lockfile **lock,
                    struct error **err) WARN_UNUSED;

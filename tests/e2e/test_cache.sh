@@ -148,4 +148,106 @@ test_eight_builds_at_once_share_one_store() {
     store_verifies
 }
 
+test_no_cache_makes_equal_steps_of_two_stages_once() {
+    need_root
+    import_busybox
+    cat >Dockerfile <<'EOT'
+FROM busybox AS one
+RUN head -c 16 /dev/urandom | od -An -tx1 >/random
+FROM busybox AS two
+RUN head -c 16 /dev/urandom | od -An -tx1 >/random
+FROM busybox
+COPY --from=one /random /1
+COPY --from=two /random /2
+RUN [ "$(cat /1)" = "$(cat /2)" ] && cp /1 /both
+EOT
+    ok cbuild -t x .
+    image_tree x >/dev/null
+    cp "$TEST_TMP/tree/both" before
+    ok cbuild --no-cache -t x .
+    image_tree x >/dev/null
+    ! cmp -s "$TEST_TMP/tree/both" before || fail "the step did not run again"
+}
+
+# Times of an image: of the config, and of each history entry that we added.
+times() { # NAME
+    local config
+    config=$(cbuild inspect -f '{{.ConfigDigest}}' "$1")
+    jq -r '.created, (.history[] | select(.comment == "cbuild") | .created)' "$CBUILD_ROOT/blobs/sha256/${config#sha256:}"
+}
+
+test_an_image_is_as_old_as_the_last_thing_done_to_it() {
+    need_root
+    import_busybox
+    printf 'FROM busybox\nENV A=1\nRUN true\n' >Dockerfile
+    ok cbuild -t x .
+    sleep 1.1
+    printf 'FROM busybox\nENV A=1\nRUN true\nRUN sleep 0.01\n' >Dockerfile
+    ok cbuild -t x .
+    equal "$(times x | head -n 1)" "$(times x | tail -n 1)"
+    [ "$(times x | head -n 1)" != "$(times x | sed -n 2p)" ] || fail "created is the first step's"
+    sleep 1.1
+    echo 'LABEL a=b' >>Dockerfile
+    ok cbuild -t x .
+    equal "$(times x | head -n 1)" "$(times x | tail -n 1)"
+    first=$(image_id x)
+    sleep 1.1
+    ok cbuild -t x .
+    equal "$(image_id x)" "$first"
+}
+
+test_a_stage_that_adds_nothing_leaves_its_parents_record_alone() {
+    need_root
+    import_busybox
+    printf 'FROM busybox AS one\nRUN echo content >/f\nFROM one\n' >Dockerfile
+    for _ in 1 2 3; do
+        ok cbuild --no-cache -t x .
+        ok cbuild -t x .
+        equal "$(cached)" 1
+    done
+    image_tree x | grep -q '^f f ' || fail "the file is missing"
+    printf 'FROM busybox\n' >Dockerfile
+    ok cbuild -t y .
+    equal "$(cbuild inspect -f '{{.Created}}' y)" "$(cbuild inspect -f '{{.Created}}' busybox)"
+    printf 'FROM scratch\n' >Dockerfile
+    ok cbuild -t z .
+    ok cbuild inspect z
+}
+
+test_records_name_the_chain_so_that_its_form_is_kept() {
+    need_root
+    import_busybox
+    printf 'FROM busybox\nRUN echo 1 >/f\nRUN echo 2 >/g\n' >Dockerfile
+    ok cbuild -t x .
+    ok cbuild rmi busybox x
+    ok cbuild prune
+    chain=$(jq -rs '[.[] | select(.chain_id)] | length' "$CBUILD_ROOT"/cache/records/[0-9a-f]*)
+    [ "$chain" -ge 2 ] || fail "records without chain_id"
+    find "$CBUILD_ROOT/layers" -maxdepth 2 -name 'c-*' | grep -q . || fail "the forms are gone"
+    import_busybox
+    ok cbuild -t x .
+    equal "$(cached)" 2
+}
+
+test_the_end_of_a_build_collects_when_it_is_due() {
+    echo 1 >f
+    printf 'FROM scratch\nCOPY f /\n' >Dockerfile
+    ok cbuild -t x .
+    ok cbuild rmi --no-prune x
+    ok cbuild prune --all
+    ok cbuild -t x .
+    ok cbuild rmi --no-prune x
+    rm -rf "$CBUILD_ROOT/cache/records"/*
+    garbage=$(find "$CBUILD_ROOT/blobs" -type f | wc -l)
+    [ "$garbage" -ge 3 ]
+    echo 2 >f
+    ok cbuild -t y .
+    equal "$(find "$CBUILD_ROOT/blobs" -type f | wc -l)" $((garbage + 3)) "collected too early"
+    truncate -s 6000 "$CBUILD_ROOT/growth" # as if 6 GB had been stored since
+    echo 3 >f
+    ok cbuild -t y .
+    [ "$(find "$CBUILD_ROOT/blobs" -type f | wc -l)" -lt $((garbage + 6)) ] || fail "nothing was collected"
+    store_verifies
+}
+
 run_tests "$@"

@@ -1,0 +1,330 @@
+#!/bin/bash
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# Everything that the store holds, layers also unpacked, lacks a text.
+store_lacks() { # TEXT
+    ! grep -rqaF -- "$1" "$CBUILD_ROOT" || fail "the store has: $1 in $(grep -rlaF -- "$1" "$CBUILD_ROOT")"
+    local blob
+    for blob in "$CBUILD_ROOT"/blobs/sha256/*; do
+        case $(head -c 2 "$blob" | od -An -tx1) in
+        " 1f 8b") ! gzip -dc "$blob" | grep -qaF -- "$1" || fail "layer $blob has: $1" ;;
+        esac
+    done
+}
+
+# Names in the last layer of an image.
+last_layer() { # NAME
+    local digest
+    digest=$(cbuild inspect -f '{{.Id}}' "$1")
+    digest=$(jq -r '.layers[-1].digest' "$CBUILD_ROOT/blobs/sha256/${digest#sha256:}")
+    tar -tzf "$CBUILD_ROOT/blobs/sha256/${digest#sha256:}"
+}
+
+cached() { grep -Ec '^#[0-9]+ CACHED$' "$TEST_TMP/err" || true; }
+
+test_bind_shows_the_context_without_what_is_ignored() {
+    need_root
+    import_busybox
+    mkdir -p sub && echo 1 >a && echo 2 >sub/b && echo no >c
+    echo c >.dockerignore
+    cat >Dockerfile <<'EOT'
+FROM busybox
+RUN --mount=target=/ctx find /ctx -type f | sort | tee /list
+EOT
+    ok cbuild -t x .
+    err_has ' /ctx/a'
+    err_has ' /ctx/sub/b'
+    err_lacks ' /ctx/c'
+    equal "$(last_layer x)" list
+}
+
+test_bind_content_is_in_the_key_and_nothing_else_is() {
+    need_root
+    import_busybox
+    mkdir sub && echo 1 >sub/f && echo 1 >other
+    printf 'FROM busybox\nRUN --mount=source=sub,target=/s cat /s/f >/out\n' >Dockerfile
+    ok cbuild -t x .
+    echo 2 >other
+    ok cbuild -t x .
+    equal "$(cached)" 1
+    echo 2 >sub/f
+    ok cbuild -t x .
+    equal "$(cached)" 0
+}
+
+test_bind_of_a_file_and_of_a_directory_that_holds_its_own_name() {
+    need_root
+    import_busybox
+    mkdir d && echo inside >d/d && echo file >f && echo odd >'f[1]'
+    cat >Dockerfile <<'EOT'
+FROM busybox
+RUN --mount=source=f,target=/etc/f cat /etc/f && ! touch /etc/f
+RUN --mount=source=d,target=/m [ -d /m ] && cat /m/d
+RUN --mount=source=f[1],target=/m cat /m
+EOT
+    ok cbuild -t x .
+    err_has ' file'
+    err_has ' inside'
+    err_has ' odd'
+    equal "$(last_layer x)" ""
+}
+
+test_bind_writes_are_thrown_away() {
+    need_root
+    import_busybox
+    mkdir s empty && echo old >s/f
+    cat >Dockerfile <<'EOT'
+FROM busybox
+RUN --mount=source=s,target=/s,rw echo new >/s/f && echo x >/s/g && cat /s/f
+RUN --mount=source=empty,target=/e,rw echo x >/e/g && ls /e
+RUN --mount=source=s,target=/s ! echo new >/s/f
+EOT
+    ok cbuild -t x .
+    equal "$(cat s/f)" old
+    is_absent s/g
+    equal "$(last_layer x)" ""
+}
+
+test_bind_from_stages_and_images() {
+    need_root
+    import_busybox
+    printf 'FROM scratch\nCOPY tool /bin/tool\n' >Dockerfile.tool
+    printf '#!/bin/sh\necho from the image\n' >tool && chmod +x tool
+    ok cbuild -t tool -f Dockerfile.tool .
+    cat >Dockerfile <<'EOT'
+FROM busybox AS one
+RUN mkdir /d && echo from the stage >/d/f
+FROM busybox
+RUN --mount=from=one,source=/d,target=/d cat /d/f
+RUN --mount=from=one,source=/d/f,target=/file cat /file
+RUN --mount=from=tool,target=/t /t/bin/tool
+RUN --mount=from=scratch,target=/none [ -z "$(ls /none)" ]
+EOT
+    ok cbuild -t x .
+    err_has ' from the stage'
+    err_has ' from the image'
+    equal "$(last_layer x)" ""
+    sed -i 's/from the stage/from another stage/' Dockerfile
+    ok cbuild -t x .
+    err_has ' from another stage'
+}
+
+test_a_missing_mount_source_names_the_line() {
+    need_root
+    import_busybox
+    printf 'FROM busybox\nRUN --mount=source=nowhere,target=/m true\n' >Dockerfile
+    fails 3 cbuild -t x .
+    err_has 'Dockerfile:2: '
+    err_has 'nowhere'
+    printf 'FROM busybox AS build\nFROM busybox\nRUN --mount=from=build,source=/nowhere,target=/m true\n' >Dockerfile
+    fails 3 cbuild -t x .
+    err_has 'Dockerfile:3: '
+    err_has '/nowhere'
+}
+
+test_cache_persists_between_builds_and_is_in_no_layer() {
+    need_root
+    import_busybox
+    cat >Dockerfile <<'EOT'
+FROM busybox
+ARG RUN_NUMBER
+RUN --mount=type=cache,target=/cache echo $RUN_NUMBER >>/cache/runs && wc -l </cache/runs
+EOT
+    ok cbuild -t x --build-arg RUN_NUMBER=1 .
+    err_has ' 1'
+    equal "$(last_layer x)" ""
+    ok cbuild -t x --build-arg RUN_NUMBER=2 .
+    grep -Eq '^#[0-9]+ [0-9.]+ 2$' "$TEST_TMP/err" || { show; fail "the cache was empty"; }
+    # another name space, another cache
+    ok cbuild -t x --build-arg RUN_NUMBER=3 --build-arg BUILDKIT_CACHE_MOUNT_NS=other .
+    grep -Eq '^#[0-9]+ [0-9.]+ 1$' "$TEST_TMP/err" || { show; fail "the cache wasn't empty"; }
+}
+
+test_cache_owner_mode_and_first_content() {
+    need_root
+    import_busybox
+    cat >Dockerfile <<'EOT'
+FROM busybox AS seed
+RUN mkdir /s && echo seed >/s/f
+FROM busybox
+RUN --mount=type=cache,id=a,target=/c,uid=1000,gid=50,mode=0750 stat -c '%u:%g %a' /c
+RUN --mount=type=cache,id=b,target=/c stat -c '%u:%g %a' /c
+RUN --mount=type=cache,id=c,target=/c,from=seed,source=/s cat /c/f && echo more >>/c/f
+RUN --mount=type=cache,id=c,target=/c,from=seed,source=/s wc -l </c/f
+RUN --mount=type=cache,id=c,target=/c,ro ! touch /c/x
+EOT
+    ok cbuild -t x .
+    err_has ' 1000:50 750'
+    err_has ' 0:0 755'
+    err_has ' seed'
+    grep -Eq '^#[0-9]+ [0-9.]+ 2$' "$TEST_TMP/err" || { show; fail "first content again"; }
+}
+
+# Two stages that want one cache: with sharing=locked one waits for the other.
+write_sharing() { # MODE
+    cat >Dockerfile <<EOT
+FROM busybox AS one
+RUN --mount=type=cache,id=c,target=/c,sharing=$1 mkdir /c/in && sleep 0.3 && busybox rmdir /c/in && touch /one
+FROM busybox AS two
+RUN --mount=type=cache,id=c,target=/c,sharing=$1 mkdir /c/in && sleep 0.3 && busybox rmdir /c/in && touch /two
+FROM busybox
+COPY --from=one /one /
+COPY --from=two /two /
+EOT
+}
+
+test_locked_and_private_caches_are_used_by_one_at_a_time() {
+    need_root
+    import_busybox
+    for mode in locked private; do
+        write_sharing $mode
+        ok cbuild --no-cache -t x .
+        cbuild --no-cache -t x . 2>one.log & first=$!
+        cbuild --no-cache -t y . 2>two.log & second=$!
+        wait $first || { cat one.log; fail "$mode: first"; }
+        wait $second || { cat two.log; fail "$mode: second"; }
+    done
+}
+
+test_one_locked_cache_at_two_places_does_not_wait_for_itself() {
+    need_root
+    import_busybox
+    cat >Dockerfile <<'EOT'
+FROM busybox
+RUN --mount=type=cache,id=c,target=/a,sharing=locked --mount=type=cache,id=./c,target=/b,sharing=locked touch /a/f && ls /b/f
+EOT
+    ok timeout 60 "$CBUILD" -t x .
+}
+
+test_a_failing_stage_ends_the_wait_for_a_lock() {
+    need_root
+    import_busybox
+    cat >Dockerfile.hold <<'EOT'
+FROM busybox
+RUN --mount=type=cache,id=c,target=/c,sharing=locked echo holding && sleep 30
+EOT
+    "$CBUILD" --no-cache -t hold -f Dockerfile.hold . 2>hold.log & holder=$!
+    for _ in $(seq 200); do grep -q ' holding$' hold.log && break; sleep 0.05; done
+    cat >Dockerfile <<'EOT'
+FROM busybox AS waits
+RUN --mount=type=cache,id=c,target=/c,sharing=locked touch /waited
+FROM busybox AS fails
+RUN sleep 0.3; false
+FROM busybox
+COPY --from=waits /waited /
+COPY --from=fails /x /
+EOT
+    fails 1 timeout 20 "$CBUILD" -t x .
+    err_has 'Dockerfile:4: '
+    kill -TERM $holder
+    wait $holder || :
+}
+
+test_tmpfs_has_a_size_and_leaves_nothing() {
+    need_root
+    import_busybox
+    cat >Dockerfile <<'EOT'
+FROM busybox
+RUN --mount=type=tmpfs,target=/t,size=1m touch /t/f && ! dd if=/dev/zero of=/t/big bs=1024 count=2048 2>/dev/null
+EOT
+    ok cbuild -t x .
+    equal "$(last_layer x)" ""
+}
+
+test_secrets_as_files_and_variables() {
+    need_root
+    import_busybox
+    printf 'S3cret-in-a-file-%s' 4711 >token
+    cat >Dockerfile <<'EOT'
+FROM busybox
+ENV PASS=of-the-image
+RUN --mount=type=secret,id=token [ "$(cat /run/secrets/token)" = S3cret-in-a-file-$((4700 + 11)) ] && stat -c '%u:%g %a' /run/secrets/token
+RUN --mount=type=secret,id=token,target=/etc/t,uid=1000,gid=50,mode=0440 stat -c '%u:%g %a' /etc/t
+RUN --mount=type=secret,id=word,env=PASS [ "$PASS" = S3cret-of-the-environment-$((4700 + 11)) ] && [ ! -e /run/secrets/word ]
+RUN --mount=type=secret,id=absent [ ! -e /run/secrets/absent ] && echo "$PASS"
+EOT
+    WORD=S3cret-of-the-environment-4711 ok cbuild -t x --secret id=token,src=token --secret id=word,env=WORD .
+    err_has ' 0:0 400'
+    err_has ' 1000:50 440'
+    err_has ' of-the-image'
+    store_lacks S3cret-in-a-file-4711
+    store_lacks S3cret-of-the-environment-4711
+    equal "$(last_layer x)" ""
+    # another value is no reason to run again
+    printf other >token
+    ok cbuild -t x --secret id=token,src=token .
+    equal "$(cached)" 4
+}
+
+test_a_failing_run_does_not_tell_its_secret() {
+    need_root
+    import_busybox
+    printf 'FROM busybox\nRUN --mount=type=secret,id=w,env=W --mount=type=secret,id=w false\n' >Dockerfile
+    W=S3cret-4711 fails 1 cbuild -t x --secret id=w,env=W .
+    err_lacks S3cret-4711
+    store_lacks S3cret-4711
+}
+
+test_a_required_secret_that_is_missing_says_how_to_pass_it() {
+    need_root
+    import_busybox
+    printf 'FROM busybox\nRUN --mount=type=secret,id=token,required=true true\n' >Dockerfile
+    fails 3 cbuild -t x .
+    err_has 'Dockerfile:2: secret token is required and was not given'
+    err_has 'hint: pass it with --secret id=token,src=FILE'
+    fails 3 cbuild -t x --secret id=token,src=nowhere .
+    err_has 'secret token'
+    err_has 'nowhere'
+}
+
+test_ssh_agent_socket() {
+    need_root
+    need ssh-agent ssh-add
+    import_busybox
+    eval "$(ssh-agent -a "$TEST_TMP/agent")" >/dev/null
+    teardown() { kill "$SSH_AGENT_PID"; }
+    cat >Dockerfile <<'EOT'
+FROM busybox
+RUN --mount=type=ssh [ -S "$SSH_AUTH_SOCK" ] && echo "at $SSH_AUTH_SOCK"
+RUN [ -z "$SSH_AUTH_SOCK" ]
+EOT
+    ok cbuild -t x --ssh default .
+    err_has ' at /run/buildkit/ssh_agent.0'
+    equal "$(last_layer x)" ""
+    ok cbuild --no-cache -t x --ssh "default=$TEST_TMP/agent" .
+    printf 'FROM busybox\nRUN --mount=type=ssh,required=true true\n' >Dockerfile
+    fails 3 cbuild -t x .
+    err_has 'Dockerfile:2: ssh agent default is required and was not given'
+    printf 'FROM busybox\nRUN --mount=type=ssh,uid=1000 true\n' >Dockerfile
+    fails 1 cbuild -t x --ssh default .
+    err_has 'the socket keeps its owner 0:0'
+}
+
+test_stubs_of_mounts_leave_no_trace() {
+    need_root
+    import_busybox
+    echo x >f
+    cat >Dockerfile <<'EOT'
+FROM busybox
+RUN --mount=target=/a/b/c,source=f --mount=type=cache,target=/new/cache --mount=type=tmpfs,target=/new/tmp \
+    --mount=type=secret,id=s,target=/deep/secret --mount=type=bind,target=/var/ctx ls /a/b/c /deep/secret >/out
+EOT
+    echo y >s
+    ok cbuild -t x --secret id=s,src=s .
+    equal "$(last_layer x)" out
+}
+
+test_mounts_see_variables_but_from_does_not() {
+    need_root
+    import_busybox
+    mkdir d && echo v >d/f
+    printf 'FROM busybox\nARG WHERE=/w\nENV D=d\nRUN --mount=source=$D,target=$WHERE cat /w/f\n' >Dockerfile
+    ok cbuild -t x .
+    err_has ' v'
+    printf 'FROM busybox\nARG X=busybox\nRUN --mount=from=$X,target=/w true\n' >Dockerfile
+    fails 1 cbuild -t x .
+    err_has 'Dockerfile:3: '
+}
+
+run_tests "$@"
