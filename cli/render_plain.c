@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "base/strvec.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 struct vertex {
     char *name;
     uint64_t started_ms, transfer_ms;
-    uint64_t transfer_done;
+    struct strvec completed; /* blobs whose last line was shown */
 };
 
 struct render_plain {
@@ -87,14 +88,17 @@ static void add_transfer(struct render_plain *render, struct vertex *vertex, con
 {
     uint64_t now = clock_monotonic_ms();
     bool complete = event->total && event->done >= event->total;
-    if (!complete && now - vertex->transfer_ms < 5000)
+    const char *name = event->name ? event->name : "";
+    if (complete ? strvec_has(&vertex->completed, name) : now - vertex->transfer_ms < 5000)
         return;
+    if (complete)
+        strvec_push(&vertex->completed, name);
     vertex->transfer_ms = now;
     char done[32], total[32];
     format_size(done, sizeof(done), event->done);
     format_size(total, sizeof(total), event->total);
     switch_to(render, event->vertex, vertex->name);
-    strbuf_addf(&render->line, "#%u %s %s / %s\n", event->vertex, event->name ? event->name : "", done, total);
+    strbuf_addf(&render->line, "#%u %s %s / %s\n", event->vertex, name, done, total);
 }
 
 static void add_vertex_event(struct render_plain *render, struct vertex *vertex, const struct progress_event *event)
@@ -173,8 +177,10 @@ void render_plain_free(struct progress *progress)
     if (!progress)
         return;
     struct render_plain *render = CONTAINER_OF(progress, struct render_plain, progress);
-    for (size_t i = 0; i < render->n_vertices; i++)
+    for (size_t i = 0; i < render->n_vertices; i++) {
         free(render->vertices[i].name);
+        strvec_release(&render->vertices[i].completed);
+    }
     free(render->vertices);
     strbuf_release(&render->line);
     pthread_mutex_destroy(&render->lock);
