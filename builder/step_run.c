@@ -77,7 +77,26 @@ static void fd_paths(const int *fds, size_t n, struct strvec *paths)
         strvec_pushf(paths, "/proc/self/fd/%d", fds[i]);
 }
 
-static int run_sandbox(struct build *build, const struct sandbox_spec *spec, struct error **err)
+/* The log stood right above, unless nobody shows it or lines of other stages may stand between. */
+static bool was_shown(const struct build *build)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < build->graph->n_stages; i++)
+        n += build->graph->stages[i].is_needed;
+    return build->progress && n == 1;
+}
+
+static void add_tail(struct build *build, const struct run_step *step, const char *tail, struct error **err)
+{
+    if (!error_is(*err, ERR_RUN) || !tail || !*tail || was_shown(build))
+        return;
+    AUTO(free) char *text = instruction_format(step->step.instruction);
+    error_detail(err, "------\n > %.*s:\n%s%s------\n", (int)strcspn(text, "\n"), text, tail,
+                 tail[strlen(tail) - 1] == '\n' ? "" : "\n");
+}
+
+static int run_sandbox(struct build *build, const struct run_step *step, const struct sandbox_spec *spec,
+                       struct error **err)
 {
     AUTO(sandbox_free) struct sandbox *sandbox = sandbox_create(spec, err);
     if (!sandbox || schedule_add_sandbox(build, sandbox, err) < 0)
@@ -91,7 +110,11 @@ static int run_sandbox(struct build *build, const struct sandbox_spec *spec, str
         return -1;
     if (result.signal && schedule_check(build, err) < 0) /* it was killed for that */
         return -1;
-    return sandbox_result_check(&result, err);
+    AUTO(free) char *tail = TAKE(result.tail);
+    status = sandbox_result_check(&result, err);
+    if (status < 0)
+        add_tail(build, step, tail, err);
+    return status;
 }
 
 /* process "/bin/sh -c make" did not complete successfully: exit code: 2 */
@@ -171,7 +194,7 @@ static int execute(struct stage_run *run, struct run_step *step, struct snapshot
                                        .n_lowers = lowers.n,
                                        .upper = upper };
     spec.scratch = work;
-    return run_sandbox(run->build, &spec, err);
+    return run_sandbox(run->build, step, &spec, err);
 }
 
 static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret, struct error **err)

@@ -41,6 +41,7 @@ struct registry_session *app_session(struct app *app)
 
 int app_set_progress(struct app *app, const char *style, struct error **err)
 {
+    const char *origin = style ? "--progress" : "$BUILDKIT_PROGRESS";
     if (!style)
         style = getenv("BUILDKIT_PROGRESS");
     if (!style || !*style)
@@ -50,6 +51,6 @@ int app_set_progress(struct app *app, const char *style, struct error **err)
     if (!strcmp(style, "plain") || !strcmp(style, "auto"))
         app->progress = render_plain_new();
     else if (strcmp(style, "quiet") != 0 && strcmp(style, "none") != 0)
-        return error_set(err, ERR_USAGE, "--progress=%s: plain, quiet, none and auto are what there is", style);
+        return error_set(err, ERR_USAGE, "%s=%s: plain, quiet, none and auto are what there is", origin, style);
     return 0;
 }

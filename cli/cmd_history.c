@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "cli/app.h"
 #include "cli/image_info.h"
-#include "cli/template.h"
+#include "cli/table.h"
 #include "oci/store_tags.h"
 
 #include <stdio.h>
@@ -78,32 +78,13 @@ static int collect(struct app *app, const struct history_command *command, const
 
 static int print_rows(const struct history_command *command, const json_t *rows, struct error **err)
 {
-    static const char *const members[] = { "ID", "CreatedSince", "CreatedBy", "Size", "Comment" };
-    static const char *const headers[] = { "IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT" };
-    size_t i;
-    json_t *row;
-    struct table table = { .n_columns = ARRAY_SIZE(headers) };
-    for (i = 0; i < ARRAY_SIZE(headers); i++)
-        strvec_push(&table.cells, headers[i]);
-    int result = 0;
-    json_array_foreach (rows, i, row) {
-        AUTO(strbuf_release) struct strbuf line = STRBUF_INIT;
-        if (command->quiet)
-            strbuf_adds(&line, json_string_value(json_object_get(row, "ID")));
-        else if (command->format && !strcmp(command->format, "json"))
-            json_format_canonical(row, &line);
-        else if (command->format && strcmp(command->format, "table") != 0)
-            result = result < 0 ? -1 : template_expand(command->format, row, &line, err);
-        else
-            for (size_t j = 0; j < ARRAY_SIZE(members); j++)
-                strvec_push(&table.cells, json_string_value(json_object_get(row, members[j])));
-        if (line.size && result == 0)
-            printf("%s\n", line.data);
-    }
-    if (table.cells.n > table.n_columns || (!command->quiet && !command->format))
-        table_print(&table);
-    strvec_release(&table.cells);
-    return result;
+    static const struct column columns[] = {
+        { "ID", "IMAGE", true },           { "CreatedSince", "CREATED", true },  { "CreatedAt", "CREATED AT", false },
+        { "CreatedBy", "CREATED BY", true }, { "Size", "SIZE", true },             { "Comment", "COMMENT", true },
+    };
+    if (!command->quiet)
+        return rows_print(rows, columns, ARRAY_SIZE(columns), command->format, err);
+    return rows_print(rows, columns, ARRAY_SIZE(columns), "{{.ID}}", err);
 }
 
 int cmd_history(struct app *app, char *const *argv, struct error **err)

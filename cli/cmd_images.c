@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/array.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "builder/values.h"
 #include "cli/app.h"
 #include "cli/image_info.h"
-#include "cli/template.h"
+#include "cli/table.h"
 #include "oci/store_tags.h"
 
 #include <fnmatch.h>
@@ -13,12 +16,23 @@
 static const struct command_help help = {
     .usage = "cbuild images [OPTIONS] [REPOSITORY[:TAG]]",
     .summary = "Lists the images of the store.",
-    .more = "Filters: dangling=true|false, reference=PATTERN, label=KEY[=VALUE].\n"
+    .more = "Filters: dangling=true|false, reference=PATTERN, label=KEY[=VALUE], before=IMAGE, since=IMAGE,\n"
+            "until=TIME (RFC 3339, seconds since 1970, or a duration before now: 24h).\n"
             "Template members: Repository Tag Digest ID CreatedAt CreatedSince Size.",
+};
+
+enum filter_kind { FILTER_DANGLING, FILTER_REFERENCE, FILTER_LABEL, FILTER_BEFORE, FILTER_SINCE, FILTER_UNTIL };
+
+struct filter {
+    enum filter_kind kind;
+    const char *value;
+    int64_t time; /* before, since, until: seconds */
 };
 
 struct images_command {
     struct strvec filters;
+    struct filter *parsed;
+    size_t n_parsed, parsed_capacity;
     const char *format;
     bool quiet, no_trunc, digests, all;
 };
@@ -75,32 +89,109 @@ static bool reference_matches(const struct store_tag *tag, const char *pattern)
         return false;
     AUTO(free) char *familiar = reference_familiar(&reference);
     AUTO(free) char *repository = reference_familiar_repository(&reference);
-    return fnmatch(pattern, familiar, 0) == 0 || fnmatch(pattern, repository, 0) == 0 ||
-           fnmatch(pattern, tag->name, 0) == 0;
+    return fnmatch(pattern, familiar, FNM_PATHNAME) == 0 || fnmatch(pattern, repository, FNM_PATHNAME) == 0 ||
+           fnmatch(pattern, tag->name, FNM_PATHNAME) == 0;
 }
 
-static int filter_matches(const char *filter, const struct store_tag *tag, const struct image *image, bool *ret,
-                          struct error **err)
+static bool is_true(const char *text)
 {
-    if (!strncmp(filter, "dangling=", 9))
-        *ret = (tag->name == NULL) == (!strcmp(filter + 9, "true") || !strcmp(filter + 9, "1"));
-    else if (!strncmp(filter, "reference=", 10))
-        *ret = reference_matches(tag, filter + 10);
-    else if (!strncmp(filter, "label=", 6))
-        *ret = label_matches(image, filter + 6);
-    else
-        return error_set(err, ERR_USAGE, "--filter %s: dangling, reference and label are what there is", filter);
+    return !strcmp(text, "true") || !strcmp(text, "1");
+}
+
+/* Creation time in nanoseconds would be finer than what images of one build differ in: seconds, as docker compares. */
+static int64_t created_of(const struct image *image)
+{
+    int64_t seconds = 0;
+    AUTO(error_free) struct error *bad = NULL; /* without a time it counts as old */
+    if (image->config.created && clock_parse(image->config.created, &seconds, NULL, &bad) < 0)
+        seconds = 0;
+    return seconds;
+}
+
+static int created_of_name(struct app *app, const char *name, int64_t *ret, struct error **err)
+{
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    AUTO(image_release) struct image image = { 0 };
+    if (store_resolve(app->store, name, &target, NULL, err) < 0 ||
+        image_read(app->store, &target, NULL, &image, err) < 0)
+        return -1;
+    *ret = created_of(&image);
     return 0;
 }
 
-static int is_wanted(const struct images_command *command, const char *name, const struct store_tag *tag,
-                     const struct image *image, bool *ret, struct error **err)
+/* A moment: RFC 3339, a date, seconds since 1970, or a duration before now ("24h"). */
+static int parse_moment(const char *text, int64_t *ret, struct error **err)
 {
-    *ret = !name || reference_matches(tag, name);
-    for (size_t i = 0; *ret && i < command->filters.n; i++)
-        if (filter_matches(command->filters.items[i], tag, image, ret, err) < 0)
-            return -1;
+    AUTO(error_free) struct error *ignored = NULL; /* another form is tried */
+    AUTO(error_free) struct error *ignored_too = NULL;
+    AUTO(error_free) struct error *ignored_as_well = NULL;
+    AUTO(free) char *midnight = xasprintf("%sT00:00:00Z", text);
+    int64_t duration;
+    if (clock_parse(text, ret, NULL, &ignored) == 0 || clock_parse(midnight, ret, NULL, &ignored_too) == 0 ||
+        clock_parse_epoch(text, ret, &ignored_as_well) == 0)
+        return 0;
+    if (duration_parse(text, &duration, err) < 0) {
+        error_recode(err, ERR_USAGE);
+        return error_wrap(err, "--filter until=%s", text);
+    }
+    *ret = clock_now() - duration / 1000000000;
     return 0;
+}
+
+static int add_filter(struct app *app, struct images_command *command, const char *text, struct error **err)
+{
+    static const char *const keys[] = {
+        [FILTER_DANGLING] = "dangling=", [FILTER_REFERENCE] = "reference=", [FILTER_LABEL] = "label=",
+        [FILTER_BEFORE] = "before=",     [FILTER_SINCE] = "since=",         [FILTER_UNTIL] = "until=",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        if (strncmp(text, keys[i], strlen(keys[i])) != 0)
+            continue;
+        struct filter *filter = ARRAY_PUSH(command, parsed);
+        filter->kind = (enum filter_kind)i;
+        filter->value = text + strlen(keys[i]);
+        if (i == FILTER_BEFORE || i == FILTER_SINCE)
+            return created_of_name(app, filter->value, &filter->time, err);
+        return i == FILTER_UNTIL ? parse_moment(filter->value, &filter->time, err) : 0;
+    }
+    error_set_(err, ERR_USAGE, "--filter %s: no such filter", text);
+    error_hint(err, "dangling, reference, label, before, since and until are what there is");
+    return -1;
+}
+
+static bool filter_matches(const struct filter *filter, const struct store_tag *tag, const struct image *image)
+{
+    switch (filter->kind) {
+    case FILTER_DANGLING:
+        return (tag->name == NULL) == is_true(filter->value);
+    case FILTER_REFERENCE:
+        return reference_matches(tag, filter->value);
+    case FILTER_LABEL:
+        return label_matches(image, filter->value);
+    case FILTER_BEFORE:
+    case FILTER_UNTIL:
+        return created_of(image) < filter->time;
+    case FILTER_SINCE:
+        return created_of(image) > filter->time;
+    }
+    return false;
+}
+
+/* All must hold; but of several reference= one suffices, since nothing has two names. */
+static bool is_wanted(const struct images_command *command, const char *name, const struct store_tag *tag,
+                      const struct image *image)
+{
+    bool has_reference = false, is_referred = false;
+    for (size_t i = 0; i < command->n_parsed; i++) {
+        bool matches = filter_matches(&command->parsed[i], tag, image);
+        if (command->parsed[i].kind == FILTER_REFERENCE) {
+            has_reference = true;
+            is_referred = is_referred || matches;
+        } else if (!matches) {
+            return false;
+        }
+    }
+    return (!has_reference || is_referred) && (!name || reference_matches(tag, name));
 }
 
 static int collect(struct app *app, const struct images_command *command, const char *name, json_t *rows,
@@ -112,12 +203,9 @@ static int collect(struct app *app, const struct images_command *command, const 
     for (size_t i = 0; i < tags.n_tags; i++) {
         AUTO(image_release) struct image image = { 0 };
         AUTO(error_free) struct error *unreadable = NULL; /* an artifact, or an index without our platform: no size */
-        bool wanted;
         uint64_t size = 0;
         int readable = image_read(app->store, &tags.tags[i].descriptor, NULL, &image, &unreadable);
-        if (is_wanted(command, name, &tags.tags[i], &image, &wanted, err) < 0)
-            return -1;
-        if (!wanted)
+        if (!is_wanted(command, name, &tags.tags[i], &image))
             continue;
         if (readable == 0 && !command->quiet && image_unpacked_size(app->store, &image.manifest, &size, err) < 0)
             return -1;
@@ -126,49 +214,26 @@ static int collect(struct app *app, const struct images_command *command, const 
     return 0;
 }
 
-static void add_cells(struct strvec *cells, const json_t *row, bool digests)
-{
-    static const char *const members[] = { "Repository", "Tag", "Digest", "ID", "CreatedSince", "Size" };
-    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-        if (digests || strcmp(members[i], "Digest") != 0)
-            strvec_push(cells, json_string_value(json_object_get(row, members[i])));
-}
-
 static int print_rows(const struct images_command *command, const json_t *rows, struct error **err)
 {
+    const struct column columns[] = {
+        { "Repository", "REPOSITORY", true }, { "Tag", "TAG", true },
+        { "Digest", "DIGEST", command->digests }, { "ID", "IMAGE ID", true },
+        { "CreatedSince", "CREATED", true }, { "CreatedAt", "CREATED AT", false },
+        { "Size", "SIZE", true },
+    };
+    if (!command->quiet)
+        return rows_print(rows, columns, ARRAY_SIZE(columns), command->format, err);
+    AUTO(strvec_release) struct strvec ids = STRVEC_INIT; /* an image of two names once: rmi takes the list */
     size_t i;
     json_t *row;
-    if (command->quiet) {
-        AUTO(strvec_release) struct strvec ids = STRVEC_INIT; /* an image of two names once: rmi takes the list */
-        json_array_foreach (rows, i, row) {
-            const char *id = json_string_value(json_object_get(row, "ID"));
-            if (strvec_has(&ids, id))
-                continue;
-            strvec_push(&ids, id);
-            printf("%s\n", id);
-        }
-        return 0;
+    json_array_foreach (rows, i, row) {
+        const char *id = json_string_value(json_object_get(row, "ID"));
+        if (strvec_has(&ids, id))
+            continue;
+        strvec_push(&ids, id);
+        printf("%s\n", id);
     }
-    if (command->format && strcmp(command->format, "table") != 0) {
-        json_array_foreach (rows, i, row) {
-            AUTO(strbuf_release) struct strbuf line = STRBUF_INIT;
-            if (!strcmp(command->format, "json"))
-                json_format_canonical(row, &line);
-            else if (template_expand(command->format, row, &line, err) < 0)
-                return -1;
-            printf("%s\n", line.data);
-        }
-        return 0;
-    }
-    static const char *const headers[] = { "REPOSITORY", "TAG", "DIGEST", "IMAGE ID", "CREATED", "SIZE" };
-    struct table table = { .n_columns = command->digests ? 6 : 5 };
-    for (i = 0; i < ARRAY_SIZE(headers); i++)
-        if (command->digests || i != 2)
-            strvec_push(&table.cells, headers[i]);
-    json_array_foreach (rows, i, row)
-        add_cells(&table.cells, row, command->digests);
-    table_print(&table);
-    strvec_release(&table.cells);
     return 0;
 }
 
@@ -193,11 +258,14 @@ int cmd_images(struct app *app, char *const *argv, struct error **err)
         result = options_check_operands(&help, &operands, 0, 1, err);
         if (result == 0 && !app_store(app, err))
             result = -1;
+        for (size_t i = 0; result == 0 && i < command.filters.n; i++)
+            result = add_filter(app, &command, command.filters.items[i], err);
         if (result == 0)
             result = collect(app, &command, operands.n ? operands.items[0] : NULL, rows, err);
         if (result == 0)
             result = print_rows(&command, rows, err);
     }
     strvec_release(&command.filters);
+    free(command.parsed);
     return result;
 }

@@ -26,7 +26,20 @@ static int creation_time(int64_t *ret, struct error **err)
     return 0;
 }
 
-static int import(struct app *app, const char *file, struct import_options *options, const char *name,
+static int parse_name(const char *name, struct reference *ret, struct error **err)
+{
+    if (reference_parse(name, ret, err) < 0) {
+        error_recode(err, ERR_USAGE);
+        return -1;
+    }
+    if (ret->digest.is_set)
+        return error_set(err, ERR_USAGE, "%s: a digest can't be chosen", name);
+    reference_default_tag(ret);
+    return 0;
+}
+
+/* `name` NULL: the image stays without one. */
+static int import(struct app *app, const char *file, struct import_options *options, const struct reference *name,
                   struct error **err)
 {
     bool is_stdin = !strcmp(file, "-");
@@ -38,13 +51,7 @@ static int import(struct app *app, const char *file, struct import_options *opti
         source_fd_new(is_stdin ? STDIN_FILENO : fd, false, is_stdin ? "standard input" : file);
     if (archive_import(app->store, source, options, &image, err) < 0)
         return error_wrap(err, "importing %s", is_stdin ? "standard input" : file);
-    AUTO(reference_release) struct reference reference = { 0 };
-    if (name && reference_parse(name, &reference, err) < 0) {
-        error_recode(err, ERR_USAGE);
-        return -1;
-    }
-    reference_default_tag(&reference);
-    if ((name ? store_tag_set(app->store, &reference, &image, err) : store_tag_keep(app->store, &image, err)) < 0)
+    if ((name ? store_tag_set(app->store, name, &image, err) : store_tag_keep(app->store, &image, err)) < 0)
         return -1;
     char digest[DIGEST_TEXT_SIZE];
     digest_format(&image.digest, digest);
@@ -68,7 +75,9 @@ int cmd_import(struct app *app, char *const *argv, struct error **err)
     if (parsed != 0)
         return parsed < 0 ? -1 : 0;
     AUTO(platform_release) struct platform platform = { 0 };
-    if (options_check_operands(&help, &operands, 1, 2, err) < 0)
+    AUTO(reference_release) struct reference name = { 0 };
+    if (options_check_operands(&help, &operands, 1, 2, err) < 0 ||
+        (operands.n > 1 && parse_name(operands.items[1], &name, err) < 0))
         return -1;
     if ((platform_text && platform_parse(platform_text, &platform, err) < 0) ||
         (compression && compression_parse(compression, &import_options.compression, err) < 0)) {
@@ -79,5 +88,5 @@ int cmd_import(struct app *app, char *const *argv, struct error **err)
         return -1;
     import_options.message = message;
     import_options.platform = platform_text ? &platform : NULL;
-    return import(app, operands.items[0], &import_options, operands.n > 1 ? operands.items[1] : NULL, err);
+    return import(app, operands.items[0], &import_options, operands.n > 1 ? &name : NULL, err);
 }

@@ -54,6 +54,22 @@ static json_t *root_fs(const struct image_config *config)
     return object;
 }
 
+/* Scripts ask for members of docker's that an image may lack: they are null then. */
+static json_t *container_config(const struct image_config *config)
+{
+    static const char *const members[] = { "Cmd",    "Entrypoint", "Env",     "ExposedPorts",
+                                           "Labels", "OnBuild",    "Volumes", "Healthcheck" };
+    static const char *const texts[] = { "User", "WorkingDir", "StopSignal" };
+    json_t *object = image_config_container_json(config);
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+        if (!json_object_get(object, members[i]))
+            json_set(object, members[i], json_null());
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        if (!json_object_get(object, texts[i]))
+            json_set(object, texts[i], json_from_string(""));
+    return object;
+}
+
 static json_t *text_or_empty(const char *text)
 {
     return json_from_string(text ? text : "");
@@ -80,7 +96,7 @@ static int inspect(struct app *app, const char *name, json_t **ret, struct error
     if (image.config.platform.variant)
         json_set(object, "Variant", text_or_empty(image.config.platform.variant));
     json_set(object, "Os", text_or_empty(image.config.platform.os));
-    json_set(object, "Config", image_config_container_json(&image.config));
+    json_set(object, "Config", container_config(&image.config));
     json_set(object, "RootFS", root_fs(&image.config));
     uint64_t size;
     if (image_unpacked_size(app->store, &image.manifest, &size, err) < 0)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cancel.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "cli/app.h"
@@ -40,9 +41,16 @@ static int prompt(const char *text, bool echo, struct strbuf *line, struct error
         (void)tcsetattr(tty, TCSAFLUSH, &quiet);
     }
     int result = io_write_full(tty, text, strlen(text), "terminal", err);
-    char c;
-    while (result == 0 && read(tty, &c, 1) == 1 && c != '\n')
-        result = strbuf_add_capped(line, &c, 1, err);
+    char c = '\0';
+    while (result == 0 && c != '\n') {
+        struct pollfd fd = { .fd = tty, .events = POLLIN };
+        if (cancel_poll(&fd, 1, -1, err) < 0) /* half a password isn't sent */
+            result = -1;
+        else if (read(tty, &c, 1) != 1)
+            break;
+        else if (c != '\n')
+            result = strbuf_add_capped(line, &c, 1, err);
+    }
     if (!echo) {
         (void)tcsetattr(tty, TCSAFLUSH, &old);
         (void)!write(tty, "\n", 1); /* the user's own newline wasn't shown */

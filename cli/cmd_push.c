@@ -19,8 +19,10 @@ static int push_one(struct app *app, const char *text, struct error **err)
 {
     AUTO(reference_release) struct reference reference = { 0 };
     AUTO(descriptor_release) struct descriptor image = { 0 };
-    if (reference_parse(text, &reference, err) < 0)
+    if (reference_parse(text, &reference, err) < 0) {
+        error_recode(err, ERR_USAGE);
         return -1;
+    }
     if (reference.digest.is_set) {
         error_set_(err, ERR_USAGE, "%s: an image is pushed by its tag", text);
         error_hint(err, "give it a name: cbuild tag %s NAME", text);
@@ -43,7 +45,11 @@ static int add_all_tags(struct app *app, const char *text, struct strvec *names,
 {
     AUTO(reference_release) struct reference reference = { 0 };
     AUTO(store_tags_release) struct store_tags tags = { 0 };
-    if (reference_parse(text, &reference, err) < 0 || store_tags_list(app->store, &tags, err) < 0)
+    if (reference_parse(text, &reference, err) < 0) {
+        error_recode(err, ERR_USAGE);
+        return -1;
+    }
+    if (store_tags_list(app->store, &tags, err) < 0)
         return -1;
     AUTO(free) char *repository = reference_repository(&reference);
     size_t before = names->n;
@@ -101,6 +107,8 @@ int cmd_push(struct app *app, char *const *argv, struct error **err)
         return parsed < 0 ? -1 : 0;
     if (app_set_progress(app, quiet ? "quiet" : progress, err) < 0 || !app_store(app, err))
         return -1;
+    if (operands.n == 0 && all_tags)
+        return error_set(err, ERR_USAGE, "--all-tags needs the name of a repository");
     if (operands.n == 0 && names_of_last_build(app, &names, err) < 0)
         return -1;
     for (size_t i = 0; i < operands.n; i++) {

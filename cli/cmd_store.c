@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "cli/app.h"
 #include "cli/image_info.h"
+#include "cli/table.h"
 #include "oci/store_gc.h"
 #include "oci/store_tags.h"
 
@@ -59,23 +60,33 @@ int cmd_prune(struct app *app, char *const *argv, struct error **err)
     return 0;
 }
 
+#define DF_MAX_DEPTH 200 /* a form may be deeper than there are descriptors: not counted from there */
+
 /* Bytes on disk below a folder; a hard link counts each time. */
-static int add_tree_size(int dir_fd, const char *path, uint64_t *size, uint64_t *n, struct error **err)
+static int add_tree_size(int dir_fd, const char *path, int depth, uint64_t *size, uint64_t *n, struct error **err)
 {
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
-    AUTO(close) int fd = fs_open(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, err);
-    if (fd < 0 || fs_list_fd(fd, &names, path, err) < 0)
+    AUTO(error_free) struct error *gone = NULL;
+    AUTO(close) int fd = fs_open(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &gone);
+    if (fd < 0 && error_is(gone, ERR_NOT_FOUND)) /* removed by another process meanwhile */
+        return 0;
+    if (fd < 0) {
+        error_move(err, TAKE(gone));
+        return -1;
+    }
+    if (fs_list_fd(fd, &names, path, err) < 0)
         return -1;
     for (size_t i = 0; i < names.n; i++) {
         struct stat st;
         int found = fs_stat(fd, names.items[i], &st, err);
         if (found < 0)
             return -1;
-        if (!found) /* removed by another process meanwhile */
+        if (!found)
             continue;
         *size += (uint64_t)st.st_blocks * 512;
         (*n)++;
-        if (S_ISDIR(st.st_mode) && add_tree_size(fd, names.items[i], size, n, err) < 0)
+        if (S_ISDIR(st.st_mode) && depth < DF_MAX_DEPTH &&
+            add_tree_size(fd, names.items[i], depth + 1, size, n, err) < 0)
             return -1;
     }
     return 0;
@@ -89,7 +100,8 @@ int cmd_df(struct app *app, char *const *argv, struct error **err)
     } rows[] = {
         { "Blobs", STORE_BLOBS },           { "Directory forms", STORE_LAYERS },
         { "Entry lists", STORE_ENTRIES },   { "Cache records", STORE_CACHE_RECORDS },
-        { "Context records", STORE_CACHE_CONTEXTS }, { "Unfinished", STORE_PARTIAL },
+        { "Context records", STORE_CACHE_CONTEXTS }, { "Cache mounts", STORE_CACHE_MOUNTS },
+        { "Unfinished", STORE_PARTIAL },
         { "Work in progress", STORE_TMP },
     };
     const struct option options[] = { APP_OPTIONS(app), OPT_END() };
@@ -99,24 +111,21 @@ int cmd_df(struct app *app, char *const *argv, struct error **err)
         return parsed < 0 ? -1 : 0;
     if (options_check_operands(&df_help, &operands, 0, 0, err) < 0 || !app_store(app, err))
         return -1;
-    struct table table = { .n_columns = 3 };
+    AUTO(table_release) struct table table = { .n_columns = 3 };
     strvec_push(&table.cells, "TYPE");
     strvec_push(&table.cells, "TOTAL");
     strvec_push(&table.cells, "SIZE");
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         uint64_t size = 0, n = 0;
         char text[32];
-        if (add_tree_size(store_dir_fd(app->store, rows[i].dir), ".", &size, &n, err) < 0) {
-            strvec_release(&table.cells);
+        if (add_tree_size(store_dir_fd(app->store, rows[i].dir), ".", 0, &size, &n, err) < 0)
             return -1;
-        }
         format_size(size, text);
         strvec_push(&table.cells, rows[i].name);
         strvec_pushf(&table.cells, "%llu", (unsigned long long)n);
         strvec_push(&table.cells, text);
     }
     table_print(&table);
-    strvec_release(&table.cells);
     return 0;
 }
 

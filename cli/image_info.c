@@ -81,21 +81,3 @@ void format_age(const char *created, char out[64])
     else
         (void)snprintf(out, 64, "%lld %s ago", (long long)n, steps[i].many);
 }
-
-void table_print(const struct table *table)
-{
-    size_t *widths = xcalloc(table->n_columns, sizeof(*widths));
-    for (size_t i = 0; i < table->cells.n; i++) {
-        size_t size = strlen(table->cells.items[i]);
-        if (size > widths[i % table->n_columns])
-            widths[i % table->n_columns] = size;
-    }
-    for (size_t i = 0; i < table->cells.n; i++) {
-        bool last = i % table->n_columns == table->n_columns - 1;
-        if (last)
-            printf("%s\n", table->cells.items[i]);
-        else
-            printf("%-*s   ", (int)widths[i % table->n_columns], table->cells.items[i]);
-    }
-    free(widths);
-}

@@ -18,11 +18,4 @@ void format_size(uint64_t size, char out[32]);
 /* "3 days ago", from RFC 3339 text (NULL: "N/A"). */
 void format_age(const char *created, char out[64]);
 
-/* A table on stdout: columns as wide as their widest cell, three blanks between. */
-struct table {
-    struct strvec cells; /* row after row, the header first */
-    size_t n_columns;
-};
-void table_print(const struct table *table);
-
 #endif

@@ -7,6 +7,7 @@
 #include "base/tempfile.h"
 #include "cli/app.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -115,6 +116,7 @@ static int dispatch(struct app *app, char *const *argv, struct error **err)
     return cmd_build(app, argv, err);
 }
 
+/* What it is about first, at length; the message last, where the eye is. */
 static void print_error(const struct error *error)
 {
     const char *detail = error_detail_text(error);
@@ -133,11 +135,32 @@ static int status_of(const struct error *error)
     return error_exit_status(error);
 }
 
+/*
+ * A standard stream that the caller closed would be the next file that is opened, and get our output. In its place
+ * stands one that can't be used: writing to it fails, as it does on a closed one.
+ */
+static int open_standard_streams(struct error **err)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        /* the lowest free number is fd; kept by exec, as the others are */
+        int opened = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); // NOLINT(android-cloexec-open)
+        if (opened != fd)
+            return error_errno(err, "opening /dev/null in place of descriptor %d", fd);
+    }
+    return 0;
+}
+
 int main(int argc UNUSED, char **argv)
 {
     AUTO(error_free) struct error *error = NULL;
     struct app app = { 0 };
-    int result = cancel_init(&error);
+    int result = open_standard_streams(&error);
+    if (result == 0)
+        result = cancel_init(&error);
+    if (result == 0)
+        result = app_set_progress(&app, "plain", &error); /* where a command doesn't say otherwise */
     if (result == 0)
         result = dispatch(&app, argv, &error);
     /* output that could not be written (a full disk, a closed pipe) is a failure too */

@@ -52,7 +52,7 @@ static int set_value(const struct option *option, const char *value, struct erro
         char *end;
         errno = 0;
         unsigned long number = strtoul(value, &end, 10);
-        if (errno || *end || end == value || *value == '-' || number > 1u << 30)
+        if (errno || *end || !(*value >= '0' && *value <= '9') || number > 1u << 30)
             return error_set(err, ERR_USAGE, "--%s=%s: expected a number", option->name, value);
         *(unsigned *)option->target = (unsigned)number;
         return 0;
@@ -98,13 +98,19 @@ static int parse_long(const struct option *options, const struct command_help *h
     return set_value(option, value, err);
 }
 
-static int parse_short(const struct option *options, char *const **argv, struct error **err)
+static int parse_short(const struct option *options, const struct command_help *help, char *const **argv,
+                       struct error **err)
 {
     for (const char *p = **argv + 1; *p; p++) {
         const struct option *option = find_letter(options, *p);
-        if (!option)
-            return error_set(err, ERR_USAGE, "unknown option -%c", *p);
+        if (!option) {
+            error_set_(err, ERR_USAGE, "unknown option -%c", *p);
+            error_hint(err, "usage: %.*s", (int)strcspn(help->usage, "\n"), help->usage);
+            return -1;
+        }
         if (option->kind == OPTION_FLAG) {
+            if (p[1] == '=')
+                return set_flag(option, p + 2, err);
             *(bool *)option->target = true;
             continue;
         }
@@ -134,7 +140,7 @@ int options_parse(const struct option *options, const struct command_help *help,
         if (!strncmp(word, "--", 2))
             result = parse_long(options, help, &argv, err);
         else if (word[0] == '-' && word[1])
-            result = parse_short(options, &argv, err);
+            result = parse_short(options, help, &argv, err);
         else
             strvec_push(operands, word);
         if (result < 0)

@@ -115,7 +115,7 @@ static int call_index(const char **p, const json_t *value, struct strbuf *out, s
         if (parse_string(p, &key, err) < 0)
             return -1;
         item = json_object_get(value, key);
-        if (!item && json_is_object(value))
+        if (!item && (json_is_object(value) || json_is_null(value)))
             return 0; /* Go: the zero value of a map of strings */
     } else {
         char *end;
@@ -190,33 +190,53 @@ static int call_println(const char **p UNUSED, const json_t *value, struct strbu
     return 0;
 }
 
+typedef int call_function(const char **p, const json_t *value, struct strbuf *out, struct error **err);
+
 static const struct {
     const char *name;
-    int (*call)(const char **p, const json_t *value, struct strbuf *out, struct error **err);
+    call_function *call;
 } functions[] = {
     { "json", call_json }, { "index", call_index }, { "join", call_join },       { "len", call_len },
     { "upper", call_upper }, { "lower", call_lower }, { "println", call_println },
 };
 
+/* The function named at *p, which moves behind it; NULL: none of ours. */
+static call_function *parse_function(const char **p)
+{
+    skip_blanks(p);
+    size_t size = 0;
+    while (isalpha((unsigned char)(*p)[size]))
+        size++;
+    for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+        if (strlen(functions[i].name) == size && !strncmp(functions[i].name, *p, size)) {
+            *p += size;
+            return functions[i].call;
+        }
+    }
+    return NULL;
+}
+
+/* "function .Path argument", ".Path", or ".Path | function" */
 static int expand_action(const char *text, const json_t *root, struct strbuf *out, struct error **err)
 {
     const char *p = text;
     skip_blanks(&p);
-    int (*call)(const char **, const json_t *, struct strbuf *, struct error **) = NULL;
+    call_function *call = NULL;
     if (*p != '.') {
-        size_t size = 0;
-        while (isalpha((unsigned char)p[size]))
-            size++;
-        for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
-            if (strlen(functions[i].name) == size && !strncmp(functions[i].name, p, size))
-                call = functions[i].call;
+        call = parse_function(&p);
         if (!call)
             return error_set(err, ERR_USAGE, "--format: {{%s}} is not supported", text);
-        p += size;
     }
     const json_t *value = parse_path(&p, root, err);
     if (!value)
         return -1;
+    skip_blanks(&p);
+    if (*p == '|' && !call) {
+        p++;
+        call = parse_function(&p);
+        if (!call || call == call_index || call == call_join) /* the value would be their last argument */
+            return error_set(err, ERR_USAGE, "--format: {{%s}} is not supported", text);
+    }
     if (!call)
         add_value(out, value);
     else if (call(&p, value, out, err) < 0)

@@ -3,7 +3,7 @@
  * --format: the part of Go's templates that scripts use, over a JSON value.
  *
  *     {{.Name}} {{.Config.Labels}} {{json .Config}} {{index .RepoDigests 0}} {{index .Config.Labels "a.b"}}
- *     {{join .Config.Cmd ","}} {{len .RootFS.Layers}} {{upper .X}} {{lower .X}} {{println .X}}
+ *     {{join .Config.Cmd ","}} {{len .RootFS.Layers}} {{upper .X}} {{lower .X}} {{println .X}} {{.X | json}}
  *
  * "\t" and "\n" as two characters become tab and newline. Anything else between braces is ERR_USAGE
  * that shows it. Pure.

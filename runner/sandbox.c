@@ -361,7 +361,7 @@ int sandbox_result_check(const struct sandbox_result *result, struct error **err
         (void)error_set(err, ERR_RUN, "killed by signal %d (%s)", result->signal,
                         name ? name : "unknown");
     else
-        (void)error_set(err, ERR_RUN, "exit status %d", result->status);
+        (void)error_set(err, ERR_RUN, "exit code: %d", result->status);
     if (result->tail && *result->tail)
         error_detail(err, "%s", result->tail);
     return -1;

@@ -191,10 +191,10 @@ static const struct {
     const char *error;
 } statuses[] = {
     { "exit 0", 0, 0, NULL },
-    { "exit 3", 3, 0, "exit status 3" },
-    { "exit 255", 255, 0, "exit status 255" },
-    { "exec sh -c 'exit 127'", 127, 0, "exit status 127" },
-    { "echo before; exit 1", 1, 0, "exit status 1" },
+    { "exit 3", 3, 0, "exit code: 3" },
+    { "exit 255", 255, 0, "exit code: 255" },
+    { "exec sh -c 'exit 127'", 127, 0, "exit code: 127" },
+    { "echo before; exit 1", 1, 0, "exit code: 1" },
 };
 
 static void status_is_reported(void **state)
