@@ -49,7 +49,9 @@ static const struct {
     { "https://h/x.git?tag=v1", 0, "https://h/x.git h v1 t - - ????" },
     { "https://h/x.git?branch=v1#v1:s", 0, "https://h/x.git h v1 b s - ????" },
     { "https://h/x.git?commit=ABCDEF0", 0, "https://h/x.git h - a - abcdef0 ????" },
-    { "https://h/x.git?checksum=abcdef0&mtime=commit", 0, "https://h/x.git h - a - abcdef0 ???-" },
+    { "https://h/x.git?checksum=abcdef0&mtime=commit", 0,
+      "https://h/x.git h - a - abcdef0 ??"
+      "?-" },
     { "https://h/x.git?keep-git-dir&submodules=false&mtime=checkout", 0,
       "https://h/x.git h - a - - +-?+" },
     { "https://h/x.git?fetch-by-commit=true&commit=" COMMIT_ID, 0,
