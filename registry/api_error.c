@@ -75,7 +75,7 @@ static void code_to_words(const char *code, char out[64])
 {
     size_t i = 0;
     for (; code[i] && i < 63; i++)
-        out[i] = code[i] == '_' ? ' ' : (char)tolower((unsigned char)code[i]);
+        out[i] = (char)(code[i] == '_' ? ' ' : tolower((unsigned char)code[i]));
     out[i] = '\0';
 }
 

@@ -12,7 +12,7 @@
 #define TOKENS_MAX 3 /* per request without progress */
 #define TOKEN_ANSWER_MAX (1u << 20)
 #define TOKEN_DEFAULT_LIFE_S 60
-#define TOKEN_MAX_LIFE_S (24u * 3600)
+#define TOKEN_MAX_LIFE_S 86400
 #define CLIENT_ID "cbuild"
 
 struct token {

@@ -16,8 +16,8 @@ void base64_encode(struct strbuf *buf, const void *data, size_t size)
         bits |= n > 2 ? in[i + 2] : 0;
         strbuf_addc(buf, alphabet[bits >> 18]);
         strbuf_addc(buf, alphabet[bits >> 12 & 63]);
-        strbuf_addc(buf, n > 1 ? alphabet[bits >> 6 & 63] : '=');
-        strbuf_addc(buf, n > 2 ? alphabet[bits & 63] : '=');
+        strbuf_addc(buf, (char)(n > 1 ? alphabet[bits >> 6 & 63] : '='));
+        strbuf_addc(buf, (char)(n > 2 ? alphabet[bits & 63] : '='));
     }
 }
 

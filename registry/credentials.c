@@ -245,7 +245,22 @@ static int ask_helper(const char *helper, const char *server, struct credential 
     return parse_answer(helper, out, ret, err);
 }
 
-/* What a helper has, asked once. Only cancelling is an error. */
+/* A helper in trouble has nothing, and that is said; only cancelling is an error. */
+static int ask_or_warn(struct credentials *credentials, const char *helper, const char *server,
+                       struct credential *ret, struct error **err)
+{
+    AUTO(error_free) struct error *trouble = NULL;
+    if (ask_helper(helper, server, ret, &trouble) == 0)
+        return 0;
+    if (error_is(trouble, ERR_CANCELLED))
+        return error_set(err, ERR_CANCELLED, "%s", error_message(trouble));
+    if (!strstr(error_message(trouble), "no credentials"))
+        progress_warning(credentials->progress, 0, "%s; going on without it",
+                         error_message(trouble));
+    return 0;
+}
+
+/* What a helper has, asked once. */
 static int from_helper(struct credentials *credentials, const char *helper, const char *domain,
                        struct credential *ret, struct error **err)
 {
@@ -254,20 +269,10 @@ static int from_helper(struct credentials *credentials, const char *helper, cons
     struct credential *answer = hashmap_get(&credentials->helper_answers, key);
     if (!answer) {
         AUTO(credential_release) struct credential found = { 0 };
-        AUTO(error_free) struct error *trouble = NULL;
-        if (ask_helper(helper, server, &found, &trouble) < 0) {
-            if (error_is(trouble, ERR_CANCELLED)) {
-                error_move(err, TAKE(trouble));
-                return -1;
-            }
-            bool missing = strstr(error_message(trouble), "no credentials") != NULL;
-            if (!missing)
-                progress_warning(credentials->progress, 0, "%s; going on without it",
-                                 error_message(trouble));
-        }
+        if (ask_or_warn(credentials, helper, server, &found, err) < 0)
+            return -1;
         answer = NEW(struct credential);
-        *answer = found;
-        found = (struct credential){ 0 };
+        credential_copy(answer, &found);
         hashmap_put(&credentials->helper_answers, key, answer);
     }
     credential_copy(ret, answer);

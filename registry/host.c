@@ -72,23 +72,26 @@ static bool may_be_plain(enum http_failure failure)
            failure == HTTP_FAILURE_TIMEOUT;
 }
 
+/* https was in vain, which *err says; it stands unless http answers. */
+static int ask_plain(struct host *host, struct http_response *response, struct error **err)
+{
+    AUTO(error_free) struct error *trouble = NULL;
+    int result = ask(host, "http", response, &trouble);
+    if (result == 0 || error_is(trouble, ERR_CANCELLED))
+        error_clear(err);
+    if (error_is(trouble, ERR_CANCELLED))
+        return error_set(err, ERR_CANCELLED, "%s", error_message(trouble));
+    return result;
+}
+
 static int probe(struct host *host, const char **scheme, struct challenge *challenge,
                  struct error **err)
 {
     AUTO(http_response_release) struct http_response response = { 0 };
     *scheme = "https";
     if (ask(host, "https", &response, err) < 0) {
-        if (!may_be_plain(response.failure))
+        if (!may_be_plain(response.failure) || ask_plain(host, &response, err) < 0)
             return -1;
-        AUTO(error_free) struct error *ignored = NULL; /* what https said counts */
-        if (ask(host, "http", &response, &ignored) < 0) {
-            if (error_is(ignored, ERR_CANCELLED)) {
-                error_clear(err);
-                error_move(err, TAKE(ignored));
-            }
-            return -1;
-        }
-        error_clear(err);
         *scheme = "http";
     }
     if (response.status == 401)

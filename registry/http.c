@@ -146,7 +146,10 @@ static size_t on_header(char *line, size_t size, size_t n, void *data)
         exchange->too_much = true;
         return 0;
     }
-    /* the final answer's fields only: not those of a 100 or of a proxy */
+    /* the final answer's fields only: not those of a 100 or of a proxy, nor trailers, which come
+       while the caller may be looking at the fields */
+    if (exchange->has_body_bytes)
+        return size;
     if (size > 5 && memcmp(line, "HTTP/", 5) == 0)
         headers_release(&exchange->response->headers);
     else
@@ -448,7 +451,8 @@ static void collect_finished(struct http *http)
         (void)curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
         struct exchange *exchange = (struct exchange *)(void *)private;
         pthread_mutex_lock(&http->mutex);
-        take_head(exchange);
+        if (!exchange->has_body_bytes)
+            take_head(exchange);
         for (size_t i = 0; i < http->n_active; i++) {
             if (http->active[i] == exchange) {
                 locked_remove_active(http, i);

@@ -179,6 +179,21 @@ static UNUSED int fixture_teardown(void **state)
     return temp_dir_teardown(&dir);
 }
 
+/* One more, with an empty store, beside that of the test */
+static UNUSED struct fixture *fixture_new(void)
+{
+    void *state = NULL;
+    if (fixture_setup(&state) < 0 || !state)
+        abort();
+    return state;
+}
+
+static UNUSED void fixture_free(struct fixture *fixture)
+{
+    void *state = fixture;
+    assert_int_equal(fixture_teardown(&state), 0);
+}
+
 #define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 /* A new repository of a fault, on the server with that port. */

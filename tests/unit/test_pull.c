@@ -2,6 +2,8 @@
 /* registry/pull.c against a server that plays faults; RELIABILITY.md 1 to 10 */
 #include "registry/pull.h"
 
+#include "base/cancel.h"
+#include "base/clock.h"
 #include "oci/image.h"
 #include "oci/store_tags.h"
 #include "tests/unit/registry_fixture.h"
@@ -20,7 +22,7 @@ static unsigned count_blob_gets(const struct fixture *fixture)
 }
 
 /* Pulls that end well in spite of the fault. The whole image is there then. */
-static void pulls_survive(void **state)
+static void pulls_survive(void **state UNUSED)
 {
     static const struct {
         const char *fault;
@@ -49,13 +51,10 @@ static void pulls_survive(void **state)
         { "token-expires", 3, 6 },
         { "token-insufficient", 3, 3 },
     };
-    struct fixture *fixture = *state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct error *err = NULL;
         AUTO(descriptor_release) struct descriptor target = { 0 };
-        void *own = NULL;
-        assert_int_equal(fixture_setup(&own), 0); /* a store without the blobs of the case before */
-        struct fixture *one = own;
+        struct fixture *one = fixture_new(); /* a store without the blobs of the case before */
         fixture_use(one, faults.http, cases[i].fault);
         int result = pull(one, &target, &err);
         if (result < 0)
@@ -68,9 +67,8 @@ static void pulls_survive(void **state)
         for (size_t k = 0; k < image.manifest.n_layers; k++)
             assert_true(store_has_blob(one->store, &image.manifest.layers[k].digest, NULL));
         fixture_check_store(one, false);
-        assert_int_equal(fixture_teardown(&own), 0);
+        fixture_free(one);
     }
-    (void)fixture;
 }
 
 /* Pulls that must fail, how, and with how many requests at most. The store stays clean. */
@@ -104,9 +102,7 @@ static void pulls_fail_in_order(void **state UNUSED)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct error *err = NULL;
         AUTO(descriptor_release) struct descriptor target = { 0 };
-        void *own = NULL;
-        assert_int_equal(fixture_setup(&own), 0);
-        struct fixture *one = own;
+        struct fixture *one = fixture_new();
         fixture_use(one, faults.http, cases[i].fault);
         int result = pull(one, &target, &err);
         if (result == 0 || !error_is(err, cases[i].code) ||
@@ -119,7 +115,7 @@ static void pulls_fail_in_order(void **state UNUSED)
         /* documents that were refused aren't there under any name */
         assert_null(target.media_type);
         fixture_check_store(one, true);
-        assert_int_equal(fixture_teardown(&own), 0);
+        fixture_free(one);
     }
 }
 
@@ -234,6 +230,47 @@ static void eight_processes_load_a_blob_once(void **state)
     }
     assert_int_equal(count_blob_gets(fixture), 3);
     fixture_check_store(fixture, false);
+}
+
+static void cancel_on_transfer(struct progress *progress UNUSED, const struct progress_event *event)
+{
+    if (event->kind == PROGRESS_TRANSFER)
+        cancel_trigger(SIGINT);
+}
+
+/* Ctrl-C in the middle of a blob: at once, and what came can be continued. */
+static void cancelling_ends_a_pull_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    int status = 0;
+    fixture_use(fixture, faults.http, "stall");
+    registry_session_free(fixture->session); /* no threads before fork */
+    fixture->session = NULL;
+    pid_t child = fork(); /* cancelling is for good */
+    if (child == 0) {
+        struct error *err = NULL;
+        AUTO(descriptor_release) struct descriptor target = { 0 };
+        if (cancel_init(&err) < 0)
+            _exit(2);
+        fixture->progress.emit = cancel_on_transfer;
+        fixture_new_session(fixture);
+        uint64_t start = clock_monotonic_ms();
+        int result = pull(fixture, &target, &err);
+        bool good =
+            result < 0 && error_is(err, ERR_CANCELLED) && clock_monotonic_ms() - start < 1500;
+        if (!good)
+            print_error("%s\n", error_message(err));
+        error_free(err);
+        registry_session_free(fixture->session);
+        _exit(!good);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    fixture_check_store(fixture, true);
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture_new_session(fixture);
+    assert_ok(pull(fixture, &target, &err), err);
 }
 
 /* RELIABILITY 1: where credentials may be seen */
@@ -362,6 +399,7 @@ int main(void)
         FIXTURE_TEST(interrupted_pull_goes_on_in_the_next_process),
         FIXTURE_TEST(damaged_part_is_loaded_again),
         FIXTURE_TEST(eight_processes_load_a_blob_once),
+        FIXTURE_TEST(cancelling_ends_a_pull_at_once),
         FIXTURE_TEST(redirects_lose_credentials),
         FIXTURE_TEST(tls_is_never_left),
         FIXTURE_TEST(untrusted_certificates_are_refused_unless_listed),

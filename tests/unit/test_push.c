@@ -86,10 +86,8 @@ static void pushes_survive(void **state UNUSED)
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct error *err = NULL;
-        void *own = NULL;
         AUTO(descriptor_release) struct descriptor image = { 0 }, back = { 0 };
-        assert_int_equal(fixture_setup(&own), 0);
-        struct fixture *one = own;
+        struct fixture *one = fixture_new();
         make_image(one->store, cases[i].sizes, &image);
         fixture_use(one, faults.http, cases[i].fault);
         struct push_result result = { 0 };
@@ -103,14 +101,12 @@ static void pushes_survive(void **state UNUSED)
         AUTO(free) char *tag = xasprintf("/v2/%s/manifests/1", one->path);
         assert_int_equal(faults_count("PUT", tag, "-> 201", NULL), 1);
         /* what arrived is what was sent */
-        void *other = NULL;
-        assert_int_equal(fixture_setup(&other), 0);
-        struct fixture *reader = other;
+        struct fixture *reader = fixture_new();
         struct pull_request request = { .reference = &one->reference };
         assert_ok(registry_pull(reader->session, reader->store, &request, &back, NULL, &err), err);
         assert_true(digest_equal(&back.digest, &image.digest));
-        assert_int_equal(fixture_teardown(&other), 0);
-        assert_int_equal(fixture_teardown(&own), 0);
+        fixture_free(reader);
+        fixture_free(one);
     }
 }
 
@@ -367,24 +363,21 @@ static void indexes_go_after_their_images_and_tags_last(void **state)
     assert_int_equal(faults_count("PUT", fixture->path, "/manifests/1 ", NULL), 1);
     assert_int_equal(faults_count("PUT", fixture->path, "/manifests/2 ", NULL), 1);
 
-    void *own = NULL;
-    assert_int_equal(fixture_setup(&own), 0);
-    struct fixture *reader = own;
+    struct fixture *reader = fixture_new();
     struct pull_request all = { .reference = &fixture->reference, .flags = PULL_ALL_PLATFORMS };
     assert_ok(registry_pull(reader->session, reader->store, &all, &back, NULL, &err), err);
     assert_true(digest_equal(&back.digest, &desc.digest));
     assert_true(store_has_blob(reader->store, &index.manifests[1].digest, NULL));
-    assert_int_equal(fixture_teardown(&own), 0);
+    fixture_free(reader);
 
-    assert_int_equal(fixture_setup(&own), 0);
-    reader = own;
+    reader = fixture_new();
     AUTO(platform_release) struct platform platform = { 0 };
     platform_set(&platform, "linux", "s390x", NULL, NULL);
     struct pull_request chosen = { .reference = &fixture->reference, .platform = &platform };
     assert_ok(registry_pull(reader->session, reader->store, &chosen, &back, NULL, &err), err);
     assert_true(digest_equal(&back.digest, &index.manifests[1].digest));
     assert_false(store_has_blob(reader->store, &index.manifests[0].digest, NULL));
-    assert_int_equal(fixture_teardown(&own), 0);
+    fixture_free(reader);
 }
 
 int main(void)
