@@ -61,6 +61,13 @@ struct context *context_open(struct store *store, const char *path, struct docke
     return TAKE(context);
 }
 
+struct context *context_adopt(struct store *store, const char *name, int fd)
+{
+    struct context *context = context_alloc(store, name);
+    context->fd = fd;
+    return context;
+}
+
 struct context *context_empty(struct store *store)
 {
     return context_alloc(store, "-");

@@ -26,6 +26,12 @@ struct dockerignore;
  */
 struct context *context_open(struct store *store, const char *path, struct dockerignore *ignore,
                              struct error **err);
+/*
+ * A directory that this process made for itself (an unpacked archive, a checkout): no ignore rules,
+ * and no stat records, since they would be of no use to the next build. Consumes fd; `name` is for
+ * messages.
+ */
+struct context *context_adopt(struct store *store, const char *name, int fd);
 /* No files at all: Dockerfile on stdin. */
 struct context *context_empty(struct store *store);
 /* Writes new stat records; drops the context. */

@@ -136,7 +136,7 @@ static bool known_digest(struct context *context, struct context_file *file,
         return true;
     if (file->identity.size == 0)
         sha256_of("", 0, out);
-    else if (!context_cache_get(context->cache, &file->identity, out))
+    else if (!context->cache || !context_cache_get(context->cache, &file->identity, out))
         return false;
     remember_digest(context, file, out);
     return true;
@@ -179,7 +179,8 @@ int context_digest(struct context *context, const struct entry *entry, uint8_t o
     uint8_t digest[SHA256_SIZE];
     if (hash_file(context, file, digest, err) < 0)
         return -1;
-    context_cache_put(context->cache, &file->identity, digest, started);
+    if (context->cache)
+        context_cache_put(context->cache, &file->identity, digest, started);
     remember_digest(context, file, digest);
     memcpy(out, digest, SHA256_SIZE);
     return 0;

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/context_git.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "builder/context_remote.h"
+#include "builder/secret.h"
+#include "registry/base64.h"
+#include "registry/url.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+static void wipe(struct strbuf *secret)
+{
+    if (secret->size)
+        explicit_bzero(secret->data, secret->size);
+    strbuf_release(secret);
+}
+
+void context_git_release(struct context_git *git)
+{
+    git_url_release(&git->url);
+    wipe(&git->authorization);
+    git_commit_release(&git->commit);
+}
+
+static bool is_http(const struct git_url *url)
+{
+    return strncmp(url->remote, "http", 4) == 0;
+}
+
+static void set_basic(struct strbuf *ret, const char *text, size_t size)
+{
+    strbuf_adds(ret, "Basic ");
+    base64_encode(ret, text, size);
+}
+
+/* GIT_AUTH_HEADER.HOST, GIT_AUTH_TOKEN.HOST, then the same for any host, as BuildKit has them. */
+static int read_secrets(struct context_git *git, const struct build_options *options,
+                        struct error **err)
+{
+    static const char *const names[] = { "GIT_AUTH_HEADER", "GIT_AUTH_TOKEN" };
+    for (size_t i = 0; i < 2 * ARRAY_SIZE(names); i++) {
+        bool is_token = i % 2;
+        bool of_host = i < ARRAY_SIZE(names);
+        AUTO(free)
+        char *id =
+            xasprintf("%s%s%s", names[is_token], of_host ? "." : "", of_host ? git->url.host : "");
+        struct strbuf value = STRBUF_INIT;
+        int found = secret_read(options, id, &value, err);
+        strbuf_rtrim(&value);
+        if (found > 0 && is_token) {
+            strbuf_insert(&value, 0, "x-access-token:", 15);
+            set_basic(&git->authorization, value.data, value.size);
+        } else if (found > 0) {
+            strbuf_add(&git->authorization, value.data, value.size);
+        }
+        wipe(&value);
+        if (found != 0)
+            return found < 0 ? -1 : 0;
+    }
+    return 0;
+}
+
+static int set_authorization(struct context_git *git, const struct build_options *options,
+                             struct error **err)
+{
+    if (!is_http(&git->url))
+        return 0;
+    if (!git->url.userinfo)
+        return read_secrets(git, options, err);
+    AUTO(free) char *plain = url_decode(git->url.userinfo, strlen(git->url.userinfo));
+    set_basic(&git->authorization, plain, strlen(plain));
+    explicit_bzero(plain, strlen(plain));
+    return 0;
+}
+
+int context_git_init(struct context_git *git, const struct build_options *options, const char *text,
+                     bool typed, struct error **err)
+{
+    if (git_url_parse(text, typed ? GIT_URL_COMMAND_LINE : 0, &git->url, err) < 0 ||
+        set_authorization(git, options, err) < 0)
+        return -1;
+    git->repository = (struct git_repository){
+        .url = &git->url,
+        .authorization = git->authorization.size ? git->authorization.data : NULL,
+        .ssh_socket = secret_ssh_socket(options, "default"),
+        .is_typed = typed,
+    };
+    return 0;
+}
+
+int context_git_resolve(struct context_git *git, struct error **err)
+{
+    return git_resolve(&git->repository, &git->commit, err);
+}
+
+char *context_git_key(const struct context_git *git, bool keep_git_dir)
+{
+    return xasprintf("%s /%s%s%s%s", git->commit.id, git->url.subdir,
+                     git->url.submodules == GIT_OPTION_OFF ? " no-submodules" : "",
+                     keep_git_dir ? " keep-git-dir" : "",
+                     git->url.mtime_checkout == GIT_OPTION_ON ? " mtime=checkout" : "");
+}
+
+struct context *context_git_open(struct build *build, const struct context_git *git,
+                                 bool keep_git_dir, struct error **err)
+{
+    const struct git_url *url = &git->url;
+    AUTO(close) int dir_fd = context_remote_dir(build->store, "git", err);
+    if (dir_fd < 0)
+        return NULL;
+    const struct git_checkout checkout = {
+        .repository = &git->repository,
+        .commit = &git->commit,
+        .keep_git_dir = keep_git_dir,
+        .no_submodules = url->submodules == GIT_OPTION_OFF,
+        .mtime = url->mtime_checkout == GIT_OPTION_ON ? build->now : GIT_COMMIT_TIME,
+        .dir_fd = dir_fd,
+    };
+    if (git_checkout(&checkout, NULL, err) < 0)
+        return NULL;
+    /* a link in the repository leads inside it */
+    int fd = fs_open_in_root(dir_fd, *url->subdir ? url->subdir : ".", O_RDONLY | O_DIRECTORY, err);
+    if (fd < 0)
+        return error_wrap_null(err, "git repository %s: directory", url->remote);
+    return context_adopt(build->store, url->remote, fd);
+}
