@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layers/tar_read.h"
 
+#include "base/hashmap.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "layers/archive_read.h"
@@ -12,13 +13,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define BLOCK 512
+#define BLOCK TAR_BLOCK_SIZE
 #define MAX_COMPONENT 255
 #define MAX_XATTR_SIZE ((size_t)64 * 1024) /* XATTR_SIZE_MAX */
 #define MAX_MAJOR 0xfffU                   /* what the kernel's dev_t holds */
 #define MAX_MINOR 0xfffffU
 
-/* What one archive may make us remember, whoever keeps its entries in memory. */
+/*
+ * What one archive may make us remember, whoever keeps its entries in memory. Directories that
+ * it doesn't name, but puts something into, count as if it did: one name can stand for 2000.
+ */
 #define MAX_ENTRIES ((uint64_t)1 << 20)
 #define MAX_TEXT ((uint64_t)128 << 20) /* paths, links and attributes of all entries */
 /* Zeros that no byte of the archive stands for. */
@@ -31,6 +35,7 @@ struct tar_reader {
     struct archive_reader *archive;
     unsigned flags;
     uint64_t n_entries, text;
+    struct hashmap directories; /* that were counted */
 };
 
 /* Counting what goes into the decompressor and what comes out of it. */
@@ -82,6 +87,7 @@ struct tar_reader *tar_reader_new(struct source *source, unsigned flags, struct 
 {
     AUTO(tar_reader_free) struct tar_reader *tar = NEW(struct tar_reader);
     tar->flags = flags;
+    hashmap_init(&tar->directories, NULL);
     if (!(flags & TAR_READ_TAR_ONLY))
         source = decompressed(source);
     tar->archive = archive_reader_new(source, err);
@@ -93,6 +99,7 @@ void tar_reader_free(struct tar_reader *tar)
     if (!tar)
         return;
     archive_reader_free(tar->archive);
+    hashmap_release(&tar->directories);
     free(tar);
 }
 
@@ -306,14 +313,40 @@ static int set_entry(struct tar_reader *tar, struct entry *entry, const struct a
     return 1;
 }
 
-static int count_entry(struct tar_reader *tar, const struct entry *entry, struct error **err)
+static int count_path(struct tar_reader *tar, size_t size, struct error **err)
 {
-    tar->text += strlen(entry->path) + (entry->link ? strlen(entry->link) : 0);
+    tar->text += size;
     if (++tar->n_entries > MAX_ENTRIES)
         return error_set(err, ERR_LIMIT, "archive of more than %" PRIu64 " entries", MAX_ENTRIES);
     if (tar->text > MAX_TEXT)
         return error_set(err, ERR_LIMIT, "archive with more than %" PRIu64 " bytes of names",
                          MAX_TEXT);
+    return 0;
+}
+
+static int count_parents(struct tar_reader *tar, const char *path, struct error **err)
+{
+    size_t size = (size_t)(path_base(path) - path);
+    while (size > 0) {
+        size--; /* the slash */
+        if (hashmap_getn(&tar->directories, path, size))
+            return 0; /* and so are those above */
+        hashmap_putn(&tar->directories, path, size, tar);
+        if (count_path(tar, size, err) < 0)
+            return -1;
+        while (size > 0 && path[size - 1] != '/')
+            size--;
+    }
+    return 0;
+}
+
+static int count_entry(struct tar_reader *tar, const struct entry *entry, struct error **err)
+{
+    if (count_path(tar, strlen(entry->path) + (entry->link ? strlen(entry->link) : 0), err) < 0 ||
+        count_parents(tar, entry->path, err) < 0)
+        return -1;
+    if (entry->type == ENTRY_DIRECTORY)
+        hashmap_put(&tar->directories, entry->path, tar);
     return 0;
 }
 
@@ -373,6 +406,11 @@ static bool is_tar_header(const uint8_t block[BLOCK])
         signed_sum += in_sum ? ' ' : (int8_t)block[i];
     }
     return block[0] && (wanted == sum || wanted == signed_sum);
+}
+
+bool tar_is_header(const void *block)
+{
+    return is_tar_header(block);
 }
 
 int tar_detect(int fd, bool *is_tar, struct error **err)

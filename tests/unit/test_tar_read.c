@@ -300,6 +300,33 @@ static void absurd_sparse_maps_are_refused(void **state UNUSED)
     error_clear(&err);
 }
 
+/* A name can stand for 2000 directories, which whoever unpacks it makes. */
+static void directories_without_an_entry_count(void **state UNUSED)
+{
+    enum { DEPTH = 2000, N = 80 }; /* 4 MB of names each */
+    struct error *err = NULL;
+    AUTO(entry_release) struct entry entry = { 0 };
+    AUTO(strbuf_release) struct strbuf tar = STRBUF_INIT;
+    for (unsigned i = 0; i < N; i++) {
+        AUTO(strbuf_release) struct strbuf record = STRBUF_INIT;
+        strbuf_addf(&record, "%d path=%03u", 4 + 1 + 5 + 3 + 2 * (DEPTH - 2) + 1, i);
+        for (unsigned depth = 0; depth < DEPTH - 2; depth++)
+            strbuf_adds(&record, "/d");
+        strbuf_addc(&record, '\n');
+        struct tar_member pax = { "pax", 'x', NULL, record.data, 0644, 0, 0, 0 };
+        tar_add(&tar, &pax);
+        tar_add_name(&tar, "f", '0', NULL);
+    }
+    tar_end(&tar);
+    AUTO(tar_reader_free) struct tar_reader *reader = open_tar(&tar, 0);
+    int found;
+    unsigned n = 0;
+    while ((found = tar_reader_next(reader, &entry, &err)) > 0)
+        n++;
+    assert_fails(found, err, ERR_LIMIT, "bytes of names");
+    assert_in_range(n, 20, N - 1);
+}
+
 static void cut_archives_are_errors(void **state UNUSED)
 {
     AUTO(strbuf_release) struct strbuf tar = STRBUF_INIT;
@@ -409,6 +436,7 @@ int main(void)
         cmocka_unit_test(the_null_device_is_a_whiteout_in_layers),
         cmocka_unit_test(claimed_sizes_are_not_allocated),
         cmocka_unit_test(absurd_sparse_maps_are_refused),
+        cmocka_unit_test(directories_without_an_entry_count),
         cmocka_unit_test(cut_archives_are_errors),
         cmocka_unit_test(compression_is_taken_off),
         cmocka_unit_test(archives_are_detected_by_content),
