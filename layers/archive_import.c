@@ -95,6 +95,14 @@ static int spool(struct import *import, struct tar_reader *tar, struct entry *en
     }
 }
 
+static int check_name(const char *path, struct error **err)
+{
+    if (whiteout_is_reserved(path_base(path)))
+        return error_set(err, ERR_INVALID, "%s: a layer can't hold names that begin with .wh.",
+                         path);
+    return 0;
+}
+
 static int read_entries(struct import *import, struct source *source, struct error **err)
 {
     AUTO(tar_reader_free) struct tar_reader *tar = tar_reader_new(source, 0, err);
@@ -103,9 +111,8 @@ static int read_entries(struct import *import, struct source *source, struct err
     while (more > 0 && (more = tar_reader_next(tar, &entry, err)) > 0) {
         if (!entry.path[0])
             continue; /* the root itself: a layer has no entry for it */
-        if (whiteout_is_reserved(path_base(entry.path)))
-            return error_set(err, ERR_INVALID, "%s: a layer can't hold names that begin with .wh.",
-                             entry.path);
+        if (check_name(entry.path, err) < 0)
+            return -1;
         if (entry.type == ENTRY_FILE && spool(import, tar, &entry, err) < 0)
             return -1;
         put_entry(import, &entry);
@@ -126,6 +133,8 @@ static int complete_parents(struct import *import, struct error **err)
                              import->list.entries[i].path);
         if (index)
             continue;
+        if (check_name(parent, err) < 0)
+            return -1;
         struct entry entry = { .path = TAKE(parent), .type = ENTRY_DIRECTORY, .mode = 0755 };
         put_entry(import, &entry); /* at the end, so that its own parent is looked at, too */
     }

@@ -101,6 +101,8 @@ static void what_no_layer_can_hold_is_refused(void **state)
     } cases[] = {
         { { { ENTRY_FILE, "etc/.wh.x", "" }, { ENTRY_FILE, "y", "" } },
           "etc/.wh.x: a layer can't hold" },
+        { { { ENTRY_FILE, "etc/.wh.x/y", "" }, { ENTRY_FILE, "z", "" } },
+          "etc/.wh.x: a layer can't hold" },
         { { { ENTRY_FILE, "x", "" }, { ENTRY_FILE, "x/y", "" } }, "x/y: stands beneath" },
         { { { ENTRY_HARDLINK, "x", "none" }, { ENTRY_FILE, "y", "" } }, "x: hard link to none" },
         { { { ENTRY_HARDLINK, "x", "y" }, { ENTRY_HARDLINK, "y", "x" } },
