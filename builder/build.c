@@ -3,24 +3,16 @@
 
 #include "base/array.h"
 #include "base/clock.h"
-#include "base/fs.h"
-#include "base/io.h"
 #include "base/mem.h"
-#include "base/path.h"
 #include "base/suggest.h"
-#include "builder/dockerignore.h"
+#include "builder/build_input.h"
 #include "builder/executor.h"
 #include "oci/store_gc.h"
 #include "oci/store_tags.h"
 #include "registry/push.h"
 #include "runner/network.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-
-#define DOCKERFILE_MAX (16u << 20)
-#define IGNORE_MAX (4u << 20)
 
 void build_result_release(struct build_result *result)
 {
@@ -31,143 +23,6 @@ void build_result_release(struct build_result *result)
     }
     free(result->warnings);
     memset(result, 0, sizeof(*result));
-}
-
-/* --- Dockerfile and context ------------------------------------------------------------------ */
-
-struct dockerfile_input {
-    struct strbuf text;
-    char *name; /* for messages */
-    char *path; /* on disk, NULL: stdin */
-};
-
-static void dockerfile_input_release(struct dockerfile_input *input)
-{
-    strbuf_release(&input->text);
-    free(input->name);
-    free(input->path);
-}
-DEFINE_AUTO_STRUCT(struct dockerfile_input, dockerfile_input_release)
-
-static bool is_tar(const struct strbuf *text)
-{
-    return text->size > 262 && !memcmp(text->data + 257, "ustar", 5);
-}
-
-static int read_stdin(struct build *build, struct dockerfile_input *input, struct error **err)
-{
-    if (io_read_all(build->options->stdin_fd, &input->text, DOCKERFILE_MAX, "standard input", err) < 0)
-        return -1;
-    if (is_tar(&input->text) || compression_detect(input->text.data, input->text.size) != FOUND_PLAIN) {
-        error_set_(err, ERR_UNSUPPORTED, "a tar as build context on standard input is not supported yet");
-        error_hint(err, "unpack it and name the directory");
-        return -1;
-    }
-    input->name = xstrdup("<stdin>");
-    return 0;
-}
-
-static int open_dockerfile(struct build *build, const char *path, struct dockerfile_input *input, struct error **err)
-{
-    if (fs_read_file(AT_FDCWD, path, &input->text, DOCKERFILE_MAX, err) < 0)
-        return -1;
-    input->path = xstrdup(path);
-    /* as the user would write it: relative to the context when it lies there */
-    const char *context = build->options->context;
-    size_t size = strlen(context);
-    while (size > 1 && context[size - 1] == '/')
-        size--;
-    if (!strncmp(path, context, size) && path[size] == '/')
-        path += size + 1;
-    while (!strncmp(path, "./", 2))
-        path += 2;
-    input->name = xstrdup(path);
-    return 0;
-}
-
-static bool is_file(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
-}
-
-static int find_dockerfile(struct build *build, struct dockerfile_input *input, struct error **err)
-{
-    static const char *const names[] = { "Dockerfile", "dockerfile", "Containerfile" };
-    const struct build_options *options = build->options;
-    if (options->dockerfile) {
-        AUTO(free) char *inside = path_join(options->context, options->dockerfile);
-        /* relative to the current directory, as docker has it; else to the context, as others do */
-        if (!is_file(options->dockerfile) && is_file(inside))
-            return open_dockerfile(build, inside, input, err);
-        if (open_dockerfile(build, options->dockerfile, input, err) < 0)
-            return error_wrap(err, "reading the Dockerfile");
-        return 0;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        AUTO(free) char *path = path_join(options->context, names[i]);
-        if (is_file(path))
-            return open_dockerfile(build, path, input, err);
-    }
-    error_set_(err, ERR_NOT_FOUND, "no Dockerfile in %s", options->context);
-    error_hint(err, "name the file with -f, or another directory");
-    return -1;
-}
-
-static int check_context(const char *path, struct error **err)
-{
-    struct stat st;
-    if (strstr(path, "://") || !strncmp(path, "git@", 4))
-        return error_set(err, ERR_UNSUPPORTED, "build context %s: remote contexts are not supported yet", path);
-    if (stat(path, &st) < 0)
-        return error_errno(err, "build context %s", path);
-    if (!S_ISDIR(st.st_mode))
-        return error_set(err, ERR_INVALID, "build context %s: not a directory", path);
-    return 0;
-}
-
-static int read_dockerfile(struct build *build, struct dockerfile_input *input, struct error **err)
-{
-    const struct build_options *options = build->options;
-    bool stdin_is_dockerfile = options->dockerfile && !strcmp(options->dockerfile, "-");
-    if (!strcmp(options->context, "-")) {
-        if (options->dockerfile)
-            return error_set(err, ERR_USAGE, "the context is standard input: -f can't be given too");
-        return read_stdin(build, input, err);
-    }
-    if (check_context(options->context, err) < 0)
-        return -1;
-    return stdin_is_dockerfile ? read_stdin(build, input, err) : find_dockerfile(build, input, err);
-}
-
-struct context *build_open_context(struct build *build, const char *path, const char *ignore_path,
-                                   struct error **err)
-{
-    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    AUTO(free) char *at_root = path_join(path, ".dockerignore");
-    const char *names[] = { ignore_path, at_root };
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        if (!names[i] || !is_file(names[i]))
-            continue;
-        if (fs_read_file(AT_FDCWD, names[i], &text, IGNORE_MAX, err) < 0)
-            return NULL;
-        AUTO(dockerignore_free) struct dockerignore *ignore = NULL;
-        if (dockerignore_parse(path_base(names[i]), text.data, text.size, &ignore, err) < 0)
-            return NULL;
-        return context_open(build->store, path, TAKE(ignore), err);
-    }
-    return context_open(build->store, path, NULL, err);
-}
-
-static int open_context(struct build *build, const struct dockerfile_input *input, struct error **err)
-{
-    if (!strcmp(build->options->context, "-")) {
-        build->context = context_empty(build->store);
-        return 0;
-    }
-    AUTO(free) char *ignore_path = input->path ? xasprintf("%s.dockerignore", input->path) : NULL;
-    build->context = build_open_context(build, build->options->context, ignore_path, err);
-    return build->context ? 0 : -1;
 }
 
 /* --- the plan -------------------------------------------------------------------------------- */
@@ -224,7 +79,7 @@ static void warn_unused_args(struct build *build)
     }
 }
 
-static int plan(struct build *build, const struct dockerfile_input *input, struct error **err)
+static int plan(struct build *build, const struct build_input *input, struct error **err)
 {
     const struct build_options *options = build->options;
     if (dockerfile_parse(input->name, input->text.data, input->text.size, &build->dockerfile, err) < 0)
@@ -356,9 +211,9 @@ int build_run(struct store *store, struct registry_session *session, const struc
         .store = store, .session = session, .options = options, .progress = progress, .result = &result
     };
     build_init(&build);
-    AUTO(dockerfile_input_release) struct dockerfile_input input = { .text = STRBUF_INIT };
-    if (read_dockerfile(&build, &input, err) < 0 || plan(&build, &input, err) < 0 ||
-        open_context(&build, &input, err) < 0 || schedule_run(&build, err) < 0 || finish(&build, &result, err) < 0)
+    AUTO(build_input_release) struct build_input input = BUILD_INPUT_INIT;
+    if (build_input_read(&build, &input, err) < 0 || plan(&build, &input, err) < 0 ||
+        build_input_open_context(&build, &input, err) < 0 || schedule_run(&build, err) < 0 || finish(&build, &result, err) < 0)
         return -1;
     collect(&build);
     *ret = result;

@@ -7,6 +7,7 @@
  * stages that need it read it.
  *
  *   build.c      the entry: Dockerfile, context, graph; at the end image and tags
+ *   build_input.c where Dockerfile and context come from
  *   schedule.c   threads of stages, waiting for each other, the first error
  *   stage_run.c  one stage: its base, then instruction after instruction
  *   step_meta.c  instructions that change the config only
@@ -219,7 +220,7 @@ struct base_image *base_image_get(struct build *build, const char *name, const s
 /* A named context that is a directory; NULL and *err NULL: it stands for an image, named in *image (free it). */
 struct context *named_context_get(struct build *build, const char *name, char **image, struct error **err);
 
-/* build.c: a directory with the ignore rules at its root (or of `ignore_name` beside the Dockerfile) */
+/* build_input.c: a directory with the ignore rules at its root (or of `ignore_name` beside the Dockerfile) */
 struct context *build_open_context(struct build *build, const char *path, const char *ignore_path, struct error **err);
 
 /* image_write.c */

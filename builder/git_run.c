@@ -142,6 +142,8 @@ enum error_code git_explain(const char *output, char **line)
     /* the first line that says "fatal: ": later ones are advice */
     const char *fatal = strncmp(output, "fatal: ", 7) == 0 ? output : strstr(output, "\nfatal: ");
     const char *from = fatal ? fatal + (*fatal == '\n') + 7 : output;
+    if (strncmp(from, "Could not read from remote", 26) == 0)
+        from = output; /* ssh has said why */
     *line = xstrndup(from, strcspn(from, "\n"));
     for (size_t i = 0; i < ARRAY_SIZE(signs); i++)
         if (strstr(output, signs[i].text))

@@ -15,9 +15,10 @@
 #include <string.h>
 
 static const struct command_help help = {
-    .usage = "cbuild [build] [OPTIONS] CONTEXT|-",
+    .usage = "cbuild [build] [OPTIONS] CONTEXT|URL|-",
     .summary = "Builds an image from a Dockerfile.",
-    .more = "CONTEXT is a directory; \"-\" reads a Dockerfile from standard input, with no context.\n"
+    .more = "CONTEXT is a directory, a git repository (URL[?ref=REF&subdir=DIR] or URL#REF:DIR), or the URL of a\n"
+            "tarball or Dockerfile; \"-\" reads standard input: a tarball, or a Dockerfile, with no context then.\n"
             "Without -f it is read from Dockerfile, dockerfile or Containerfile there.\n"
             "SOURCE_DATE_EPOCH in the environment, or as --build-arg, fixes the image's times.",
 };

@@ -37,6 +37,10 @@ int tar_reader_next(struct tar_reader *tar, struct entry *entry, struct error **
 ssize_t tar_reader_data(struct tar_reader *tar, void *data, size_t size,
                         struct error **err) WARN_UNUSED;
 
+#define TAR_BLOCK_SIZE 512
+/* Whether these TAR_BLOCK_SIZE bytes are a tar's first header: by its sum. */
+bool tar_is_header(const void *block);
+
 /* Whether bytes begin like an archive that ADD unpacks: a tar, plain or in gzip, bzip2, xz, zstd
  * (looks inside). */
 int tar_detect(int fd, bool *is_tar, struct error **err) WARN_UNUSED;
