@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the checks share. Internal to builder/.
+ *
+ *   lint.c        entry, skipping, formats, checks of the text as a whole
+ *   lint_from.c   FROM lines and global ARGs
+ *   lint_stage.c  a stage, instruction by instruction, with its environment
+ */
+#ifndef CBUILD_BUILDER_LINT_INTERNAL_H
+#define CBUILD_BUILDER_LINT_INTERNAL_H
+
+#include "builder/lint.h"
+
+/* What is known at a place of a stage; a stage FROM another begins with that one's end. */
+struct lint_env {
+    struct strvec values;   /* "K=V": ENV, and ARG that have a value */
+    struct strvec declared; /* names of ARGs */
+    bool base_is_known;     /* the image's own variables are among the values */
+    bool has_shell, has_workdir;
+};
+
+struct lint {
+    const struct lint_options *options;
+    const struct dockerfile *dockerfile;
+    const struct globals *globals;
+    const struct check_options *check;
+    struct lint_env *envs; /* one per stage, at its end */
+    struct strvec names;   /* all that some ARG or ENV of the file declares */
+    struct lint_findings *ret;
+};
+
+/* `fix` is owned; nothing happens where the rule is skipped. */
+void lint_add(struct lint *lint, const struct instruction *instruction, const char *rule, char *fix,
+              const char *format, ...) PRINTF(5, 6);
+
+void lint_from(struct lint *lint, const struct stage *stage);
+/* `defaults`: the globals without any --build-arg. */
+void lint_from_defaults(struct lint *lint, const struct stage *stage,
+                        const struct globals *defaults);
+
+void lint_stage(struct lint *lint, const struct stage *stage);
+void lint_env_release(struct lint_env *env);
+
+bool lint_is_name(const char *text);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/precheck.h"
+
+#include "base/mem.h"
+#include "builder/instruction_words.h"
+#include "builder/words.h"
+
+#include <string.h>
+
+struct precheck {
+    const struct stage_graph *graph;
+    const char *culprit; /* the word that failed */
+};
+
+/* Everything is set and not empty: ${v:?} depends on what the executor will know. */
+static const char *permissive(void *context UNUSED, const char *name UNUSED)
+{
+    return "x";
+}
+
+static int check_word(void *data, const char *word, unsigned flags, char escape, struct error **err)
+{
+    struct precheck *check = data;
+    struct words_expander expander = { .escape = escape, .flags = flags, .lookup = permissive };
+    AUTO(free) char *value = NULL;
+    AUTO(error_free) struct error *error = NULL;
+    if (words_expand(&expander, word, &value, &error) == 0 || !error_is(error, ERR_SYNTAX))
+        return 0; /* a limit may hold for the real values only: the executor sees */
+    check->culprit = word;
+    error_move(err, TAKE(error));
+    return -1;
+}
+
+/* A default is not looked at when --build-arg takes its place. */
+static int check_arg(struct precheck *check, const struct instruction *arg, struct error **err)
+{
+    char escape = check->graph->dockerfile->escape;
+    for (size_t i = 0; i < arg->pairs.n_items; i++) {
+        const struct key_value *pair = &arg->pairs.items[i];
+        if (check_word(check, pair->key, 0, escape, err) < 0)
+            return -1;
+        if (pair->value && !globals_build_arg(check->graph->globals, pair->key) &&
+            check_word(check, pair->value, 0, escape, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int check_instruction(struct precheck *check, const struct instruction *instruction,
+                             struct error **err)
+{
+    check->culprit = NULL;
+    int result = instruction->kind == INSTRUCTION_ARG
+                     ? check_arg(check, instruction, err)
+                     : instruction_each_word(instruction, check->graph->dockerfile->escape,
+                                             check_word, check, err);
+    if (result == 0)
+        return 0;
+    return dockerfile_locate(check->graph->dockerfile, instruction, check->culprit, err);
+}
+
+int precheck_words(const struct stage_graph *graph, struct error **err)
+{
+    struct precheck check = { .graph = graph };
+    for (size_t i = 0; i < graph->n_stages; i++) {
+        const struct stage *stage = &graph->stages[i];
+        for (size_t j = 0; stage->is_needed && j < stage->n_instructions; j++)
+            if (check_instruction(&check, &stage->instructions[j], err) < 0)
+                return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mistakes that can be found before anything is fetched or run: words whose expansion would fail
+ * whatever the variables hold. Pure.
+ */
+#ifndef CBUILD_BUILDER_PRECHECK_H
+#define CBUILD_BUILDER_PRECHECK_H
+
+#include "builder/stage.h"
+
+/*
+ * Looks at the stages that the target needs, as only these are executed. ERR_SYNTAX with NAME:LINE,
+ * excerpt and the word marked.
+ */
+int precheck_words(const struct stage_graph *graph, struct error **err) WARN_UNUSED;
+
+#endif
