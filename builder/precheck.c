@@ -9,7 +9,7 @@
 
 struct precheck {
     const struct stage_graph *graph;
-    const char *culprit; /* the word that failed */
+    char *culprit; /* the word that failed */
 };
 
 /* Everything is set and not empty: ${v:?} depends on what the executor will know. */
@@ -26,7 +26,7 @@ static int check_word(void *data, const char *word, unsigned flags, char escape,
     AUTO(error_free) struct error *error = NULL;
     if (words_expand(&expander, word, &value, &error) == 0 || !error_is(error, ERR_SYNTAX))
         return 0; /* a limit may hold for the real values only: the executor sees */
-    check->culprit = word;
+    check->culprit = xstrdup(word);
     error_move(err, TAKE(error));
     return -1;
 }
@@ -49,14 +49,15 @@ static int check_arg(struct precheck *check, const struct instruction *arg, stru
 static int check_instruction(struct precheck *check, const struct instruction *instruction,
                              struct error **err)
 {
-    check->culprit = NULL;
     int result = instruction->kind == INSTRUCTION_ARG
                      ? check_arg(check, instruction, err)
                      : instruction_each_word(instruction, check->graph->dockerfile->escape,
                                              check_word, check, err);
     if (result == 0)
         return 0;
-    return dockerfile_locate(check->graph->dockerfile, instruction, check->culprit, err);
+    (void)dockerfile_locate(check->graph->dockerfile, instruction, check->culprit, err);
+    free(check->culprit);
+    return -1;
 }
 
 int precheck_words(const struct stage_graph *graph, struct error **err)
