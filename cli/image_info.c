@@ -38,10 +38,10 @@ int image_unpacked_size(struct store *store, const struct manifest *manifest, ui
 
 void format_size(uint64_t size, char out[32])
 {
-    static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB" };
+    static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
     double value = (double)size;
     size_t unit = 0;
-    for (; value >= 1000.0 && unit + 1 < ARRAY_SIZE(units); unit++)
+    for (; value >= 999.5 && unit + 1 < ARRAY_SIZE(units); unit++) /* 999.5 has four digits when rounded */
         value /= 1000.0;
     (void)snprintf(out, 32, "%.3g%s", value, units[unit]);
 }
