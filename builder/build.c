@@ -43,6 +43,9 @@ static bool is_declared(const struct build *build, const char *name)
         globals_value(build->globals, name) || !strncmp(name, "BUILDKIT_", 9) || !strcmp(name, "SOURCE_DATE_EPOCH"))
         return true;
     const struct dockerfile *dockerfile = build->dockerfile;
+    for (size_t i = 0; i < build->n_kept; i++)
+        context_free(build->kept[i]);
+    free(build->kept);
     for (size_t i = 0; i < dockerfile->n_instructions; i++) {
         const struct instruction *arg = &dockerfile->instructions[i];
         for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items; j++)
@@ -113,8 +116,10 @@ static void build_release(struct build *build)
         base_image_free(build->bases[i]);
     free(build->bases);
     for (size_t i = 0; i < build->n_contexts; i++) {
-        free(build->contexts[i].name);
-        context_free(build->contexts[i].context);
+        free(build->contexts[i]->name);
+        free(build->contexts[i]->image);
+        context_free(build->contexts[i]->context);
+        free(build->contexts[i]);
     }
     free(build->contexts);
     context_free(build->context);

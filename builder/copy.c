@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/copy.h"
 
+#include "base/array.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "builder/copy_dest.h"
@@ -13,6 +14,9 @@ void copy_free(struct copy *copy)
     if (!copy)
         return;
     copy_sources_release(&copy->sources);
+    for (size_t i = 0; i < copy->n_directories; i++)
+        copy_sources_release(&copy->directories[i].sources);
+    free(copy->directories);
     free(copy->word_ends);
     tree_unref(copy->from);
     strvec_release(&copy->words);
@@ -120,6 +124,14 @@ struct copy *copy_new(const struct copy_spec *spec, struct error **err)
     if (copy->context && copy_find_sources(copy, err) < 0)
         return NULL;
     return TAKE(copy);
+}
+
+int copy_add_directory(struct copy *copy, struct context *context, struct error **err)
+{
+    struct copy_view view = copy_view_of_context(context);
+    struct copy_directory *directory = ARRAY_PUSH(copy, directories);
+    directory->context = context;
+    return copy_sources_find(&view, ".", false, copy->exclude_list, &directory->sources, err);
 }
 
 int copy_workdir_changeset(struct tree *below, const char *path, uint32_t uid, uint32_t gid,

@@ -72,6 +72,12 @@ DEFINE_AUTO(struct copy, copy_free)
 int copy_add_inputs(struct copy *copy, struct inputs *inputs, struct error **err) WARN_UNUSED;
 
 /*
+ * All that is in a context, besides the sources; ADD of a git repository. Borrowed, must outlive
+ * the changeset. It isn't among the inputs: the caller has something shorter that stands for it.
+ */
+int copy_add_directory(struct copy *copy, struct context *context, struct error **err) WARN_UNUSED;
+
+/*
  * Phase 2, once: the changeset on `below`. It keeps what it needs: the copy and `files` may go; the
  * context must outlive it. ERR_EXISTS: the destination has something of another kind there;
  * ERR_NOT_FOUND: --chown names somebody unknown; else as copy_new().

@@ -13,6 +13,7 @@
 
 struct apply {
     struct copy *copy;
+    struct context *context; /* that the sources being put are in; NULL: they are in the tree */
     struct copy_dest *dest;
     struct copy_content *content;
     struct copy_owner owner;
@@ -103,8 +104,8 @@ static void make_entry(struct apply *apply, const struct source_item *item, cons
     ret->content = 0;
     if (item->entry.type == ENTRY_FILE && item->entry.size)
         ret->content =
-            copy->context
-                ? copy_content_add_context(apply->content, copy->context, item->entry.content)
+            apply->context
+                ? copy_content_add_context(apply->content, apply->context, item->entry.content)
                 : copy_content_add_tree(apply->content, copy->from, &item->place);
     set_attributes(apply, ret);
 }
@@ -259,6 +260,20 @@ static int put_file(struct apply *apply, const struct copy_file *file, struct er
     return copy_dest_put(apply->dest, &entry, NULL, err);
 }
 
+static int put_directories(struct apply *apply, struct error **err)
+{
+    const struct copy *copy = apply->copy;
+    for (size_t i = 0; i < copy->n_directories; i++) {
+        const struct copy_directory *directory = &copy->directories[i];
+        apply->context = directory->context;
+        for (size_t k = 0; k < directory->sources.n_list; k++)
+            if (put_source(apply, &directory->sources.list[k], copy->words.n + i,
+                           copy->sources.n_list + i, err) < 0)
+                return -1;
+    }
+    return 0;
+}
+
 static int put_all(struct apply *apply, struct error **err)
 {
     struct copy *copy = apply->copy;
@@ -270,7 +285,7 @@ static int put_all(struct apply *apply, struct error **err)
     for (size_t i = 0; i < copy->n_files; i++)
         if (put_file(apply, &copy->files[i], err) < 0)
             return -1;
-    return 0;
+    return put_directories(apply, err);
 }
 
 static int set_owner(struct apply *apply, struct tree *below, struct error **err)
@@ -295,7 +310,9 @@ int copy_changeset(struct copy *copy, struct tree *below, struct changeset *ret,
         below = NULL; /* a layer of its own, whatever lies below */
     AUTO(copy_content_free) struct copy_content *content = copy_content_new();
     AUTO(copy_dest_free) struct copy_dest *dest = copy_dest_new(below, content, copy->now);
-    struct apply apply = { .copy = copy, .dest = dest, .content = content };
+    struct apply apply = {
+        .copy = copy, .context = copy->context, .dest = dest, .content = content
+    };
     if (set_owner(&apply, below, err) < 0)
         return -1;
     if (copy->from && copy_find_sources(copy, err) < 0)

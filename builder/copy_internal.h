@@ -8,6 +8,11 @@
 #include "builder/copy.h"
 #include "builder/copy_sources.h"
 
+struct copy_directory {
+    struct context *context; /* borrowed */
+    struct copy_sources sources;
+};
+
 struct copy {
     bool is_add, parents, link, no_unpack, clamp_times;
     int64_t now;
@@ -28,6 +33,9 @@ struct copy {
     char *chown;       /* NULL: not given */
     char *chmod_text;  /* NULL: not given */
     struct chmod_spec chmod;
+
+    struct copy_directory *directories;
+    size_t n_directories, directories_capacity;
 
     struct copy_sources sources; /* of a context: found in phase 1 */
     size_t *word_ends;           /* how many sources the words up to this one have */

@@ -109,12 +109,16 @@ struct build {
     size_t n_bases, bases_capacity;
     struct named_context {
         char *name;
-        struct context *context;
-    } *contexts;
+        enum { CONTEXT_WORKING, CONTEXT_READY, CONTEXT_FAILED } state; /* under base_lock */
+        struct context *context; /* or */
+        char *image;
+    } **contexts;
     size_t n_contexts, contexts_capacity;
     struct network *network;
 
     struct build_result *result; /* warnings and counts are added under lock */
+    struct context **kept; /* of ADD git: layers stream from them until the end */
+    size_t n_kept, kept_capacity;
 };
 
 /* schedule.c */
@@ -214,10 +218,14 @@ DEFINE_AUTO(struct recorder, recorder_free)
 int recorder_result_key(struct tree *parent, struct tree *const *sources, size_t n_sources, const struct digest *rest,
                         struct digest *ret, struct error **err) WARN_UNUSED;
 
-/* base_image.c: borrowed from the build */
+/* step_context.c: FROM of a named context that has files; `vertex` has been shown and is ended. */
+int step_context_execute(struct stage_run *run, const struct instruction *from, struct context *context,
+                         unsigned vertex, struct error **err) WARN_UNUSED;
+
+/* base_image.c, named_context.c: borrowed from the build */
 struct base_image *base_image_get(struct build *build, const char *name, const struct platform *platform,
                                   unsigned vertex, struct error **err);
-/* A named context that is a directory; NULL and *err NULL: it stands for an image, named in *image (free it). */
+/* A named context that has files; NULL and *err NULL: it stands for an image, named in *image (free it). */
 struct context *named_context_get(struct build *build, const char *name, char **image, struct error **err);
 
 /* build_input.c: a directory with the ignore rules at its root (or of `ignore_name` beside the Dockerfile) */

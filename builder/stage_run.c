@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "builder/executor.h"
+#include "builder/lint.h"
 #include "builder/words.h"
 
 #include <string.h>
@@ -48,6 +49,8 @@ char *stage_run_step_name(struct stage_run *run, const char *text)
 
 void build_warn(struct build *build, const struct instruction *instruction, const char *rule, const char *format, ...)
 {
+    if (rule && lint_is_skipped(build->check, instruction, rule))
+        return;
     va_list args;
     va_start(args, format);
     AUTO(free) char *text = xvasprintf(format, args);
@@ -234,9 +237,20 @@ static void from_scratch(struct stage_run *run)
     run->recipe = digest_of("scratch", 7);
 }
 
-static int from_source(struct stage_run *run, unsigned vertex, struct error **err)
+/* Its files are the only layer. */
+static int from_context(struct stage_run *run, struct context *context, unsigned *vertex, struct error **err)
+{
+    unsigned shown = *vertex;
+    *vertex = 0;
+    from_scratch(run);
+    return step_context_execute(run, run->stage->from, context, shown, err);
+}
+
+/* *vertex becomes 0 where a step of its own has shown how it ended. */
+static int from_source(struct stage_run *run, unsigned *vertex, struct error **err)
 {
     AUTO(free) char *image = NULL;
+    struct context *context = NULL;
     image_config_init(&run->config);
     switch (run->stage->base.kind) {
     case STAGE_SOURCE_SCRATCH:
@@ -245,12 +259,12 @@ static int from_source(struct stage_run *run, unsigned vertex, struct error **er
     case STAGE_SOURCE_STAGE:
         return from_stage(run, err);
     case STAGE_SOURCE_CONTEXT:
-        if (named_context_get(run->build, run->stage->base.name, &image, err))
-            return error_set(err, ERR_UNSUPPORTED, "FROM %s: a named context that is a directory can't be a base yet",
-                             run->stage->base.name);
-        return image ? from_image(run, image, vertex, err) : -1;
+        context = named_context_get(run->build, run->stage->base.name, &image, err);
+        if (!context)
+            return image ? from_image(run, image, *vertex, err) : -1;
+        return from_context(run, context, vertex, err);
     case STAGE_SOURCE_IMAGE:
-        return from_image(run, run->stage->base.name, vertex, err);
+        return from_image(run, run->stage->base.name, *vertex, err);
     }
     return 0;
 }
@@ -274,7 +288,7 @@ static int execute_from(struct stage_run *run, struct error **err)
         vertex = progress_vertex(build->progress);
         progress_started(build->progress, vertex, name);
     }
-    if (from_source(run, vertex, err) < 0) {
+    if (from_source(run, &vertex, err) < 0) {
         if (vertex)
             progress_failed(build->progress, vertex, error_message(*err));
         return locate(run, err);

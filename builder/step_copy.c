@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/array.h"
-#include "base/clock.h"
-#include "base/io.h"
 #include "base/mem.h"
 #include "base/path.h"
-#include "base/tempfile.h"
+#include "builder/context_git.h"
 #include "builder/copy.h"
 #include "builder/executor.h"
+#include "builder/url_cache.h"
 #include "builder/words.h"
-#include "registry/download.h"
+#include "registry/url.h"
 #include "runner/user.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-
-struct download {
-    char *url;
-    struct tempfile *file;
-};
 
 struct copy_step {
     struct layer_step step;
@@ -26,12 +18,15 @@ struct copy_step {
     const struct copy_body *body;
     struct strvec sources; /* local words, expanded */
     struct strvec urls;
+    struct strvec git_urls;
     char *destination, *chown, *chmod, *checksum;
     struct copy_file *files;
     size_t n_files, files_capacity;
     struct strvec texts; /* what files point to */
-    struct tempfile **downloads;
+    struct url_file *downloads;
     size_t n_downloads, downloads_capacity;
+    struct context_git **gits; /* resolved: one per git_urls */
+    size_t n_gits, gits_capacity;
     struct context *context; /* borrowed */
     struct copy *copy;
 };
@@ -42,6 +37,7 @@ static void copy_step_release(struct copy_step *step)
     layer_step_release(&step->step);
     strvec_release(&step->sources);
     strvec_release(&step->urls);
+    strvec_release(&step->git_urls);
     strvec_release(&step->texts);
     free(step->destination);
     free(step->chown);
@@ -51,8 +47,13 @@ static void copy_step_release(struct copy_step *step)
         free(step->files[i].name);
     free(step->files);
     for (size_t i = 0; i < step->n_downloads; i++)
-        tempfile_free(step->downloads[i]);
+        url_file_release(&step->downloads[i]);
     free(step->downloads);
+    for (size_t i = 0; i < step->n_gits; i++) {
+        context_git_release(step->gits[i]);
+        free(step->gits[i]);
+    }
+    free(step->gits);
 }
 DEFINE_AUTO_STRUCT(struct copy_step, copy_step_release)
 
@@ -66,21 +67,13 @@ static bool is_http(const char *word)
     return has_prefix(word, "http://") || has_prefix(word, "https://");
 }
 
-/* DOCKERFILE.md section 6: http(s) counts as git only when the path ends in .git. */
-static bool is_git(const char *word)
-{
-    if (has_prefix(word, "git@") || has_prefix(word, "git://") || has_prefix(word, "ssh://"))
-        return true;
-    size_t size = strcspn(word, "#?");
-    return is_http(word) && size > 4 && !strncmp(word + size - 4, ".git", 4);
-}
-
 static int sort_sources(struct copy_step *step, const struct strvec *words, const char *name, bool is_add,
                         struct error **err)
 {
     for (size_t i = 0; i < words->n; i++) {
         const char *word = words->items[i];
-        bool remote = is_http(word) || is_git(word);
+        bool is_git = git_url_is_git(word, 0);
+        bool remote = is_http(word) || is_git;
         if (!remote) {
             strvec_push(&step->sources, word);
             continue;
@@ -90,9 +83,7 @@ static int sort_sources(struct copy_step *step, const struct strvec *words, cons
             error_hint(err, "ADD takes URLs");
             return -1;
         }
-        if (is_git(word))
-            return error_set(err, ERR_UNSUPPORTED, "ADD %s: git sources are not supported yet", word);
-        strvec_push(&step->urls, word);
+        strvec_push(is_git ? &step->git_urls : &step->urls, word);
     }
     return 0;
 }
@@ -140,50 +131,101 @@ static char *url_file_name(const char *url)
     return size > start ? xstrndup(path + start, size - start) : NULL;
 }
 
-static int check_checksum(const char *expected, const uint8_t got[SHA256_SIZE], const char *url, struct error **err)
+static int check_checksum(const char *expected, const struct digest *have, const char *url, struct error **err)
 {
-    struct digest want, have = digest_from_sha256(got);
+    struct digest want;
     if (digest_parse(expected, &want, err) < 0)
         return error_wrap(err, "--checksum");
-    if (digest_equal(&want, &have))
+    if (digest_equal(&want, have))
         return 0;
     char text[DIGEST_TEXT_SIZE];
-    digest_format(&have, text);
+    digest_format(have, text);
     return error_set(err, ERR_DIGEST, "ADD %s: digest mismatch: got %s, --checksum says %s", url, text, expected);
 }
 
 static int add_download(struct copy_step *step, const char *url, struct error **err)
 {
     struct build *build = step->run->build;
-    AUTO(tempfile_free) struct tempfile *file =
-        tempfile_new(store_dir_fd(build->store, STORE_TMP), "download", err);
-    if (!file)
+    AUTO(url_file_release) struct url_file file = URL_FILE_INIT;
+    AUTO(free) char *shown = url_redact(url);
+    if (url_cache_get(build->store, build->session, url, step->step.vertex, &file, err) < 0)
+        return error_wrap(err, "ADD %s", shown);
+    if (step->checksum && check_checksum(step->checksum, &file.digest, shown, err) < 0)
         return -1;
-    uint8_t hash[SHA256_SIZE];
-    AUTO(sink_free) struct sink *sink = sink_sha256_new(sink_fd_new(tempfile_fd(file), url), hash, NULL);
-    AUTO(download_result_release) struct download_result result = { 0 };
-    struct download_request request = { .url = url, .vertex = step->step.vertex };
-    if (registry_download(build->session, &request, sink, &result, err) < 0 || sink_finish(sink, err) < 0)
-        return error_wrap(err, "ADD %s", url);
-    if (step->checksum && check_checksum(step->checksum, hash, url, err) < 0)
-        return -1;
-    /* no Last-Modified: time 0, so that the same content gives the same layer on any day */
-    int64_t mtime = 0;
-    AUTO(error_free) struct error *ignored = NULL; /* a date that can't be read counts as none */
-    if (result.last_modified && clock_parse_http(result.last_modified, &mtime, &ignored) < 0)
-        mtime = 0;
     struct copy_file *entry = ARRAY_PUSH(step, files);
     entry->name = url_file_name(url);
     if (!entry->name && step->destination[strlen(step->destination) - 1] == '/')
-        return error_set(err, ERR_SYNTAX, "ADD %s: the URL names no file; give the destination a file name", url);
-    entry->fd = tempfile_fd(file);
-    entry->size = result.size;
+        return error_set(err, ERR_SYNTAX, "ADD %s: the URL names no file; give the destination a file name", shown);
+    entry->fd = file.fd;
+    entry->size = file.size;
     entry->mode = 0600;
-    entry->mtime = mtime;
+    entry->mtime = file.mtime;
     entry->unpack = step->body->unpack == FLAG_ON;
-    *ARRAY_PUSH(step, downloads) = TAKE(file);
+    *ARRAY_PUSH(step, downloads) = file;
+    file = (struct url_file)URL_FILE_INIT;
     return 0;
 }
+
+/* --- git ------------------------------------------------------------------------------------- */
+
+static bool keeps_git_dir(const struct copy_step *step, const struct context_git *git)
+{
+    return step->body->keep_git_dir == FLAG_ON || git->url.keep_git_dir == GIT_OPTION_ON;
+}
+
+/* --checksum says the same as the URL's commit=. */
+static int set_git_checksum(const struct copy_step *step, struct git_url *url, struct error **err)
+{
+    if (!step->checksum)
+        return 0;
+    const char *problem = git_check_commit_prefix(step->checksum);
+    if (*problem)
+        return error_set(err, ERR_SYNTAX, "--checksum=%.80s: %s", step->checksum, problem);
+    if (url->checksum && strcasecmp(url->checksum, step->checksum) != 0)
+        return error_set(err, ERR_SYNTAX, "--checksum=%s: the URL says %s", step->checksum, url->checksum);
+    free(url->checksum);
+    url->checksum = xstrdup(step->checksum);
+    for (char *p = url->checksum; *p; p++)
+        if (*p >= 'A' && *p <= 'F')
+            *p = (char)(*p - 'A' + 'a');
+    return 0;
+}
+
+/* Which commits the URLs mean now: with the flags they stand for the files in the key. */
+static int resolve_gits(struct copy_step *step, struct error **err)
+{
+    for (size_t i = 0; i < step->git_urls.n; i++) {
+        struct context_git *git = *ARRAY_PUSH(step, gits) = NEW(struct context_git);
+        *git = (struct context_git)CONTEXT_GIT_INIT;
+        if (context_git_init(git, step->run->build->options, step->git_urls.items[i], false, err) < 0 ||
+            set_git_checksum(step, &git->url, err) < 0 || context_git_resolve(git, err) < 0)
+            return error_wrap(err, "ADD");
+        AUTO(free) char *key = context_git_key(git, keeps_git_dir(step, git));
+        inputs_add(&step->step.inputs, "git", git->url.remote, key);
+    }
+    if (step->body->keep_git_dir == FLAG_ON && !step->git_urls.n)
+        build_warn(step->run->build, step->run->current, NULL, "ADD --keep-git-dir: no source is a git repository");
+    return 0;
+}
+
+static int open_gits(struct copy_step *step, struct error **err)
+{
+    struct build *build = step->run->build;
+    for (size_t i = 0; i < step->n_gits; i++) {
+        const struct context_git *git = step->gits[i];
+        struct context *context = context_git_open(build, git, keeps_git_dir(step, git), err);
+        if (!context)
+            return error_wrap(err, "ADD");
+        pthread_mutex_lock(&build->base_lock);
+        *ARRAY_PUSH(build, kept) = context;
+        pthread_mutex_unlock(&build->base_lock);
+        if (copy_add_directory(step->copy, context, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* --- the step -------------------------------------------------------------------------------- */
 
 static void warn(void *data, const char *text)
 {
@@ -224,7 +266,7 @@ static int open_copy(struct copy_step *step, struct error **err)
 static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret, struct error **err)
 {
     struct copy_step *step = CONTAINER_OF(layer_step, struct copy_step, step);
-    if (!step->copy && open_copy(step, err) < 0)
+    if ((!step->copy && open_copy(step, err) < 0) || open_gits(step, err) < 0)
         return -1;
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
     if (copy_changeset(step->copy, run->tree, &changeset, err) < 0)
@@ -277,6 +319,23 @@ static int find_source(struct copy_step *step, struct error **err)
     return 0;
 }
 
+/* For history and keys: what stands before the host of a URL is a secret. free() it. */
+static char *without_credentials(const char *url)
+{
+    const char *host = strstr(url, "://");
+    host = host ? host + 3 : url;
+    const char *at = memrchr(host, '@', strcspn(host, "/?#"));
+    return at && has_prefix(url, "http") ? xasprintf("%.*s%s", (int)(host - url), url, at + 1) : xstrdup(url);
+}
+
+static void add_urls(struct strbuf *text, const struct strvec *urls)
+{
+    for (size_t i = 0; i < urls->n; i++) {
+        AUTO(free) char *shown = without_credentials(urls->items[i]);
+        strbuf_addf(text, " %s", shown);
+    }
+}
+
 /* "COPY --chown=a:b src <<EOF /dest/", as BuildKit writes it */
 static char *history_text(const struct copy_step *step)
 {
@@ -290,8 +349,8 @@ static char *history_text(const struct copy_step *step)
         strbuf_addf(&text, " --chmod=%s", step->chmod);
     for (size_t i = 0; i < step->sources.n; i++)
         strbuf_addf(&text, " %s", step->sources.items[i]);
-    for (size_t i = 0; i < step->urls.n; i++)
-        strbuf_addf(&text, " %s", step->urls.items[i]);
+    add_urls(&text, &step->urls);
+    add_urls(&text, &step->git_urls);
     for (size_t i = 0; i < step->body->n_inlines; i++)
         strbuf_addf(&text, " <<%s", step->body->inlines[i].name);
     strbuf_addf(&text, " %s", step->destination);
@@ -302,7 +361,8 @@ static char *history_text(const struct copy_step *step)
 static void add_checksum_inputs(struct copy_step *step)
 {
     struct inputs *inputs = &step->step.inputs;
-    inputs_add(inputs, "url", "", step->urls.items[0]);
+    AUTO(free) char *url = without_credentials(step->urls.items[0]);
+    inputs_add(inputs, "url", "", url);
     inputs_add(inputs, "checksum", "", step->checksum);
     inputs_add(inputs, "destination", "", step->destination);
     inputs_add(inputs, "chown", "", step->chown ? step->chown : "");
@@ -325,10 +385,8 @@ static int expand_all(struct copy_step *step, struct error **err)
     const char *name = instruction_name(step->step.instruction->kind);
     if (sort_sources(step, &words, name, step->step.instruction->kind == INSTRUCTION_ADD, err) < 0)
         return -1;
-    if (step->checksum && (step->urls.n != 1 || step->sources.n))
-        return error_set(err, ERR_SYNTAX, "--checksum takes one http(s) source");
-    if (body->keep_git_dir == FLAG_ON)
-        return error_set(err, ERR_UNSUPPORTED, "ADD --keep-git-dir: git sources are not supported yet");
+    if (step->checksum && (step->urls.n + step->git_urls.n != 1 || step->sources.n))
+        return error_set(err, ERR_SYNTAX, "--checksum takes one http(s) or git source");
     return add_inline_files(step, err);
 }
 
@@ -345,7 +403,9 @@ int step_copy_execute(struct stage_run *run, const struct instruction *instructi
         return layer_step_fail(run, &step.step, err);
     inputs_add(&step.step.inputs, "instruction", "", instruction_name(instruction->kind));
     inputs_add(&step.step.inputs, "workdir", "", stage_run_cwd(run));
-    if (step.checksum)
+    if (resolve_gits(&step, err) < 0)
+        return layer_step_fail(run, &step.step, err);
+    if (step.checksum && step.urls.n)
         add_checksum_inputs(&step);
     else if (open_copy(&step, err) < 0 || copy_add_inputs(step.copy, &step.step.inputs, err) < 0)
         return layer_step_fail(run, &step.step, err);
