@@ -271,7 +271,7 @@ int cmd_build(struct app *app, char *const *argv, struct error **err)
         OPT_STRING(0, "target", "STAGE", &command.target, "build up to this stage"),
         OPT_STRING(0, "platform", "OS/ARCH", &command.platform, "platform of the image, by default this machine's"),
         OPT_LIST(0, "build-context", "NAME=PLACE", &command.contexts,
-                 "what NAME is in --from: a directory, or docker-image://IMAGE (in FROM too)"),
+                 "what NAME is in FROM and --from: a directory, git or tarball URL, docker-image://, oci-layout://"),
         OPT_STRING(0, "network", "MODE", &command.network, "network of RUN: default, none, host"),
         OPT_LIST(0, "add-host", "NAME:ADDRESS", &command.add_hosts, "name for /etc/hosts of RUN"),
         OPT_LIST(0, "secret", "id=ID,src=FILE", &command.secrets, "secret for RUN --mount=type=secret; env=NAME reads a variable"),
