@@ -43,9 +43,6 @@ static bool is_declared(const struct build *build, const char *name)
         globals_value(build->globals, name) || !strncmp(name, "BUILDKIT_", 9) || !strcmp(name, "SOURCE_DATE_EPOCH"))
         return true;
     const struct dockerfile *dockerfile = build->dockerfile;
-    for (size_t i = 0; i < build->n_kept; i++)
-        context_free(build->kept[i]);
-    free(build->kept);
     for (size_t i = 0; i < dockerfile->n_instructions; i++) {
         const struct instruction *arg = &dockerfile->instructions[i];
         for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items; j++)
@@ -122,6 +119,9 @@ static void build_release(struct build *build)
         free(build->contexts[i]);
     }
     free(build->contexts);
+    for (size_t i = 0; i < build->n_kept; i++)
+        context_free(build->kept[i]);
+    free(build->kept);
     context_free(build->context);
     pool_free(build->pool);
     network_free(build->network);

@@ -114,11 +114,11 @@ struct build {
         char *image;
     } **contexts;
     size_t n_contexts, contexts_capacity;
+    struct context **kept; /* of ADD git: layers stream from them until the end */
+    size_t n_kept, kept_capacity;
     struct network *network;
 
     struct build_result *result; /* warnings and counts are added under lock */
-    struct context **kept; /* of ADD git: layers stream from them until the end */
-    size_t n_kept, kept_capacity;
 };
 
 /* schedule.c */
