@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -123,15 +124,19 @@ int cache_find(struct store *store, const struct digest *key, const struct compr
     return 1;
 }
 
-static void rest_name(const struct digest *rest, char out[DIGEST_HEX_SIZE + 5])
+#define REST_PREFIX "rest-"
+#define REST_NAME_SIZE (sizeof(REST_PREFIX) - 1 + DIGEST_HEX_SIZE)
+
+static void rest_name(const struct digest *rest, char out[REST_NAME_SIZE])
 {
-    memcpy(out, "rest-", 5);
-    digest_format_hex(rest, out + 5);
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(rest, hex);
+    (void)snprintf(out, REST_NAME_SIZE, REST_PREFIX "%s", hex);
 }
 
 bool cache_has_rest(struct store *store, const struct digest *rest)
 {
-    char name[DIGEST_HEX_SIZE + 5];
+    char name[REST_NAME_SIZE];
     rest_name(rest, name);
     return faccessat(store_dir_fd(store, STORE_CACHE_RECORDS), name, F_OK, 0) == 0;
 }
@@ -176,29 +181,28 @@ static int inputs_write(int records, const struct digest *rest, const struct inp
         strbuf_add_json_string(&text, inputs->items[i].value);
         strbuf_adds(&text, "]\n");
     }
-    char name[DIGEST_HEX_SIZE + 5];
+    char name[REST_NAME_SIZE];
     rest_name(rest, name);
     return fs_write_file(records, name, text.data, text.size, 0600, err);
 }
 
-int cache_put(struct store *store, const struct digest *recipe, const struct digest *result,
-              const struct digest *rest, const struct compression *compression, const struct cache_record *record,
-              const struct inputs *inputs, struct error **err)
+int cache_put(struct store *store, const struct cache_keys *keys, const struct compression *compression,
+              const struct cache_record *record, const struct inputs *inputs, struct error **err)
 {
     int records = store_dir_fd(store, STORE_CACHE_RECORDS);
     AUTO(free) char *codec = compression_codec_version(compression);
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    record_format(record, codec, rest, &text);
-    char name[DIGEST_HEX_SIZE];
-    if (rest && inputs && inputs_write(records, rest, inputs, err) < 0)
+    record_format(record, codec, keys->rest, &text);
+    if (keys->rest && inputs && inputs_write(records, keys->rest, inputs, err) < 0)
         return error_wrap(err, "cache record of %s", record->step);
-    if (result) {
-        digest_format_hex(result, name);
+    const struct digest *names[] = { keys->result, keys->recipe };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char name[DIGEST_HEX_SIZE];
+        if (!names[i])
+            continue;
+        digest_format_hex(names[i], name);
         if (fs_write_file(records, name, text.data, text.size, 0600, err) < 0)
             return error_wrap(err, "cache record of %s", record->step);
     }
-    digest_format_hex(recipe, name);
-    if (fs_write_file(records, name, text.data, text.size, 0600, err) < 0)
-        return error_wrap(err, "cache record of %s", record->step);
     return 0;
 }

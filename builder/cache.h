@@ -47,12 +47,13 @@ int cache_find(struct store *store, const struct digest *key, const struct compr
                struct cache_record *ret, struct error **err) WARN_UNUSED;
 /* Whether any record has this rest. */
 bool cache_has_rest(struct store *store, const struct digest *rest);
-/*
- * Writes a record under its recipe key, and result key and rest marker where given. `inputs` (may be NULL) is kept
- * beside it to explain later misses.
- */
-int cache_put(struct store *store, const struct digest *recipe, const struct digest *result,
-              const struct digest *rest, const struct compression *compression, const struct cache_record *record,
-              const struct inputs *inputs, struct error **err) WARN_UNUSED;
+/* Where a record is to be found: result key and rest marker may be NULL. */
+struct cache_keys {
+    const struct digest *recipe, *result, *rest;
+};
+
+/* Writes a record. `inputs` (may be NULL) is kept with the rest marker to explain later misses. */
+int cache_put(struct store *store, const struct cache_keys *keys, const struct compression *compression,
+              const struct cache_record *record, const struct inputs *inputs, struct error **err) WARN_UNUSED;
 
 #endif

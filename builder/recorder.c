@@ -75,8 +75,8 @@ static int record(struct recorder *recorder, struct record_job *job, struct erro
     struct digest result;
     if (recorder_result_key(tree_parent(job->tree), job->sources, job->n_sources, &job->rest, &result, err) < 0)
         return -1;
-    return cache_put(recorder->store, &job->recipe, &result, &job->rest, &recorder->compression, &job->record,
-                     &job->inputs, err);
+    struct cache_keys keys = { &job->recipe, &result, &job->rest };
+    return cache_put(recorder->store, &keys, &recorder->compression, &job->record, &job->inputs, err);
 }
 
 static void *recorder_thread(void *data)

@@ -92,7 +92,8 @@ static int known_time(struct stage_run *run, struct cache_record *ret, struct er
     clock_format(clock_now(), now);
     ret->step = xstrdup("metadata");
     ret->created = xstrdup(now);
-    return cache_put(build->store, &run->history_key, NULL, NULL, compression, ret, NULL, err);
+    struct cache_keys keys = { .recipe = &run->history_key };
+    return cache_put(build->store, &keys, compression, ret, NULL, err);
 }
 
 int stage_run_date_history(struct stage_run *run, struct error **err)

@@ -105,8 +105,8 @@ static int find_cached(struct stage_run *run, struct layer_step *step, struct ke
         return -1;
     found = find_layer(build, &keys->result, record, err);
     /* next time the recipe finds it */
-    if (found > 0 && cache_put(build->store, &keys->recipe, NULL, NULL, &build->options->compression, record, NULL,
-                               err) < 0)
+    struct cache_keys by_recipe = { .recipe = &keys->recipe };
+    if (found > 0 && cache_put(build->store, &by_recipe, &build->options->compression, record, NULL, err) < 0)
         return -1;
     return found;
 }

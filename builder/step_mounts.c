@@ -334,6 +334,22 @@ static bool is_locked_by_us(const struct step_mounts *mounts, const char *name)
     return false;
 }
 
+/* The first directory of a private cache that nobody uses. */
+static int lock_another(struct build *build, struct step_mount *mount, struct error **err)
+{
+    for (unsigned i = 1;; i++) {
+        AUTO(free) char *name = xasprintf("%s.%u", mount->cache_name, i);
+        AUTO(free) char *lock_name = xasprintf("mount-%s", name);
+        if (store_try_lock(build->store, lock_name, &mount->lock, err) < 0)
+            return -1;
+        if (!mount->lock)
+            continue;
+        free(mount->cache_name);
+        mount->cache_name = TAKE(name);
+        return 0;
+    }
+}
+
 /* Shared: anybody at once; locked: one after the other; private: another directory while one is in use. */
 static int lock_cache(struct build *build, const struct step_mounts *mounts, struct step_mount *mount,
                       struct error **err)
@@ -350,17 +366,7 @@ static int lock_cache(struct build *build, const struct step_mounts *mounts, str
     case RUN_MOUNT_PRIVATE:
         if (store_try_lock(build->store, lock_name, &mount->lock, err) < 0)
             return -1;
-        for (unsigned i = 1; !mount->lock; i++) {
-            AUTO(free) char *candidate = xasprintf("%s.%u", mount->cache_name, i);
-            AUTO(free) char *candidate_lock = xasprintf("mount-%s", candidate);
-            if (store_try_lock(build->store, candidate_lock, &mount->lock, err) < 0)
-                return -1;
-            if (mount->lock) {
-                free(mount->cache_name);
-                mount->cache_name = TAKE(candidate);
-            }
-        }
-        return 0;
+        return mount->lock ? 0 : lock_another(build, mount, err);
     }
     return 0;
 }

@@ -8,6 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MINUTE ((int64_t)60)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
 int layer_unpacked_size(struct store *store, const struct descriptor *blob, uint64_t *ret, struct error **err)
 {
     *ret = 0;
@@ -62,15 +66,15 @@ void format_age(const char *created, char out[64])
         const char *one, *many;
     } steps[] = {
         { 1, 1, "Less than a second", "seconds" },
-        { 60, 1, "1 second", "seconds" },
-        { 120, 60, "About a minute", "minutes" },
-        { 3600, 60, NULL, "minutes" },
-        { 7200, 3600, "About an hour", "hours" },
-        { 48 * 3600, 3600, NULL, "hours" },
-        { 14 * 86400, 86400, NULL, "days" },
-        { 60 * 86400, 7 * 86400, NULL, "weeks" },
-        { 730 * 86400, 30 * 86400, NULL, "months" },
-        { INT64_MAX, 365 * 86400, NULL, "years" },
+        { MINUTE, 1, "1 second", "seconds" },
+        { 2 * MINUTE, MINUTE, "About a minute", "minutes" },
+        { HOUR, MINUTE, NULL, "minutes" },
+        { 2 * HOUR, HOUR, "About an hour", "hours" },
+        { 2 * DAY, HOUR, NULL, "hours" },
+        { 14 * DAY, DAY, NULL, "days" },
+        { 60 * DAY, 7 * DAY, NULL, "weeks" },
+        { 730 * DAY, 30 * DAY, NULL, "months" },
+        { INT64_MAX, 365 * DAY, NULL, "years" },
     };
     size_t i = 0;
     while (age >= steps[i].below)

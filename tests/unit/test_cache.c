@@ -4,6 +4,8 @@
 #include "oci/store_gc.h"
 #include "tests/unit/store_fixture.h"
 
+#define EMPTY_DIGEST "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
 static const struct compression gzip = { .kind = COMPRESSION_GZIP };
 static const struct compression zstd = { .kind = COMPRESSION_ZSTD };
 
@@ -33,7 +35,8 @@ static void put(struct store *store, const struct digest *recipe, const struct d
     struct error *err = NULL;
     AUTO(inputs_release) struct inputs inputs = { 0 };
     inputs_add(&inputs, "argument", "", "make \"all\"");
-    assert_ok(cache_put(store, recipe, result, rest, &gzip, record, &inputs, &err), err);
+    struct cache_keys keys = { recipe, result, rest };
+    assert_ok(cache_put(store, &keys, &gzip, record, &inputs, &err), err);
 }
 
 static void keys_depend_on_kind_parent_and_rest(void **state UNUSED)
@@ -129,8 +132,7 @@ static void damaged_records_are_misses(void **state)
         "{\"version\":2,\"step\":\"x\",\"created\":\"y\"}",
         "{\"version\":1,\"step\":1,\"created\":\"y\"}",
         "{\"version\":1,\"step\":\"x\",\"created\":\"y\",\"diff_id\":\"sha256:12\",\"layers\":{}}",
-        "{\"version\":1,\"step\":\"x\",\"created\":\"y\",\"diff_id\":"
-        "\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}",
+        "{\"version\":1,\"step\":\"x\",\"created\":\"y\",\"diff_id\":\"" EMPTY_DIGEST "\"}",
     };
     struct digest key = digest_of("key", 3);
     char hex[DIGEST_HEX_SIZE];

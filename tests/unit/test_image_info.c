@@ -24,6 +24,9 @@ static void sizes_have_three_digits(void **state UNUSED)
     }
 }
 
+#define HOUR ((int64_t)3600)
+#define DAY (24 * HOUR)
+
 static void ages_are_dockers(void **state UNUSED)
 {
     static const struct {
@@ -31,9 +34,9 @@ static void ages_are_dockers(void **state UNUSED)
         const char *text;
     } cases[] = {
         { 30, "30 seconds ago" },       { 90, "About a minute ago" },  { 150, "2 minutes ago" },
-        { 3700, "About an hour ago" },  { 3 * 3600, "3 hours ago" },   { 47 * 3600, "47 hours ago" },
-        { 3 * 86400, "3 days ago" },    { 15 * 86400, "2 weeks ago" }, { 61 * 86400, "2 months ago" },
-        { 800 * 86400, "2 years ago" },
+        { 3700, "About an hour ago" },  { 3 * HOUR, "3 hours ago" },   { 47 * HOUR, "47 hours ago" },
+        { 3 * DAY, "3 days ago" },    { 15 * DAY, "2 weeks ago" }, { 61 * DAY, "2 months ago" },
+        { 800 * DAY, "2 years ago" },
     };
     char text[64];
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

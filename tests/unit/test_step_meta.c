@@ -173,9 +173,10 @@ static void history_tells_what_was_done(void **state UNUSED)
 
 static void nonsense_and_too_much_are_refused(void **state UNUSED)
 {
-    AUTO(free) char *big = xcalloc(1, (1u << 20) + 64);
-    memcpy(big, "ENV A=", 6);
-    memset(big + 6, 'x', 1u << 20);
+    AUTO(strbuf_release) struct strbuf big = STRBUF_INIT;
+    strbuf_adds(&big, "ENV A=");
+    for (unsigned i = 0; i < 1u << 20; i++)
+        strbuf_addc(&big, 'x');
     AUTO(strbuf_release) struct strbuf doubled = STRBUF_INIT;
     strbuf_adds(&doubled, "ENV A=0123456789");
     for (int i = 0; i < 30; i++)
@@ -192,15 +193,15 @@ static void nonsense_and_too_much_are_refused(void **state UNUSED)
         enum error_code code;
         const char *message;
     } cases[] = {
-        { big, ERR_LIMIT, "value of A: more than 1 MiB" },
+        { big.data, ERR_LIMIT, "value of A: more than 1 MiB" },
         { doubled.data, ERR_LIMIT, "" },
         { many.data, ERR_LIMIT, "environment: more than 1.5 MiB" },
         { "ENV $X=1", ERR_SYNTAX, "ENV names can not be blank" },
         { "LABEL $X=1", ERR_SYNTAX, "LABEL names can not be blank" },
         { "VOLUME $X", ERR_SYNTAX, "VOLUME specified can not be an empty string" },
         { "EXPOSE 70000", ERR_SYNTAX, "70000" },
-        { "STOPSIGNAL SIGNOTHING", ERR_SYNTAX, "SIGNOTHING" },
-        { "ENV A=${B?is needed}", ERR_SYNTAX, "is needed" },
+        { "ENV S=SIGNOTHING\nSTOPSIGNAL $S", ERR_SYNTAX, "SIGNOTHING" },
+        { "ENV A=${B?needed}", ERR_SYNTAX, "needed" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct error *err = NULL;
