@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #define CERT_MAX_SIZE (4u << 20)
+#define SYSTEM_DIR "/etc/ssl/certs"
 
 static bool has_suffix(const char *name, const char *suffix)
 {
@@ -78,7 +79,7 @@ static bool has_hashed_dir(void)
 {
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     AUTO(error_free) struct error *ignored = NULL; /* no such folder */
-    if (fs_list(AT_FDCWD, "/etc/ssl/certs", &names, &ignored) < 0)
+    if (fs_list(AT_FDCWD, SYSTEM_DIR, &names, &ignored) < 0)
         return false;
     for (size_t i = 0; i < names.n; i++) {
         const char *name = names.items[i];
@@ -90,7 +91,7 @@ static bool has_hashed_dir(void)
 }
 
 /* A bundle given to curl replaces its default file: the system's has to be part of it. */
-static int add_system_bundle(struct strbuf *ca, struct error **err)
+static int add_system_bundle(const struct http_tls *tls, struct strbuf *ca, struct error **err)
 {
     static const char *const bundles[] = {
         "/etc/ssl/certs/ca-certificates.crt",
@@ -102,7 +103,7 @@ static int add_system_bundle(struct strbuf *ca, struct error **err)
     const char *file = getenv("SSL_CERT_FILE");
     if (file && *file)
         return add_ca(AT_FDCWD, file, ca, err);
-    if (has_hashed_dir())
+    if (tls->ca_dir)
         return 0;
     struct stat st;
     for (size_t i = 0; i < ARRAY_SIZE(bundles); i++)
@@ -116,6 +117,7 @@ int certs_load(const char *authority, const char *cert_dir, struct http_tls *tls
 {
     AUTO(strvec_release) struct strvec places = STRVEC_INIT;
     AUTO(strbuf_release) struct strbuf ca = STRBUF_INIT;
+    tls->ca_dir = has_hashed_dir() ? SYSTEM_DIR : NULL;
     if (cert_dir)
         strvec_push(&places, cert_dir);
     else
@@ -125,7 +127,7 @@ int certs_load(const char *authority, const char *cert_dir, struct http_tls *tls
             return error_wrap(err, "certificates of %s", authority);
     if (!ca.size)
         return 0;
-    if (add_system_bundle(&ca, err) < 0)
+    if (add_system_bundle(tls, &ca, err) < 0)
         return error_wrap(err, "certificates of the system");
     tls->ca_pem_size = ca.size;
     tls->ca_pem = strbuf_detach(&ca);

@@ -239,6 +239,10 @@ static int on_seek(void *data, curl_off_t offset, int origin)
 static void set_system_trust(CURL *easy, const struct http_tls *tls)
 {
     const char *file = getenv("SSL_CERT_FILE"), *dir = getenv("SSL_CERT_DIR");
+    if (tls && tls->ca_dir) {
+        curl.easy_setopt(easy, CURLOPT_CAINFO, NULL);
+        curl.easy_setopt(easy, CURLOPT_CAPATH, tls->ca_dir);
+    }
     if (file && *file)
         curl.easy_setopt(easy, CURLOPT_CAINFO, file);
     if (dir && *dir)

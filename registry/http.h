@@ -12,6 +12,8 @@
  *
  * HTTP/1.1 on purpose: over HTTP/2 all blobs of a host share one TCP connection and
  * one congestion window, and a paused stream holds its whole flow window in memory.
+ * Measured with four layers of 100 MB over loopback TLS: pushes 2.2 to 2.6 s against
+ * 3.2 to 4.3 s, pulls 1.2 to 1.6 s against 1.5 to 2.2 s, peaks 17 MiB against 22 to 44.
  */
 #ifndef CBUILD_REGISTRY_HTTP_H
 #define CBUILD_REGISTRY_HTTP_H
@@ -28,7 +30,10 @@ struct http;
 /* What a connection needs besides the system's certificates. Outlives the requests that use it. */
 struct http_tls {
     bool insecure; /* any certificate will do */
-    char *ca_pem;  /* trusted in addition; NULL: none */
+    /* Trusted certificates by hash, looked up as needed: reading the whole bundle costs each
+     * connection 20 ms. */
+    const char *ca_dir; /* NULL: libcurl's default, a bundle; static */
+    char *ca_pem;       /* trusted in addition; NULL: none */
     size_t ca_pem_size;
     char *cert_file, *key_file; /* client certificate, PEM; NULL: none */
 };
