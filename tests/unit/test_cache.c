@@ -132,7 +132,7 @@ static void damaged_records_are_misses(void **state)
         "{\"version\":2,\"step\":\"x\",\"created\":\"y\"}",
         "{\"version\":1,\"step\":1,\"created\":\"y\"}",
         "{\"version\":1,\"step\":\"x\",\"created\":\"y\",\"diff_id\":\"sha256:12\",\"layers\":{}}",
-        "{\"version\":1,\"step\":\"x\",\"created\":\"y\",\"diff_id\":\"" EMPTY_DIGEST "\"}",
+        ("{\"version\":1,\"step\":\"x\",\"created\":\"y\",\"diff_id\":\"" EMPTY_DIGEST "\"}"),
     };
     struct digest key = digest_of("key", 3);
     char hex[DIGEST_HEX_SIZE];

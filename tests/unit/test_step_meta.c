@@ -201,7 +201,7 @@ static void nonsense_and_too_much_are_refused(void **state UNUSED)
         { "VOLUME $X", ERR_SYNTAX, "VOLUME specified can not be an empty string" },
         { "EXPOSE 70000", ERR_SYNTAX, "70000" },
         { "ENV S=SIGNOTHING\nSTOPSIGNAL $S", ERR_SYNTAX, "SIGNOTHING" },
-        { "ENV A=${B?needed}", ERR_SYNTAX, "needed" },
+        { "ENV A=${B?needed}", ERR_FAILED, "needed" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct error *err = NULL;
