@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * FROM image and COPY --from=image: a name becomes a tree and a config. The order: a named context, an
- * earlier stage (both in stage.c), a tag of the local store, the registry; --pull always asks the registry.
- * What a registry gave is tagged in the store, so that the next build asks nobody.
+ * FROM image and COPY --from=image: a name becomes a tree and a config. The order: a named context,
+ * an earlier stage (both in stage.c), a tag of the local store, the registry; --pull always asks
+ * the registry. What a registry gave is tagged in the store, so that the next build asks nobody.
  */
 #include "base/array.h"
 #include "base/mem.h"
@@ -45,8 +45,8 @@ static bool layers_are_there(struct store *store, const struct image *image)
 }
 
 /* 1 found and complete (of the platform, where it is an index); 0 not here. */
-static int find_local(struct build *build, const struct reference *reference, const struct platform *platform,
-                      struct image *ret, struct error **err)
+static int find_local(struct build *build, const struct reference *reference,
+                      const struct platform *platform, struct image *ret, struct error **err)
 {
     AUTO(descriptor_release) struct descriptor desc = { 0 };
     AUTO(free) char *text = reference_format(reference);
@@ -59,7 +59,8 @@ static int find_local(struct build *build, const struct reference *reference, co
     }
     AUTO(image_release) struct image image = { 0 };
     if (image_read(build->store, &desc, platform, &image, &missing) < 0) {
-        if (error_is(missing, ERR_NOT_FOUND)) /* an index without this platform, or a blob that is gone */
+        if (error_is(missing,
+                     ERR_NOT_FOUND)) /* an index without this platform, or a blob that is gone */
             return 0;
         error_move(err, TAKE(missing));
         return -1;
@@ -74,10 +75,13 @@ static int find_local(struct build *build, const struct reference *reference, co
     return 1;
 }
 
-static int pull(struct build *build, const struct reference *reference, const struct platform *platform,
-                unsigned vertex, struct image *ret, struct error **err)
+static int pull(struct build *build, const struct reference *reference,
+                const struct platform *platform, unsigned vertex, struct image *ret,
+                struct error **err)
 {
-    struct pull_request request = { .reference = reference, .platform = platform, .vertex = vertex };
+    struct pull_request request = { .reference = reference,
+                                    .platform = platform,
+                                    .vertex = vertex };
     AUTO(descriptor_release) struct descriptor target = { 0 };
     AUTO(descriptor_release) struct descriptor manifest = { 0 };
     if (registry_pull(build->session, build->store, &request, &target, &manifest, err) < 0) {
@@ -96,8 +100,9 @@ static int pull(struct build *build, const struct reference *reference, const st
     return store_tag_set(build->store, reference, &target, err);
 }
 
-static int find_image(struct build *build, const struct reference *reference, const struct platform *platform,
-                      unsigned vertex, struct image *ret, struct error **err)
+static int find_image(struct build *build, const struct reference *reference,
+                      const struct platform *platform, unsigned vertex, struct image *ret,
+                      struct error **err)
 {
     AUTO(image_release) struct image local = { 0 };
     int found = find_local(build, reference, platform, &local, err);
@@ -108,7 +113,8 @@ static int find_image(struct build *build, const struct reference *reference, co
         AUTO(error_free) struct error *refused = NULL;
         if (pull(build, reference, platform, vertex, ret, &refused) == 0)
             return 0;
-        /* an image made here for another platform, that no registry knows: take it, and it is said */
+        /* an image made here for another platform, that no registry knows: take it, and it is said
+         */
         bool use_local = found && !build->options->pull && !error_is(refused, ERR_CANCELLED);
         if (!use_local) {
             error_move(err, TAKE(refused));
@@ -134,11 +140,12 @@ static void complete_history(struct image_config *config)
     if (config->n_history)
         return;
     for (size_t i = 0; i < config->n_diff_ids; i++)
-        image_config_add_history(config, config->created, "", "layer of a base image without history", false);
+        image_config_add_history(config, config->created, "",
+                                 "layer of a base image without history", false);
 }
 
-static int fill(struct build *build, struct base_image *base, const struct platform *platform, unsigned vertex,
-                struct error **err)
+static int fill(struct build *build, struct base_image *base, const struct platform *platform,
+                unsigned vertex, struct error **err)
 {
     if (reference_parse(base->name, &base->reference, err) < 0)
         return -1;
@@ -148,13 +155,14 @@ static int fill(struct build *build, struct base_image *base, const struct platf
         lease_image(build->store, &image, err) < 0)
         return -1;
     if (image.manifest.n_layers != image.config.n_diff_ids)
-        return error_set(err, ERR_INVALID, "%s: %zu layers, but %zu diff_ids in its config", base->name,
-                         image.manifest.n_layers, image.config.n_diff_ids);
+        return error_set(err, ERR_INVALID, "%s: %zu layers, but %zu diff_ids in its config",
+                         base->name, image.manifest.n_layers, image.config.n_diff_ids);
     base->digest = image.descriptor.digest;
     base->tree = tree_new(build->store);
     for (size_t i = 0; i < image.manifest.n_layers; i++) {
-        AUTO(layer_unref) struct layer *layer =
-            layer_from_blob(build->store, &image.manifest.layers[i], &image.config.diff_ids[i], NULL);
+        AUTO(layer_unref)
+        struct layer *layer = layer_from_blob(build->store, &image.manifest.layers[i],
+                                              &image.config.diff_ids[i], NULL);
         struct tree *tree = tree_push(base->tree, layer);
         tree_unref(base->tree);
         base->tree = tree;
@@ -174,8 +182,9 @@ static struct base_image *find(struct build *build, const char *name, const char
     return NULL;
 }
 
-struct base_image *base_image_get(struct build *build, const char *name, const struct platform *platform,
-                                  unsigned vertex, struct error **err)
+struct base_image *base_image_get(struct build *build, const char *name,
+                                  const struct platform *platform, unsigned vertex,
+                                  struct error **err)
 {
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     platform_format(platform, &text);

@@ -28,31 +28,36 @@ struct build_secret {
 };
 
 struct build_options {
-    const char *context;    /* a directory, or "-": a Dockerfile or a tar on stdin, told apart by content */
-    const char *dockerfile; /* -f; NULL: Dockerfile, dockerfile or Containerfile in the context; "-": stdin */
+    const char
+        *context; /* a directory, or "-": a Dockerfile or a tar on stdin, told apart by content */
+    const char *dockerfile; /* -f; NULL: Dockerfile, dockerfile or Containerfile in the context;
+                               "-": stdin */
     int stdin_fd;
     const struct reference *tags; /* each with a tag */
     size_t n_tags;
-    const struct strvec *build_args;     /* "K=V" */
-    const struct strvec *proxy_args;     /* "K=V" of config.json: never in keys or history; or NULL */
-    const struct strvec *labels;         /* "K=V" */
+    const struct strvec *build_args; /* "K=V" */
+    const struct strvec *proxy_args; /* "K=V" of config.json: never in keys or history; or NULL */
+    const struct strvec *labels;     /* "K=V" */
     const struct strvec *named_contexts; /* --build-context "NAME=VALUE", or NULL */
     const struct strvec *add_hosts;      /* "name:ip", or NULL */
     const struct build_secret *secrets;
     size_t n_secrets;
-    const struct strvec *ssh;            /* "ID" or "ID=SOCKET", or NULL */
-    const char *target;                  /* stage name; NULL: the last stage */
-    const struct platform *platform;     /* NULL: the host's */
+    const struct strvec *ssh;        /* "ID" or "ID=SOCKET", or NULL */
+    const char *target;              /* stage name; NULL: the last stage */
+    const struct platform *platform; /* NULL: the host's */
     enum build_network network;
     bool no_cache;
     bool pull;
     bool has_epoch; /* SOURCE_DATE_EPOCH */
     int64_t epoch;
     struct compression compression;
-    bool push;     /* upload layers of `tags` while later steps run, and the image at the end */
+    bool push; /* upload layers of `tags` while later steps run, and the image at the end */
 };
 
-#define BUILD_OPTIONS_INIT { .stdin_fd = -1 }
+#define BUILD_OPTIONS_INIT                                                                         \
+    {                                                                                              \
+        .stdin_fd = -1                                                                             \
+    }
 
 struct build_warning {
     char *rule; /* of DOCKERFILE.md section 10, or NULL */
@@ -60,8 +65,8 @@ struct build_warning {
 };
 
 struct build_result {
-    struct descriptor image;  /* the manifest */
-    struct digest config;     /* its config */
+    struct descriptor image; /* the manifest */
+    struct digest config;    /* its config */
     struct build_warning *warnings;
     size_t n_warnings, warnings_capacity;
     size_t n_steps, n_cached; /* steps that make layers */
@@ -74,7 +79,8 @@ DEFINE_AUTO_STRUCT(struct build_result, build_result_release)
  * ERR_SYNTAX, ERR_NOT_FOUND, ERR_RUN, ERR_NETWORK and the rest as they come, each with the line of
  * the Dockerfile; nothing is tagged then.
  */
-int build_run(struct store *store, struct registry_session *session, const struct build_options *options,
-              struct progress *progress, struct build_result *ret, struct error **err) WARN_UNUSED;
+int build_run(struct store *store, struct registry_session *session,
+              const struct build_options *options, struct progress *progress,
+              struct build_result *ret, struct error **err) WARN_UNUSED;
 
 #endif

@@ -141,8 +141,8 @@ bool cache_has_rest(struct store *store, const struct digest *rest)
     return faccessat(store_dir_fd(store, STORE_CACHE_RECORDS), name, F_OK, 0) == 0;
 }
 
-static void record_format(const struct cache_record *record, const char *codec, const struct digest *rest,
-                          struct strbuf *text)
+static void record_format(const struct cache_record *record, const char *codec,
+                          const struct digest *rest, struct strbuf *text)
 {
     AUTO(json_decref) json_t *root = json_object();
     char digest[DIGEST_TEXT_SIZE];
@@ -169,7 +169,8 @@ static void record_format(const struct cache_record *record, const char *codec, 
 }
 
 /* Inputs stand in a file of their own: only an explanation reads them, and they may be many. */
-static int inputs_write(int records, const struct digest *rest, const struct inputs *inputs, struct error **err)
+static int inputs_write(int records, const struct digest *rest, const struct inputs *inputs,
+                        struct error **err)
 {
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     for (size_t i = 0; i < inputs->n_items; i++) {
@@ -186,8 +187,9 @@ static int inputs_write(int records, const struct digest *rest, const struct inp
     return fs_write_file(records, name, text.data, text.size, 0600, err);
 }
 
-int cache_put(struct store *store, const struct cache_keys *keys, const struct compression *compression,
-              const struct cache_record *record, const struct inputs *inputs, struct error **err)
+int cache_put(struct store *store, const struct cache_keys *keys,
+              const struct compression *compression, const struct cache_record *record,
+              const struct inputs *inputs, struct error **err)
 {
     int records = store_dir_fd(store, STORE_CACHE_RECORDS);
     AUTO(free) char *codec = compression_codec_version(compression);

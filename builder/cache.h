@@ -7,8 +7,8 @@
  *   result key = H("result", parent chain_id, rest) known when the parent's layers are
  *
  * A record stands under its recipe key; a second name under its result key lets a rerun
- * that changed nothing stop there. The marker rest-HEX says that some record has this rest, so that nobody
- * waits for a parent's chain_id in vain.
+ * that changed nothing stop there. The marker rest-HEX says that some record has this rest, so that
+ * nobody waits for a parent's chain_id in vain.
  *
  * Records hold digests only: no path, inode or time of this machine but `created`.
  * docs/FORMAT.md, "Cache records". Thread-safe.
@@ -27,7 +27,8 @@ struct cache_record {
     char *created; /* RFC 3339 */
     bool has_layer;
     struct digest diff_id;
-    struct digest chain_id; /* of the tree with the layer: keeps its directory form from being collected */
+    struct digest
+        chain_id; /* of the tree with the layer: keeps its directory form from being collected */
     struct descriptor blob; /* in the compression that was asked for */
 };
 
@@ -40,8 +41,8 @@ struct digest cache_result_key(const struct digest *parent_chain, const struct d
 struct digest cache_history_key(const struct digest *below, const char *created_by);
 
 /*
- * 1 and the record when there is one whose blob (in this compression) is in the store; leased first. 0: a miss.
- * A damaged record is a miss.
+ * 1 and the record when there is one whose blob (in this compression) is in the store; leased
+ * first. 0: a miss. A damaged record is a miss.
  */
 int cache_find(struct store *store, const struct digest *key, const struct compression *compression,
                struct cache_record *ret, struct error **err) WARN_UNUSED;
@@ -53,7 +54,8 @@ struct cache_keys {
 };
 
 /* Writes a record. `inputs` (may be NULL) is kept with the rest marker to explain later misses. */
-int cache_put(struct store *store, const struct cache_keys *keys, const struct compression *compression,
-              const struct cache_record *record, const struct inputs *inputs, struct error **err) WARN_UNUSED;
+int cache_put(struct store *store, const struct cache_keys *keys,
+              const struct compression *compression, const struct cache_record *record,
+              const struct inputs *inputs, struct error **err) WARN_UNUSED;
 
 #endif

@@ -89,13 +89,14 @@ int copy_chown_resolve(const char *spec, struct tree *below, struct copy_owner *
         if (n && check_known(spec, n, "user", "etc/passwd", has_passwd, &passwd, err) < 0)
             return -1;
         /*
-         * "app:app" where app's group has no line of its own: the user's group in passwd, as BuildKit
-         * has it. A group that isn't named like the user is refused.
+         * "app:app" where app's group has no line of its own: the user's group in passwd, as
+         * BuildKit has it. A group that isn't named like the user is refused.
          */
         bool same = n == group_size && !strncmp(spec, group_name, n) && !is_number(group_name, n);
         if (same && !(has_group && has_name(&group, group_name, group_size)))
             user_only = xstrndup(spec, n);
-        else if (check_known(group_name, group_size, "group", "etc/group", has_group, &group, err) < 0)
+        else if (check_known(group_name, group_size, "group", "etc/group", has_group, &group, err) <
+                 0)
             return -1;
         files = (struct user_files){ .passwd = has_passwd ? passwd.data : NULL,
                                      .passwd_size = passwd.size,

@@ -42,14 +42,16 @@ const char *globals_value(const struct globals *globals, const char *name)
 
 bool globals_is_proxy(const char *name)
 {
-    static const char *const names[] = { "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY" };
+    static const char *const names[] = { "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY",
+                                         "ALL_PROXY" };
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (!strcasecmp(names[i], name))
             return true;
     return false;
 }
 
-static void set_platform_args(struct strvec *values, const char *prefix, const struct platform *platform)
+static void set_platform_args(struct strvec *values, const char *prefix,
+                              const struct platform *platform)
 {
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     platform_format(platform, &text);
@@ -102,7 +104,8 @@ struct globals *globals_new(const struct dockerfile *dockerfile, const struct st
     env_set(&globals->values, "TARGETSTAGE", target ? target : "default");
     /* a --build-arg of one of these names takes its place */
     for (size_t i = 0; i < globals->values.n; i++) {
-        AUTO(free) char *name = xstrndup(globals->values.items[i], strcspn(globals->values.items[i], "="));
+        AUTO(free)
+        char *name = xstrndup(globals->values.items[i], strcspn(globals->values.items[i], "="));
         const char *given = globals_build_arg(globals, name);
         if (given)
             env_set(&globals->values, name, given);

@@ -19,10 +19,12 @@ struct globals {
 };
 
 /*
- * `platform` NULL: the host's. `target`: --target's text or NULL ("default"). Errors name the ARG's line.
+ * `platform` NULL: the host's. `target`: --target's text or NULL ("default"). Errors name the ARG's
+ * line.
  */
 struct globals *globals_new(const struct dockerfile *dockerfile, const struct strvec *build_args,
-                            const struct platform *platform, const char *target, struct error **err);
+                            const struct platform *platform, const char *target,
+                            struct error **err);
 void globals_free(struct globals *globals);
 DEFINE_AUTO(struct globals, globals_free)
 

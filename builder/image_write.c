@@ -41,7 +41,8 @@ static int add_layers(struct stage_run *run, struct image_config *config, struct
         layer->media_type = xstrdup(oci_layer_type(blob.media_type));
     }
     if (manifest->n_layers > MANIFEST_MAX_LAYERS)
-        return error_set(err, ERR_LIMIT, "%zu layers: no container engine can run more than 127; join RUN steps",
+        return error_set(err, ERR_LIMIT,
+                         "%zu layers: no container engine can run more than 127; join RUN steps",
                          manifest->n_layers);
     return 0;
 }
@@ -52,7 +53,8 @@ static void add_labels(struct build *build, struct image_config *config)
     for (size_t i = 0; labels && i < labels->n; i++) {
         size_t size = strcspn(labels->items[i], "=");
         AUTO(free) char *key = xstrndup(labels->items[i], size);
-        image_config_set_label(config, key, labels->items[i][size] ? labels->items[i] + size + 1 : "");
+        image_config_set_label(config, key,
+                               labels->items[i][size] ? labels->items[i] + size + 1 : "");
     }
 }
 
@@ -67,7 +69,8 @@ static void annotate_base(const struct stage_run *run, struct manifest *manifest
     manifest_annotate(manifest, "org.opencontainers.image.base.digest", digest);
 }
 
-int image_write(struct build *build, struct stage_run *run, struct build_result *ret, struct error **err)
+int image_write(struct build *build, struct stage_run *run, struct build_result *ret,
+                struct error **err)
 {
     AUTO(image_config_release) struct image_config config = { 0 };
     AUTO(manifest_release) struct manifest manifest = { 0 };
@@ -82,7 +85,8 @@ int image_write(struct build *build, struct stage_run *run, struct build_result 
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     image_config_format(&config, &text);
     if (text.size > IMAGE_CONFIG_MAX_SIZE)
-        return error_set(err, ERR_LIMIT, "image config: %zu bytes, registries take 4 MiB", text.size);
+        return error_set(err, ERR_LIMIT, "image config: %zu bytes, registries take 4 MiB",
+                         text.size);
     if (store_put_blob(build->store, text.data, text.size, &manifest.config, err) < 0)
         return error_wrap(err, "writing image config");
     strbuf_reset(&text);

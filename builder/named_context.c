@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * --build-context NAME=PLACE: a directory, a git repository, a tarball behind http(s), an image of a
- * registry (docker-image://) or of a layout on disk (oci-layout://). Opened once, when a stage first
- * asks; stages that want the same one wait.
+ * --build-context NAME=PLACE: a directory, a git repository, a tarball behind http(s), an image of
+ * a registry (docker-image://) or of a layout on disk (oci-layout://). Opened once, when a stage
+ * first asks; stages that want the same one wait.
  */
 #include "base/array.h"
 #include "base/mem.h"
@@ -33,7 +33,8 @@ static const char *after_prefix(const char *text, const char *prefix)
     return strncmp(text, prefix, size) == 0 ? text + size : NULL;
 }
 
-static int open_place(struct build *build, const char *value, struct named_context *named, struct error **err)
+static int open_place(struct build *build, const char *value, struct named_context *named,
+                      struct error **err)
 {
     const char *image = after_prefix(value, "docker-image://");
     const char *layout = after_prefix(value, "oci-layout://");
@@ -60,7 +61,8 @@ static struct named_context *find(struct build *build, const char *name)
     return NULL;
 }
 
-static int open_named(struct build *build, const char *name, struct named_context *named, struct error **err)
+static int open_named(struct build *build, const char *name, struct named_context *named,
+                      struct error **err)
 {
     const char *value = context_value(build, name);
     int result = value ? open_place(build, value, named, err)
@@ -72,7 +74,8 @@ static int open_named(struct build *build, const char *name, struct named_contex
     return result < 0 ? error_wrap(err, "named context %s", name) : 0;
 }
 
-struct context *named_context_get(struct build *build, const char *name, char **image, struct error **err)
+struct context *named_context_get(struct build *build, const char *name, char **image,
+                                  struct error **err)
 {
     pthread_mutex_lock(&build->base_lock);
     struct named_context *named = find(build, name);
@@ -87,7 +90,8 @@ struct context *named_context_get(struct build *build, const char *name, char **
     if (ours && open_named(build, name, named, err) < 0)
         return NULL;
     if (named->state == CONTEXT_FAILED)
-        return error_set_null(err, ERR_CANCELLED, "named context %s: another stage couldn't get it", name);
+        return error_set_null(err, ERR_CANCELLED, "named context %s: another stage couldn't get it",
+                              name);
     if (named->image)
         *image = xstrdup(named->image);
     return named->context;

@@ -46,8 +46,8 @@ static struct digest fold(const struct digest *a, const struct digest *b)
     return digest_of(both, sizeof(both));
 }
 
-int recorder_result_key(struct tree *parent, struct tree *const *sources, size_t n_sources, const struct digest *rest,
-                        struct digest *ret, struct error **err)
+int recorder_result_key(struct tree *parent, struct tree *const *sources, size_t n_sources,
+                        const struct digest *rest, struct digest *ret, struct error **err)
 {
     struct digest chain = { 0 };
     if (tree_chain_id(parent, &chain, err) < 0)
@@ -73,10 +73,12 @@ static int record(struct recorder *recorder, struct record_job *job, struct erro
     if (snapshot && snapshot_name(snapshot, &job->record.chain_id, err) < 0)
         return -1;
     struct digest result;
-    if (recorder_result_key(tree_parent(job->tree), job->sources, job->n_sources, &job->rest, &result, err) < 0)
+    if (recorder_result_key(tree_parent(job->tree), job->sources, job->n_sources, &job->rest,
+                            &result, err) < 0)
         return -1;
     struct cache_keys keys = { &job->recipe, &result, &job->rest };
-    return cache_put(recorder->store, &keys, &recorder->compression, &job->record, &job->inputs, err);
+    return cache_put(recorder->store, &keys, &recorder->compression, &job->record, &job->inputs,
+                     err);
 }
 
 static void *recorder_thread(void *data)

@@ -141,8 +141,8 @@ int schedule_run(struct build *build, struct error **err)
     if (error)
         schedule_fail(build, error);
     /*
-     * A stage started late by a trigger has a smaller index than the one that waits for it, so when its
-     * waiter is joined it is done; a second pass joins its thread.
+     * A stage started late by a trigger has a smaller index than the one that waits for it, so when
+     * its waiter is joined it is done; a second pass joins its thread.
      */
     join_all(build);
     join_all(build);

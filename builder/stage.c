@@ -17,7 +17,8 @@ void stage_source_release(struct stage_source *source)
     *source = (struct stage_source){ 0 };
 }
 
-static int expand_global(const struct stage_graph *graph, const char *word, char **ret, struct error **err)
+static int expand_global(const struct stage_graph *graph, const char *word, char **ret,
+                         struct error **err)
 {
     struct words_expander expander = { .escape = graph->dockerfile->escape,
                                        .lookup = words_lookup_strvec,
@@ -26,7 +27,8 @@ static int expand_global(const struct stage_graph *graph, const char *word, char
 }
 
 /* The last stage before `before` with this name, or -1. */
-static ssize_t find_stage(const struct stage_graph *graph, const char *name, size_t before, bool any_case)
+static ssize_t find_stage(const struct stage_graph *graph, const char *name, size_t before,
+                          bool any_case)
 {
     for (size_t i = before; i-- > 0;) {
         const char *have = graph->stages[i].name;
@@ -46,7 +48,8 @@ static bool has_context(const struct stage_graph *graph, const char *name)
         if (strlen(name) == size && !strncasecmp(item, name, size))
             return true;
         /* "NAME:latest" is NAME */
-        if (strlen(name) == size + 7 && !strncasecmp(item, name, size) && !strcmp(name + size, ":latest"))
+        if (strlen(name) == size + 7 && !strncasecmp(item, name, size) &&
+            !strcmp(name + size, ":latest"))
             return true;
     }
     return false;
@@ -60,7 +63,8 @@ static bool is_number(const char *text)
     return *text != '\0';
 }
 
-static int resolve_number(const char *text, size_t before, struct stage_source *ret, struct error **err)
+static int resolve_number(const char *text, size_t before, struct stage_source *ret,
+                          struct error **err)
 {
     errno = 0;
     unsigned long number = strtoul(text, NULL, 10);
@@ -162,7 +166,8 @@ static int resolve_base(struct stage_graph *graph, struct stage *stage, struct e
     return 0;
 }
 
-static int add_from(const struct stage_graph *graph, struct stage *stage, const char *from, struct error **err)
+static int add_from(const struct stage_graph *graph, struct stage *stage, const char *from,
+                    struct error **err)
 {
     AUTO(stage_source_release) struct stage_source source = { 0 };
     if (stage_graph_resolve(graph, from, stage->index, &source, err) < 0)
@@ -203,7 +208,8 @@ static int stage_init(struct stage_graph *graph, size_t index, struct error **er
     return 0;
 }
 
-/* Needs always point to earlier stages, so one pass downwards reaches everything, and no cycle can be. */
+/* Needs always point to earlier stages, so one pass downwards reaches everything, and no cycle can
+ * be. */
 static void mark_needed(struct stage_graph *graph)
 {
     graph->stages[graph->target].is_needed = true;
@@ -245,8 +251,9 @@ static int find_target(struct stage_graph *graph, const char *target, struct err
     return -1;
 }
 
-struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile, const struct globals *globals,
-                                    const struct strvec *contexts, const char *target, struct error **err)
+struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile,
+                                    const struct globals *globals, const struct strvec *contexts,
+                                    const char *target, struct error **err)
 {
     AUTO(stage_graph_free) struct stage_graph *graph = NEW(struct stage_graph);
     graph->dockerfile = dockerfile;

@@ -55,23 +55,26 @@ struct stage_graph {
 
 /*
  * dockerfile, globals, contexts outlive the graph. target NULL: the last stage.
- * ERR_NOT_FOUND: unknown target or stage number (with the nearest name); ERR_SYNTAX: blank base name, cycle.
+ * ERR_NOT_FOUND: unknown target or stage number (with the nearest name); ERR_SYNTAX: blank base
+ * name, cycle.
  */
-struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile, const struct globals *globals,
-                                    const struct strvec *contexts, const char *target, struct error **err);
+struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile,
+                                    const struct globals *globals, const struct strvec *contexts,
+                                    const char *target, struct error **err);
 void stage_graph_free(struct stage_graph *graph);
 DEFINE_AUTO(struct stage_graph, stage_graph_free)
 
 /*
- * What --from=text means in a stage (`before`: only earlier stages count): a number, a stage, a named
- * context, else an image. Global ARGs in it are expanded.
+ * What --from=text means in a stage (`before`: only earlier stages count): a number, a stage, a
+ * named context, else an image. Global ARGs in it are expanded.
  */
 int stage_graph_resolve(const struct stage_graph *graph, const char *text, size_t before,
                         struct stage_source *ret, struct error **err) WARN_UNUSED;
 /*
- * An image that couldn't be had may be a misspelled stage: " (did you mean the stage "build"?)" where one is near,
- * else "". free() it.
+ * An image that couldn't be had may be a misspelled stage: " (did you mean the stage "build"?)"
+ * where one is near, else "". free() it.
  */
-char *stage_graph_suggestion(const struct stage_graph *graph, const char *name, size_t before) WARN_UNUSED;
+char *stage_graph_suggestion(const struct stage_graph *graph, const char *name,
+                             size_t before) WARN_UNUSED;
 
 #endif

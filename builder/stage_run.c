@@ -17,7 +17,8 @@ const char *stage_run_cwd(const struct stage_run *run)
     return run->config.working_dir && *run->config.working_dir ? run->config.working_dir : "/";
 }
 
-int stage_run_expand(struct stage_run *run, const char *word, unsigned flags, char **ret, struct error **err)
+int stage_run_expand(struct stage_run *run, const char *word, unsigned flags, char **ret,
+                     struct error **err)
 {
     struct words_expander expander = { .escape = run->build->dockerfile->escape,
                                        .flags = flags,
@@ -26,7 +27,8 @@ int stage_run_expand(struct stage_run *run, const char *word, unsigned flags, ch
     return words_expand(&expander, word, ret, err);
 }
 
-int stage_run_expand_all(struct stage_run *run, const struct strvec *words, struct strvec *ret, struct error **err)
+int stage_run_expand_all(struct stage_run *run, const struct strvec *words, struct strvec *ret,
+                         struct error **err)
 {
     for (size_t i = 0; i < words->n; i++) {
         char *value = NULL;
@@ -43,11 +45,12 @@ char *stage_run_step_name(struct stage_run *run, const char *text)
     size_t line = strcspn(text, "\n");
     const struct stage *stage = run->stage;
     bool single = run->build->graph->n_stages == 1 && !stage->name;
-    return xasprintf("[%s%s%u/%u] %.*s", single ? "" : stage->label, single ? "" : " ", run->step, run->n_steps,
-                     (int)line, text);
+    return xasprintf("[%s%s%u/%u] %.*s", single ? "" : stage->label, single ? "" : " ", run->step,
+                     run->n_steps, (int)line, text);
 }
 
-void build_warn(struct build *build, const struct instruction *instruction, const char *rule, const char *format, ...)
+void build_warn(struct build *build, const struct instruction *instruction, const char *rule,
+                const char *format, ...)
 {
     if (rule && lint_is_skipped(build->check, instruction, rule))
         return;
@@ -59,7 +62,8 @@ void build_warn(struct build *build, const struct instruction *instruction, cons
     struct build_warning *warning = ARRAY_PUSH(build->result, warnings);
     warning->rule = xstrdup(rule);
     if (instruction && instruction->range.first)
-        warning->text = xasprintf("%s:%zu: %s", build->dockerfile->source->name, instruction->range.first, text);
+        warning->text = xasprintf("%s:%zu: %s", build->dockerfile->source->name,
+                                  instruction->range.first, text);
     else
         warning->text = xstrdup(text);
     progress_warning(build->progress, 0, "%s", warning->text);
@@ -76,8 +80,8 @@ static void fill_dates(struct stage_run *run, const char *created)
 }
 
 /*
- * Metadata makes no layer and has no record of its own to say when it was new: one under a key of the
- * history keeps the time, so that a rebuild gives the same image.
+ * Metadata makes no layer and has no record of its own to say when it was new: one under a key of
+ * the history keeps the time, so that a rebuild gives the same image.
  */
 static int known_time(struct stage_run *run, struct cache_record *ret, struct error **err)
 {
@@ -170,7 +174,8 @@ static int locate(struct stage_run *run, struct error **err)
     return source_text_locate(source, range, NULL, err);
 }
 
-static int execute_located(struct stage_run *run, const struct instruction *instruction, struct error **err)
+static int execute_located(struct stage_run *run, const struct instruction *instruction,
+                           struct error **err)
 {
     run->current = instruction;
     return execute(run, instruction, err) < 0 ? locate(run, err) : 0;
@@ -199,7 +204,8 @@ static int from_image(struct stage_run *run, const char *name, unsigned vertex, 
         platform_format(&run->stage->platform, &want);
         platform_format(&run->config.platform, &have);
         build_warn(run->build, run->current, "InvalidBaseImagePlatform",
-                   "base image %s is for %s, not for the %s that was asked for", name, have.data, want.data);
+                   "base image %s is for %s, not for the %s that was asked for", name, have.data,
+                   want.data);
     }
     run->tree = tree_ref(run->base->tree);
     run->recipe = run->base->recipe;
@@ -239,7 +245,8 @@ static void from_scratch(struct stage_run *run)
 }
 
 /* Its files are the only layer. */
-static int from_context(struct stage_run *run, struct context *context, unsigned *vertex, struct error **err)
+static int from_context(struct stage_run *run, struct context *context, unsigned *vertex,
+                        struct error **err)
 {
     unsigned shown = *vertex;
     *vertex = 0;
@@ -285,7 +292,8 @@ static int execute_from(struct stage_run *run, struct error **err)
     AUTO(free) char *text = instruction_format(run->stage->from);
     AUTO(free) char *name = stage_run_step_name(run, text);
     unsigned vertex = 0;
-    if (run->stage->base.kind == STAGE_SOURCE_IMAGE || run->stage->base.kind == STAGE_SOURCE_CONTEXT) {
+    if (run->stage->base.kind == STAGE_SOURCE_IMAGE ||
+        run->stage->base.kind == STAGE_SOURCE_CONTEXT) {
         vertex = progress_vertex(build->progress);
         progress_started(build->progress, vertex, name);
     }

@@ -51,18 +51,21 @@ static void make_recipe(struct stage_run *run, struct layer_step *step, struct k
     keys->recipe = cache_recipe_key(&below, &keys->rest);
 }
 
-static int result_key(struct stage_run *run, struct layer_step *step, struct keys *keys, struct error **err)
+static int result_key(struct stage_run *run, struct layer_step *step, struct keys *keys,
+                      struct error **err)
 {
     struct tree **sources = xcalloc(step->n_sources, sizeof(*sources));
     for (size_t i = 0; i < step->n_sources; i++)
         sources[i] = step->sources[i].tree;
-    int result = recorder_result_key(run->tree, sources, step->n_sources, &keys->rest, &keys->result, err);
+    int result =
+        recorder_result_key(run->tree, sources, step->n_sources, &keys->rest, &keys->result, err);
     free(sources);
     keys->has_result = result == 0;
     return result;
 }
 
-/* Steps made by this build, by recipe: with --no-cache an equal step of another stage isn't made twice. */
+/* Steps made by this build, by recipe: with --no-cache an equal step of another stage isn't made
+ * twice. */
 static void remember_made(struct build *build, const struct digest *recipe)
 {
     char hex[DIGEST_HEX_SIZE];
@@ -82,7 +85,8 @@ static bool was_made_here(struct build *build, const struct digest *recipe)
     return made;
 }
 
-static int find_layer(struct build *build, const struct digest *key, struct cache_record *record, struct error **err)
+static int find_layer(struct build *build, const struct digest *key, struct cache_record *record,
+                      struct error **err)
 {
     int found = cache_find(build->store, key, &build->options->compression, record, err);
     if (found <= 0 || record->has_layer)
@@ -92,12 +96,13 @@ static int find_layer(struct build *build, const struct digest *key, struct cach
 }
 
 /* 1: found, by recipe, or by what the parents' rerun gave. */
-static int find_cached(struct stage_run *run, struct layer_step *step, struct keys *keys, struct cache_record *record,
-                       struct error **err)
+static int find_cached(struct stage_run *run, struct layer_step *step, struct keys *keys,
+                       struct cache_record *record, struct error **err)
 {
     struct build *build = run->build;
     if (build->options->no_cache)
-        return was_made_here(build, &keys->recipe) ? find_layer(build, &keys->recipe, record, err) : 0;
+        return was_made_here(build, &keys->recipe) ? find_layer(build, &keys->recipe, record, err)
+                                                   : 0;
     int found = find_layer(build, &keys->recipe, record, err);
     if (found != 0 || !cache_has_rest(build->store, &keys->rest))
         return found;
@@ -106,13 +111,14 @@ static int find_cached(struct stage_run *run, struct layer_step *step, struct ke
     found = find_layer(build, &keys->result, record, err);
     /* next time the recipe finds it */
     struct cache_keys by_recipe = { .recipe = &keys->recipe };
-    if (found > 0 && cache_put(build->store, &by_recipe, &build->options->compression, record, NULL, err) < 0)
+    if (found > 0 &&
+        cache_put(build->store, &by_recipe, &build->options->compression, record, NULL, err) < 0)
         return -1;
     return found;
 }
 
-static int advance(struct stage_run *run, struct layer_step *step, const struct keys *keys, struct layer *layer,
-                   const char *created, struct error **err)
+static int advance(struct stage_run *run, struct layer_step *step, const struct keys *keys,
+                   struct layer *layer, const char *created, struct error **err)
 {
     if (run->n_dated < run->config.n_history && stage_run_date_history(run, err) < 0)
         return -1;
@@ -128,8 +134,8 @@ static int advance(struct stage_run *run, struct layer_step *step, const struct 
     return 0;
 }
 
-static void record_later(struct stage_run *run, struct layer_step *step, const struct keys *keys, struct layer *layer,
-                         const char *created, struct lockfile *lock)
+static void record_later(struct stage_run *run, struct layer_step *step, const struct keys *keys,
+                         struct layer *layer, const char *created, struct lockfile *lock)
 {
     struct record_job job = { .layer = layer_ref(layer),
                               .tree = tree_ref(run->tree),
@@ -151,8 +157,8 @@ static int use_cached(struct stage_run *run, struct layer_step *step, const stru
                       const struct cache_record *record, struct error **err)
 {
     struct build *build = run->build;
-    AUTO(layer_unref) struct layer *layer =
-        layer_from_blob(build->store, &record->blob, &record->diff_id, NULL);
+    AUTO(layer_unref)
+    struct layer *layer = layer_from_blob(build->store, &record->blob, &record->diff_id, NULL);
     if (advance(run, step, keys, layer, record->created, err) < 0)
         return -1;
     pthread_mutex_lock(&build->lock);
@@ -162,8 +168,8 @@ static int use_cached(struct stage_run *run, struct layer_step *step, const stru
     return 0;
 }
 
-static int make_new(struct stage_run *run, struct layer_step *step, const struct keys *keys, struct lockfile **lock,
-                    struct error **err)
+static int make_new(struct stage_run *run, struct layer_step *step, const struct keys *keys,
+                    struct lockfile **lock, struct error **err)
 {
     struct build *build = run->build;
     AUTO(layer_unref) struct layer *layer = NULL;
@@ -186,7 +192,8 @@ static int find_or_make(struct stage_run *run, struct layer_step *step, struct e
     struct keys keys = { 0 };
     make_recipe(run, step, &keys);
     AUTO(cache_record_release) struct cache_record record = { 0 };
-    /* with --no-cache an equal step of another stage counts, but not before that one has written its record */
+    /* with --no-cache an equal step of another stage counts, but not before that one has written
+     * its record */
     int found = build->options->no_cache ? 0 : find_cached(run, step, &keys, &record, err);
     if (found < 0)
         return -1;
@@ -203,7 +210,8 @@ static int find_or_make(struct stage_run *run, struct layer_step *step, struct e
         if (found < 0)
             return -1;
     }
-    return found ? use_cached(run, step, &keys, &record, err) : make_new(run, step, &keys, &lock, err);
+    return found ? use_cached(run, step, &keys, &record, err)
+                 : make_new(run, step, &keys, &lock, err);
 }
 
 void layer_step_begin(struct stage_run *run, struct layer_step *step)

@@ -16,7 +16,8 @@ static void context_step_release(struct context_step *step)
 }
 DEFINE_AUTO_STRUCT(struct context_step, context_step_release)
 
-static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret, struct error **err)
+static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret,
+                struct error **err)
 {
     struct context_step *step = CONTAINER_OF(layer_step, struct context_step, step);
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
@@ -28,11 +29,13 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     return 0;
 }
 
-int step_context_execute(struct stage_run *run, const struct instruction *from, struct context *context,
-                         unsigned vertex, struct error **err)
+int step_context_execute(struct stage_run *run, const struct instruction *from,
+                         struct context *context, unsigned vertex, struct error **err)
 {
     AUTO(context_step_release)
-    struct context_step step = { .step = { .instruction = from, .vertex = vertex, .begun = true, .make = make } };
+    struct context_step step = {
+        .step = { .instruction = from, .vertex = vertex, .begun = true, .make = make }
+    };
     AUTO(strvec_release) struct strvec all = STRVEC_INIT;
     strvec_push(&all, ".");
     const struct copy_spec spec = { .context = context,

@@ -67,8 +67,8 @@ static bool is_http(const char *word)
     return has_prefix(word, "http://") || has_prefix(word, "https://");
 }
 
-static int sort_sources(struct copy_step *step, const struct strvec *words, const char *name, bool is_add,
-                        struct error **err)
+static int sort_sources(struct copy_step *step, const struct strvec *words, const char *name,
+                        bool is_add, struct error **err)
 {
     for (size_t i = 0; i < words->n; i++) {
         const char *word = words->items[i];
@@ -131,7 +131,8 @@ static char *url_file_name(const char *url)
     return size > start ? xstrndup(path + start, size - start) : NULL;
 }
 
-static int check_checksum(const char *expected, const struct digest *have, const char *url, struct error **err)
+static int check_checksum(const char *expected, const struct digest *have, const char *url,
+                          struct error **err)
 {
     struct digest want;
     if (digest_parse(expected, &want, err) < 0)
@@ -140,7 +141,8 @@ static int check_checksum(const char *expected, const struct digest *have, const
         return 0;
     char text[DIGEST_TEXT_SIZE];
     digest_format(have, text);
-    return error_set(err, ERR_DIGEST, "ADD %s: digest mismatch: got %s, --checksum says %s", url, text, expected);
+    return error_set(err, ERR_DIGEST, "ADD %s: digest mismatch: got %s, --checksum says %s", url,
+                     text, expected);
 }
 
 static int add_download(struct copy_step *step, const char *url, struct error **err)
@@ -155,7 +157,8 @@ static int add_download(struct copy_step *step, const char *url, struct error **
     struct copy_file *entry = ARRAY_PUSH(step, files);
     entry->name = url_file_name(url);
     if (!entry->name && step->destination[strlen(step->destination) - 1] == '/')
-        return error_set(err, ERR_SYNTAX, "ADD %s: the URL names no file; give the destination a file name", shown);
+        return error_set(err, ERR_SYNTAX,
+                         "ADD %s: the URL names no file; give the destination a file name", shown);
     entry->fd = file.fd;
     entry->size = file.size;
     entry->mode = 0600;
@@ -182,7 +185,8 @@ static int set_git_checksum(const struct copy_step *step, struct git_url *url, s
     if (*problem)
         return error_set(err, ERR_SYNTAX, "--checksum=%.80s: %s", step->checksum, problem);
     if (url->checksum && strcasecmp(url->checksum, step->checksum) != 0)
-        return error_set(err, ERR_SYNTAX, "--checksum=%s: the URL says %s", step->checksum, url->checksum);
+        return error_set(err, ERR_SYNTAX, "--checksum=%s: the URL says %s", step->checksum,
+                         url->checksum);
     free(url->checksum);
     url->checksum = xstrdup(step->checksum);
     for (char *p = url->checksum; *p; p++)
@@ -197,14 +201,16 @@ static int resolve_gits(struct copy_step *step, struct error **err)
     for (size_t i = 0; i < step->git_urls.n; i++) {
         struct context_git *git = *ARRAY_PUSH(step, gits) = NEW(struct context_git);
         *git = (struct context_git)CONTEXT_GIT_INIT;
-        if (context_git_init(git, step->run->build->options, step->git_urls.items[i], false, err) < 0 ||
+        if (context_git_init(git, step->run->build->options, step->git_urls.items[i], false, err) <
+                0 ||
             set_git_checksum(step, &git->url, err) < 0 || context_git_resolve(git, err) < 0)
             return error_wrap(err, "ADD");
         AUTO(free) char *key = context_git_key(git, keeps_git_dir(step, git));
         inputs_add(&step->step.inputs, "git", git->url.remote, key);
     }
     if (step->body->keep_git_dir == FLAG_ON && !step->git_urls.n)
-        build_warn(step->run->build, step->run->current, NULL, "ADD --keep-git-dir: no source is a git repository");
+        build_warn(step->run->build, step->run->current, NULL,
+                   "ADD --keep-git-dir: no source is a git repository");
     return 0;
 }
 
@@ -263,7 +269,8 @@ static int open_copy(struct copy_step *step, struct error **err)
     return step->copy ? 0 : -1;
 }
 
-static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret, struct error **err)
+static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret,
+                struct error **err)
 {
     struct copy_step *step = CONTAINER_OF(layer_step, struct copy_step, step);
     if ((!step->copy && open_copy(step, err) < 0) || open_gits(step, err) < 0)
@@ -310,7 +317,8 @@ static int find_source(struct copy_step *step, struct error **err)
     case STAGE_SOURCE_SCRATCH:
         return error_set(err, ERR_SYNTAX, "COPY --from=scratch: there is nothing in it");
     }
-    struct base_image *base = base_image_get(build, image, &run->config.platform, step->step.vertex, err);
+    struct base_image *base =
+        base_image_get(build, image, &run->config.platform, step->step.vertex, err);
     if (!base) {
         AUTO(free) char *near = stage_graph_suggestion(build->graph, image, run->stage->index);
         return error_wrap(err, "COPY --from=%s%s", step->body->from, near);
@@ -325,7 +333,8 @@ static char *without_credentials(const char *url)
     const char *host = strstr(url, "://");
     host = host ? host + 3 : url;
     const char *at = memrchr(host, '@', strcspn(host, "/?#"));
-    return at && has_prefix(url, "http") ? xasprintf("%.*s%s", (int)(host - url), url, at + 1) : xstrdup(url);
+    return at && has_prefix(url, "http") ? xasprintf("%.*s%s", (int)(host - url), url, at + 1)
+                                         : xstrdup(url);
 }
 
 static void add_urls(struct strbuf *text, const struct strvec *urls)
@@ -390,7 +399,8 @@ static int expand_all(struct copy_step *step, struct error **err)
     return add_inline_files(step, err);
 }
 
-int step_copy_execute(struct stage_run *run, const struct instruction *instruction, struct error **err)
+int step_copy_execute(struct stage_run *run, const struct instruction *instruction,
+                      struct error **err)
 {
     AUTO(copy_step_release) struct copy_step step = { .run = run, .body = &instruction->copy };
     step.step.instruction = instruction;
@@ -417,7 +427,8 @@ struct workdir_step {
     const char *path;
 };
 
-static int make_workdir(struct stage_run *run, struct layer_step *layer_step, struct layer **ret, struct error **err)
+static int make_workdir(struct stage_run *run, struct layer_step *layer_step, struct layer **ret,
+                        struct error **err)
 {
     struct workdir_step *step = CONTAINER_OF(layer_step, struct workdir_step, step);
     AUTO(strbuf_release) struct strbuf passwd = STRBUF_INIT;
@@ -435,7 +446,8 @@ static int make_workdir(struct stage_run *run, struct layer_step *layer_step, st
             return -1;
     }
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
-    if (copy_workdir_changeset(run->tree, step->path, user.uid, user.gid, run->build->now, &changeset, err) < 0)
+    if (copy_workdir_changeset(run->tree, step->path, user.uid, user.gid, run->build->now,
+                               &changeset, err) < 0)
         return -1;
     struct layer_options options;
     layer_step_options(run, &options);
@@ -443,7 +455,8 @@ static int make_workdir(struct stage_run *run, struct layer_step *layer_step, st
     return 0;
 }
 
-int step_workdir_execute(struct stage_run *run, const struct instruction *instruction, struct error **err)
+int step_workdir_execute(struct stage_run *run, const struct instruction *instruction,
+                         struct error **err)
 {
     AUTO(free) char *word = NULL;
     if (stage_run_expand(run, instruction->value.value, 0, &word, err) < 0)

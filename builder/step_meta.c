@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define ENV_VALUE_MAX (1u << 20) /* RELIABILITY 22 */
+#define ENV_VALUE_MAX (1u << 20)    /* RELIABILITY 22 */
 #define ENV_TOTAL_MAX (1536u << 10) /* below what exec takes beside its arguments */
 
 void step_meta_commit(struct stage_run *run, const char *created_by)
@@ -61,7 +61,8 @@ static void command_argv(struct stage_run *run, const struct command *command, s
     strvec_push(argv, command->text);
 }
 
-static int check_env_limit(struct stage_run *run, const char *name, const char *value, struct error **err)
+static int check_env_limit(struct stage_run *run, const char *name, const char *value,
+                           struct error **err)
 {
     size_t total = strlen(name) + strlen(value) + 2;
     if (total > ENV_VALUE_MAX)
@@ -69,11 +70,13 @@ static int check_env_limit(struct stage_run *run, const char *name, const char *
     for (size_t i = 0; i < run->env.n; i++)
         total += strlen(run->env.items[i]) + 1;
     if (total > ENV_TOTAL_MAX)
-        return error_set(err, ERR_LIMIT, "environment: more than 1.5 MiB, no command could be executed with it");
+        return error_set(err, ERR_LIMIT,
+                         "environment: more than 1.5 MiB, no command could be executed with it");
     return 0;
 }
 
-static int meta_env(struct stage_run *run, const struct instruction *instruction, struct error **err)
+static int meta_env(struct stage_run *run, const struct instruction *instruction,
+                    struct error **err)
 {
     /* all values see the environment from before the instruction */
     AUTO(strvec_release) struct strvec pairs = STRVEC_INIT;
@@ -100,7 +103,8 @@ static int meta_env(struct stage_run *run, const struct instruction *instruction
     return 0;
 }
 
-static int meta_label(struct stage_run *run, const struct instruction *instruction, struct error **err)
+static int meta_label(struct stage_run *run, const struct instruction *instruction,
+                      struct error **err)
 {
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     strbuf_adds(&text, "LABEL");
@@ -125,7 +129,8 @@ static void declare_arg(struct stage_run *run, const char *name, const char *val
     arg->value = xstrdup(value);
 }
 
-static int meta_arg(struct stage_run *run, const struct instruction *instruction, struct error **err)
+static int meta_arg(struct stage_run *run, const struct instruction *instruction,
+                    struct error **err)
 {
     const struct globals *globals = run->build->globals;
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
@@ -153,7 +158,8 @@ static int meta_arg(struct stage_run *run, const struct instruction *instruction
     return 0;
 }
 
-static int meta_cmd(struct stage_run *run, const struct instruction *instruction, struct error **err)
+static int meta_cmd(struct stage_run *run, const struct instruction *instruction,
+                    struct error **err)
 {
     (void)err; /* nothing is expanded */
     AUTO(strvec_release) struct strvec argv = STRVEC_INIT;
@@ -169,7 +175,8 @@ static int meta_cmd(struct stage_run *run, const struct instruction *instruction
     return 0;
 }
 
-static int meta_entrypoint(struct stage_run *run, const struct instruction *instruction, struct error **err)
+static int meta_entrypoint(struct stage_run *run, const struct instruction *instruction,
+                           struct error **err)
 {
     (void)err; /* nothing is expanded */
     AUTO(strvec_release) struct strvec argv = STRVEC_INIT;
@@ -188,7 +195,8 @@ static int meta_entrypoint(struct stage_run *run, const struct instruction *inst
     return 0;
 }
 
-static int meta_shell(struct stage_run *run, const struct instruction *instruction, struct error **err)
+static int meta_shell(struct stage_run *run, const struct instruction *instruction,
+                      struct error **err)
 {
     (void)err; /* nothing is expanded */
     strvec_copy(&run->config.shell, &instruction->shell);
@@ -200,7 +208,8 @@ static int meta_shell(struct stage_run *run, const struct instruction *instructi
     return 0;
 }
 
-static int meta_expose(struct stage_run *run, const struct instruction *instruction, struct error **err)
+static int meta_expose(struct stage_run *run, const struct instruction *instruction,
+                       struct error **err)
 {
     AUTO(strvec_release) struct strvec words = STRVEC_INIT;
     AUTO(strvec_release) struct strvec ports = STRVEC_INIT;
@@ -224,7 +233,8 @@ static int meta_expose(struct stage_run *run, const struct instruction *instruct
     return 0;
 }
 
-static int meta_volume(struct stage_run *run, const struct instruction *instruction, struct error **err)
+static int meta_volume(struct stage_run *run, const struct instruction *instruction,
+                       struct error **err)
 {
     AUTO(strvec_release) struct strvec volumes = STRVEC_INIT;
     if (stage_run_expand_all(run, &instruction->words.words, &volumes, err) < 0)
@@ -248,7 +258,8 @@ static void replace(char **field, const char *value)
     *field = xstrdup(value);
 }
 
-static int meta_value(struct stage_run *run, const struct instruction *instruction, struct error **err)
+static int meta_value(struct stage_run *run, const struct instruction *instruction,
+                      struct error **err)
 {
     AUTO(free) char *value = NULL;
     if (stage_run_expand(run, instruction->value.value, 0, &value, err) < 0)
@@ -266,7 +277,8 @@ static int meta_value(struct stage_run *run, const struct instruction *instructi
     return 0;
 }
 
-static int meta_maintainer(struct stage_run *run, const struct instruction *instruction, struct error **err)
+static int meta_maintainer(struct stage_run *run, const struct instruction *instruction,
+                           struct error **err)
 {
     (void)err; /* nothing is expanded */
     replace(&run->config.author, instruction->value.value);
@@ -275,14 +287,16 @@ static int meta_maintainer(struct stage_run *run, const struct instruction *inst
     return 0;
 }
 
-static int meta_onbuild(struct stage_run *run, const struct instruction *instruction, struct error **err)
+static int meta_onbuild(struct stage_run *run, const struct instruction *instruction,
+                        struct error **err)
 {
     (void)err; /* expanded when the trigger runs */
     strvec_push(&run->config.on_build, instruction->onbuild.text);
     return 0; /* no history entry */
 }
 
-static int meta_healthcheck(struct stage_run *run, const struct instruction *instruction, struct error **err)
+static int meta_healthcheck(struct stage_run *run, const struct instruction *instruction,
+                            struct error **err)
 {
     (void)err; /* nothing is expanded */
     const struct healthcheck_body *body = &instruction->healthcheck;
@@ -311,13 +325,14 @@ static int meta_healthcheck(struct stage_run *run, const struct instruction *ins
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     strbuf_adds(&text, "HEALTHCHECK {Test:");
     add_plain(&text, &check->test);
-    strbuf_addf(&text, " Interval:%s Timeout:%s StartPeriod:%s StartInterval:%s Retries:%lld}", interval, timeout,
-                start_period, start_interval, (long long)check->retries);
+    strbuf_addf(&text, " Interval:%s Timeout:%s StartPeriod:%s StartInterval:%s Retries:%lld}",
+                interval, timeout, start_period, start_interval, (long long)check->retries);
     step_meta_commit(run, text.data);
     return 0;
 }
 
-typedef int meta_function(struct stage_run *run, const struct instruction *instruction, struct error **err);
+typedef int meta_function(struct stage_run *run, const struct instruction *instruction,
+                          struct error **err);
 
 static meta_function *const functions[] = {
     [INSTRUCTION_ARG] = meta_arg,
@@ -340,7 +355,8 @@ bool step_meta_handles(enum instruction_kind kind)
     return (size_t)kind < ARRAY_SIZE(functions) && functions[kind];
 }
 
-int step_meta_execute(struct stage_run *run, const struct instruction *instruction, struct error **err)
+int step_meta_execute(struct stage_run *run, const struct instruction *instruction,
+                      struct error **err)
 {
     return functions[instruction->kind](run, instruction, err);
 }

@@ -23,9 +23,9 @@ struct step_mount {
     char *target;            /* absolute */
     struct copy *copy;       /* bind or cache from a context: its files */
     struct context *context; /* that context, borrowed */
-    struct tree *from;       /* bind or cache from a stage or image; borrowed from the step's sources */
-    struct tree *tree;       /* owned: what is mounted */
-    struct snapshot *upper;  /* rw: thrown away */
+    struct tree *from; /* bind or cache from a stage or image; borrowed from the step's sources */
+    struct tree *tree; /* owned: what is mounted */
+    struct snapshot *upper; /* rw: thrown away */
     struct sandbox_tree sandbox_tree;
     struct strvec lowers;
     char *upper_path, *source_path, *subpath;
@@ -66,8 +66,8 @@ void step_mounts_release(struct step_mounts *mounts)
 
 /* --- phase 1 --------------------------------------------------------------------------------- */
 
-static struct copy *open_copy(struct stage_run *run, struct context *context, struct tree *from, const char *source,
-                              struct error **err)
+static struct copy *open_copy(struct stage_run *run, struct context *context, struct tree *from,
+                              const char *source, struct error **err)
 {
     AUTO(strvec_release) struct strvec sources = STRVEC_INIT;
     AUTO(strvec_release) struct strvec excludes = STRVEC_INIT;
@@ -85,7 +85,8 @@ static struct copy *open_copy(struct stage_run *run, struct context *context, st
     return copy_new(&spec, err);
 }
 
-static int resolve_from(struct stage_run *run, struct layer_step *step, struct step_mount *mount, struct error **err)
+static int resolve_from(struct stage_run *run, struct layer_step *step, struct step_mount *mount,
+                        struct error **err)
 {
     struct build *build = run->build;
     struct context *context = build->context;
@@ -122,7 +123,8 @@ static int resolve_from(struct stage_run *run, struct layer_step *step, struct s
         mount->from = from->tree;
         return 0;
     }
-    struct base_image *base = base_image_get(build, image, &run->config.platform, step->vertex, err);
+    struct base_image *base =
+        base_image_get(build, image, &run->config.platform, step->vertex, err);
     if (!base) {
         AUTO(free) char *near = stage_graph_suggestion(build->graph, image, run->stage->index);
         return error_wrap(err, "--mount from=%s%s", mount->def.from, near);
@@ -141,7 +143,8 @@ static const char *default_target(const struct run_mount *def, char **owned)
     return *owned = xstrdup("/run/buildkit/ssh_agent.0");
 }
 
-/* Everything of the definition but what can't matter: no value of a secret, no content of a cache. */
+/* Everything of the definition but what can't matter: no value of a secret, no content of a cache.
+ */
 static void add_inputs(const struct step_mount *mount, const char *spec, struct layer_step *step)
 {
     inputs_add(&step->inputs, "mount", mount->target, spec);
@@ -149,8 +152,8 @@ static void add_inputs(const struct step_mount *mount, const char *spec, struct 
         inputs_add(&step->inputs, "mount source", mount->target, mount->def.source);
 }
 
-static int resolve_mount(struct stage_run *run, const char *spec, struct layer_step *step, struct step_mount *mount,
-                         struct error **err)
+static int resolve_mount(struct stage_run *run, const char *spec, struct layer_step *step,
+                         struct step_mount *mount, struct error **err)
 {
     struct words_expander expander = { .escape = run->build->dockerfile->escape,
                                        .lookup = words_lookup_strvec,
@@ -164,7 +167,8 @@ static int resolve_mount(struct stage_run *run, const char *spec, struct layer_s
     if (!*relative)
         return error_set(err, ERR_SYNTAX, "--mount=%s: the target can't be /", spec);
     add_inputs(mount, spec, step);
-    bool has_content = mount->def.type == RUN_MOUNT_BIND || (mount->def.type == RUN_MOUNT_CACHE && mount->def.from);
+    bool has_content = mount->def.type == RUN_MOUNT_BIND ||
+                       (mount->def.type == RUN_MOUNT_CACHE && mount->def.from);
     return has_content ? resolve_from(run, step, mount, err) : 0;
 }
 
@@ -193,7 +197,8 @@ static struct tree *copied_tree(struct stage_run *run, struct copy *copy, struct
     struct layer_options options;
     layer_step_options(run, &options);
     options.compression.kind = COMPRESSION_NONE; /* it stays here */
-    AUTO(layer_unref) struct layer *layer = layer_make(run->build->store, &options, &changeset, NULL);
+    AUTO(layer_unref)
+    struct layer *layer = layer_make(run->build->store, &options, &changeset, NULL);
     if (layer_wait(layer, NULL, NULL, err) < 0)
         return NULL;
     return tree_push(empty, layer);
@@ -223,7 +228,8 @@ static int is_directory(struct tree *tree, const char *source, struct error **er
 }
 
 /* A file lies under its own name in the copy, a directory's content at the root. */
-static int find_file(struct step_mount *mount, const char *base, bool *directory, struct error **err)
+static int find_file(struct step_mount *mount, const char *base, bool *directory,
+                     struct error **err)
 {
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     AUTO(tree_entry_release) struct tree_entry entry = { 0 };
@@ -248,7 +254,8 @@ static int find_file(struct step_mount *mount, const char *base, bool *directory
     return 0;
 }
 
-static int open_tree(struct stage_run *run, struct step_mount *mount, bool *directory, struct error **err)
+static int open_tree(struct stage_run *run, struct step_mount *mount, bool *directory,
+                     struct error **err)
 {
     if (mount->from) {
         int is_dir = is_directory(mount->from, mount->def.source, err);
@@ -284,7 +291,8 @@ static int add_empty_lower(struct stage_run *run, struct step_mount *mount, stru
     return 0;
 }
 
-static int prepare_bind(struct stage_run *run, struct step_mount *mount, struct mount_spec *spec, struct error **err)
+static int prepare_bind(struct stage_run *run, struct step_mount *mount, struct mount_spec *spec,
+                        struct error **err)
 {
     bool directory;
     if (open_tree(run, mount, &directory, err) < 0 || fill_lowers(run, mount, err) < 0)
@@ -293,7 +301,9 @@ static int prepare_bind(struct stage_run *run, struct step_mount *mount, struct 
     spec->read_only = mount->def.read_only;
     if (!directory) {
         if (!mount->def.read_only)
-            return error_set(err, ERR_UNSUPPORTED, "--mount of a single file with rw is not supported: mount its directory");
+            return error_set(
+                err, ERR_UNSUPPORTED,
+                "--mount of a single file with rw is not supported: mount its directory");
         spec->kind = MOUNT_BIND;
         spec->source = mount->lowers.items[0];
         return 0;
@@ -350,9 +360,10 @@ static int lock_another(struct build *build, struct step_mount *mount, struct er
     }
 }
 
-/* Shared: anybody at once; locked: one after the other; private: another directory while one is in use. */
-static int lock_cache(struct build *build, const struct step_mounts *mounts, struct step_mount *mount,
-                      struct error **err)
+/* Shared: anybody at once; locked: one after the other; private: another directory while one is in
+ * use. */
+static int lock_cache(struct build *build, const struct step_mounts *mounts,
+                      struct step_mount *mount, struct error **err)
 {
     AUTO(free) char *lock_name = xasprintf("mount-%s", mount->cache_name);
     switch (mount->def.sharing) {
@@ -401,7 +412,8 @@ static int make_cache_dir(struct stage_run *run, struct step_mount *mount, struc
         AUTO(tree_unref) struct tree *content = NULL;
         if (!mount->copy)
             mount->copy = open_copy(run, NULL, mount->from, def->source, err);
-        if (!mount->copy || !(content = copied_tree(run, mount->copy, err)) || apply_tree(content, fd, err) < 0)
+        if (!mount->copy || !(content = copied_tree(run, mount->copy, err)) ||
+            apply_tree(content, fd, err) < 0)
             return error_wrap(err, "first content of cache mount %s", def->id);
     }
     if (fchown(fd, def->has_uid ? def->uid : 0, def->has_gid ? def->gid : 0) < 0 ||
@@ -412,8 +424,8 @@ static int make_cache_dir(struct stage_run *run, struct step_mount *mount, struc
     return 0;
 }
 
-static int prepare_cache(struct stage_run *run, const struct step_mounts *mounts, struct step_mount *mount,
-                         struct mount_spec *spec, struct error **err)
+static int prepare_cache(struct stage_run *run, const struct step_mounts *mounts,
+                         struct step_mount *mount, struct mount_spec *spec, struct error **err)
 {
     if (lock_cache(run->build, mounts, mount, err) < 0 || make_cache_dir(run, mount, err) < 0)
         return -1;
@@ -453,20 +465,23 @@ static int read_secret(const struct build *build, struct step_mount *mount, stru
     if (!mount->def.required)
         return 0;
     error_set_(err, ERR_NOT_FOUND, "secret %s is required and was not given", mount->def.id);
-    error_hint(err, "pass it with --secret id=%s,src=FILE or --secret id=%s,env=NAME", mount->def.id, mount->def.id);
+    error_hint(err, "pass it with --secret id=%s,src=FILE or --secret id=%s,env=NAME",
+               mount->def.id, mount->def.id);
     return -1;
 }
 
 /* 1: spec is filled; 0: nothing to mount. */
-static int prepare_secret(struct stage_run *run, struct step_mounts *mounts, struct step_mount *mount,
-                          struct mount_spec *spec, struct error **err)
+static int prepare_secret(struct stage_run *run, struct step_mounts *mounts,
+                          struct step_mount *mount, struct mount_spec *spec, struct error **err)
 {
     int found = read_secret(run->build, mount, err);
     if (found <= 0)
         return found;
     if (mount->def.env) {
         if (memchr(mount->secret.data, '\0', mount->secret.size))
-            return error_set(err, ERR_INVALID, "secret %s holds a NUL: it can't be an environment variable", mount->def.id);
+            return error_set(err, ERR_INVALID,
+                             "secret %s holds a NUL: it can't be an environment variable",
+                             mount->def.id);
         strvec_pushf(&mounts->env, "%s=%s", mount->def.env, mount->secret.data);
         if (!mount->def.target) /* with env alone there is no file */
             return 0;
@@ -501,7 +516,8 @@ static int prepare_ssh(struct stage_run *run, struct step_mounts *mounts, struct
     if (stat(path, &st) < 0)
         return error_errno(err, "ssh agent socket %s", path);
     if (!S_ISSOCK(st.st_mode)) {
-        error_set_(err, ERR_UNSUPPORTED, "--ssh %s=%s: key files are not supported yet", mount->def.id, path);
+        error_set_(err, ERR_UNSUPPORTED, "--ssh %s=%s: key files are not supported yet",
+                   mount->def.id, path);
         error_hint(err, "add the key to an ssh-agent and pass --ssh %s", mount->def.id);
         return -1;
     }
@@ -509,7 +525,8 @@ static int prepare_ssh(struct stage_run *run, struct step_mounts *mounts, struct
     const struct run_mount *def = &mount->def;
     if ((def->has_uid && def->uid != st.st_uid) || (def->has_gid && def->gid != st.st_gid) ||
         (def->has_mode && def->mode != (st.st_mode & 07777))) {
-        error_set_(err, ERR_UNSUPPORTED, "--mount=type=ssh: the socket keeps its owner %u:%u and mode %04o",
+        error_set_(err, ERR_UNSUPPORTED,
+                   "--mount=type=ssh: the socket keeps its owner %u:%u and mode %04o",
                    (unsigned)st.st_uid, (unsigned)st.st_gid, (unsigned)(st.st_mode & 07777));
         error_hint(err, "run the agent as that user, or leave out uid, gid and mode");
         return -1;
@@ -547,7 +564,8 @@ static int prepare_one(struct stage_run *run, struct step_mounts *mounts, struct
 
 static int by_cache_name(const void *a, const void *b)
 {
-    const struct step_mount *x = *(struct step_mount *const *)a, *y = *(struct step_mount *const *)b;
+    const struct step_mount *x = *(struct step_mount *const *)a,
+                            *y = *(struct step_mount *const *)b;
     int order = (x->def.type == RUN_MOUNT_CACHE) - (y->def.type == RUN_MOUNT_CACHE);
     if (order || x->def.type != RUN_MOUNT_CACHE)
         return order ? order : (x > y) - (x < y);
@@ -556,8 +574,8 @@ static int by_cache_name(const void *a, const void *b)
 }
 
 /*
- * Locks of cache mounts are taken sorted by name, so that two builds can't wait for each other in a circle;
- * the sandbox gets the mounts in the order they were written.
+ * Locks of cache mounts are taken sorted by name, so that two builds can't wait for each other in a
+ * circle; the sandbox gets the mounts in the order they were written.
  */
 int step_mounts_prepare(struct stage_run *run, struct step_mounts *mounts, struct error **err)
 {

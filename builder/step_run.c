@@ -30,7 +30,8 @@ static void run_step_release(struct run_step *run)
 }
 DEFINE_AUTO_STRUCT(struct run_step, run_step_release)
 
-static int read_optional(struct stage_run *run, const char *path, struct strbuf *buf, bool *found, struct error **err)
+static int read_optional(struct stage_run *run, const char *path, struct strbuf *buf, bool *found,
+                         struct error **err)
 {
     int result = tree_read_file(run->tree, path, buf, USER_MAX_FILE, err);
     if (result < 0)
@@ -39,8 +40,8 @@ static int read_optional(struct stage_run *run, const char *path, struct strbuf 
     return 0;
 }
 
-int step_user_files(struct stage_run *run, struct strbuf *passwd, bool *has_passwd, struct strbuf *group,
-                    bool *has_group, struct error **err)
+int step_user_files(struct stage_run *run, struct strbuf *passwd, bool *has_passwd,
+                    struct strbuf *group, bool *has_group, struct error **err)
 {
     if (read_optional(run, "etc/passwd", passwd, has_passwd, err) < 0)
         return -1;
@@ -86,7 +87,8 @@ static bool was_shown(const struct build *build)
     return build->progress && n == 1;
 }
 
-static void add_tail(struct build *build, const struct run_step *step, const char *tail, struct error **err)
+static void add_tail(struct build *build, const struct run_step *step, const char *tail,
+                     struct error **err)
 {
     if (!error_is(*err, ERR_RUN) || !tail || !*tail || was_shown(build))
         return;
@@ -95,8 +97,8 @@ static void add_tail(struct build *build, const struct run_step *step, const cha
                  tail[strlen(tail) - 1] == '\n' ? "" : "\n");
 }
 
-static int run_sandbox(struct build *build, const struct run_step *step, const struct sandbox_spec *spec,
-                       struct error **err)
+static int run_sandbox(struct build *build, const struct run_step *step,
+                       const struct sandbox_spec *spec, struct error **err)
 {
     AUTO(sandbox_free) struct sandbox *sandbox = sandbox_create(spec, err);
     if (!sandbox || schedule_add_sandbox(build, sandbox, err) < 0)
@@ -132,7 +134,8 @@ static int describe_failure(const struct run_step *step, struct error **err)
     return error_wrap(err, "process \"%s\" did not complete successfully", command.data);
 }
 
-static int fill_spec(struct stage_run *run, struct run_step *step, struct sandbox_spec *spec, struct error **err)
+static int fill_spec(struct stage_run *run, struct run_step *step, struct sandbox_spec *spec,
+                     struct error **err)
 {
     spec->argv = (const char *const *)step->argv.items;
     spec->env = (const char *const *)step->env.items;
@@ -146,7 +149,8 @@ static int fill_spec(struct stage_run *run, struct run_step *step, struct sandbo
     return 0;
 }
 
-static int execute(struct stage_run *run, struct run_step *step, struct snapshot *snapshot, struct error **err)
+static int execute(struct stage_run *run, struct run_step *step, struct snapshot *snapshot,
+                   struct error **err)
 {
     struct sandbox_spec spec = SANDBOX_SPEC_INIT;
     AUTO(strbuf_release) struct strbuf passwd = STRBUF_INIT;
@@ -197,7 +201,8 @@ static int execute(struct stage_run *run, struct run_step *step, struct snapshot
     return run_sandbox(run->build, step, &spec, err);
 }
 
-static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret, struct error **err)
+static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret,
+                struct error **err)
 {
     struct run_step *step = CONTAINER_OF(layer_step, struct run_step, step);
     struct build *build = run->build;
@@ -205,7 +210,9 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
         return -1;
     for (size_t i = 0; i < step->mounts.env.n; i++) { /* they win over ENV and ARG */
         const char *value = strchr(step->mounts.env.items[i], '=') + 1;
-        AUTO(free) char *name = xstrndup(step->mounts.env.items[i], (size_t)(value - step->mounts.env.items[i]) - 1);
+        AUTO(free)
+        char *name =
+            xstrndup(step->mounts.env.items[i], (size_t)(value - step->mounts.env.items[i]) - 1);
         env_set(&step->env, name, value);
     }
     AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(build->store, err);
@@ -215,7 +222,8 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
         return describe_failure(step, err);
     if (snapshot_seal(snapshot, err) < 0)
         return -1;
-    struct diff_options diff = { .clamp_times = build->options->has_epoch, .epoch = build->options->epoch };
+    struct diff_options diff = { .clamp_times = build->options->has_epoch,
+                                 .epoch = build->options->epoch };
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
     if (diff_upper(snapshot, run->tree, &diff, &changeset, err) < 0)
         return -1;
@@ -316,7 +324,8 @@ static int choose_network(struct stage_run *run, struct run_step *step, struct e
 static int refuse_unsupported(const struct run_body *body, struct error **err)
 {
     if (body->security && strcmp(body->security, "sandbox") != 0)
-        return error_set(err, ERR_UNSUPPORTED, "RUN --security=%s is not supported yet", body->security);
+        return error_set(err, ERR_UNSUPPORTED, "RUN --security=%s is not supported yet",
+                         body->security);
     if (body->devices.n)
         return error_set(err, ERR_UNSUPPORTED, "RUN --device is not supported yet");
     return 0;
@@ -324,9 +333,9 @@ static int refuse_unsupported(const struct run_body *body, struct error **err)
 
 static void add_inputs(struct stage_run *run, struct run_step *step)
 {
-    static const char *const networks[] = { [NETWORK_PRIVATE] = "default",
-                                            [NETWORK_NONE] = "none",
-                                            [NETWORK_HOST] = "host" };
+    static const char *const networks[] = {
+        [NETWORK_PRIVATE] = "default", [NETWORK_NONE] = "none", [NETWORK_HOST] = "host"
+    };
     struct inputs *inputs = &step->step.inputs;
     for (size_t i = 0; i < step->argv.n; i++)
         inputs_add(inputs, "argument", "", step->argv.items[i]);
@@ -341,7 +350,8 @@ static void add_inputs(struct stage_run *run, struct run_step *step)
     inputs_add(inputs, "network", "", networks[step->network]);
 }
 
-int step_run_execute(struct stage_run *run, const struct instruction *instruction, struct error **err)
+int step_run_execute(struct stage_run *run, const struct instruction *instruction,
+                     struct error **err)
 {
     AUTO(run_step_release) struct run_step step = { .body = &instruction->run };
     step.step.instruction = instruction;

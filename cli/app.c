@@ -24,7 +24,8 @@ struct store *app_store(struct app *app, struct error **err)
     if (!app->store) {
         app->store = store_open(app->root, err);
         if (app->store && app->progress)
-            store_set_wait(app->store, &(struct lock_wait){ .waiting = tell_wait, .data = app->progress });
+            store_set_wait(app->store,
+                           &(struct lock_wait){ .waiting = tell_wait, .data = app->progress });
     }
     return app->store;
 }
@@ -51,6 +52,7 @@ int app_set_progress(struct app *app, const char *style, struct error **err)
     if (!strcmp(style, "plain") || !strcmp(style, "auto"))
         app->progress = render_plain_new();
     else if (strcmp(style, "quiet") != 0 && strcmp(style, "none") != 0)
-        return error_set(err, ERR_USAGE, "%s=%s: plain, quiet, none and auto are what there is", origin, style);
+        return error_set(err, ERR_USAGE, "%s=%s: plain, quiet, none and auto are what there is",
+                         origin, style);
     return 0;
 }

@@ -16,7 +16,7 @@
 struct app {
     const char *root; /* --root; NULL: the default store */
     struct registry_options registry;
-    struct strvec insecure; /* hosts */
+    struct strvec insecure;    /* hosts */
     struct progress *progress; /* NULL: quiet */
     /* made on demand */
     struct store *store;
@@ -30,19 +30,24 @@ DEFINE_AUTO_STRUCT(struct app, app_release)
 struct store *app_store(struct app *app, struct error **err);
 struct registry_session *app_session(struct app *app);
 /*
- * Chooses how progress is shown: "plain", "quiet", "none", "auto" or NULL ($BUILDKIT_PROGRESS, else auto).
- * ERR_USAGE. Call it before anything that tells progress; plain where it is never called.
+ * Chooses how progress is shown: "plain", "quiet", "none", "auto" or NULL ($BUILDKIT_PROGRESS, else
+ * auto). ERR_USAGE. Call it before anything that tells progress; plain where it is never called.
  */
 int app_set_progress(struct app *app, const char *style, struct error **err) WARN_UNUSED;
 
-/* Options of every command that opens the store (--root) or talks to registries (the rest), to list in tables. */
-#define APP_OPTIONS(app) OPT_STRING(0, "root", "DIR", &(app)->root, "store to use instead of $CBUILD_ROOT")
+/* Options of every command that opens the store (--root) or talks to registries (the rest), to list
+ * in tables. */
+#define APP_OPTIONS(app)                                                                           \
+    OPT_STRING(0, "root", "DIR", &(app)->root, "store to use instead of $CBUILD_ROOT")
 #define APP_CONNECTION_OPTIONS(app)                                                                \
-    OPT_STRING(0, "cert-dir", "DIR", &(app)->registry.cert_dir, "folder of *.crt, *.cert and *.key for the registry"), \
-    OPT_LIST(0, "insecure", "HOST", &(app)->insecure, "host that may be plain http or have a bad certificate")
+    OPT_STRING(0, "cert-dir", "DIR", &(app)->registry.cert_dir,                                    \
+               "folder of *.crt, *.cert and *.key for the registry"),                              \
+        OPT_LIST(0, "insecure", "HOST", &(app)->insecure,                                          \
+                 "host that may be plain http or have a bad certificate")
 #define APP_REGISTRY_OPTIONS(app)                                                                  \
-    OPT_STRING(0, "creds", "USER:PASSWORD", &(app)->registry.credentials, "credentials instead of those logged in"), \
-    APP_CONNECTION_OPTIONS(app)
+    OPT_STRING(0, "creds", "USER:PASSWORD", &(app)->registry.credentials,                          \
+               "credentials instead of those logged in"),                                          \
+        APP_CONNECTION_OPTIONS(app)
 
 /* One of main's table. `run` gets argv with the command's own name as argv[0]. */
 struct command {

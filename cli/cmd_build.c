@@ -17,8 +17,10 @@
 static const struct command_help help = {
     .usage = "cbuild [build] [OPTIONS] CONTEXT|URL|-",
     .summary = "Builds an image from a Dockerfile.",
-    .more = "CONTEXT is a directory, a git repository (URL[?ref=REF&subdir=DIR] or URL#REF:DIR), or the URL of a\n"
-            "tarball or Dockerfile; \"-\" reads standard input: a tarball, or a Dockerfile, with no context then.\n"
+    .more = "CONTEXT is a directory, a git repository (URL[?ref=REF&subdir=DIR] or URL#REF:DIR), "
+            "or the URL of a\n"
+            "tarball or Dockerfile; \"-\" reads standard input: a tarball, or a Dockerfile, with "
+            "no context then.\n"
             "Without -f it is read from Dockerfile, dockerfile or Containerfile there.\n"
             "SOURCE_DATE_EPOCH in the environment, or as --build-arg, fixes the image's times.",
 };
@@ -27,7 +29,8 @@ struct build_command {
     struct strvec tags, build_args, labels, contexts, add_hosts, secrets, ssh;
     struct build_secret *parsed_secrets;
     size_t n_parsed_secrets, parsed_secrets_capacity;
-    const char *file, *target, *platform, *network, *iidfile, *metadata_file, *progress, *compression;
+    const char *file, *target, *platform, *network, *iidfile, *metadata_file, *progress,
+        *compression;
     bool no_cache, pull, push, quiet, harmless;
     struct strvec resolved_args, proxies;
     struct reference *references;
@@ -68,7 +71,8 @@ static int parse_tags(struct build_command *command, struct error **err)
             return error_wrap(err, "--tag");
         }
         if (reference->digest.is_set)
-            return error_set(err, ERR_USAGE, "--tag %s: a digest can't be chosen", command->tags.items[i]);
+            return error_set(err, ERR_USAGE, "--tag %s: a digest can't be chosen",
+                             command->tags.items[i]);
         reference_default_tag(reference);
     }
     return 0;
@@ -96,7 +100,8 @@ static int parse_network(struct build_command *command, struct error **err)
             return 0;
         }
     }
-    return error_set(err, ERR_USAGE, "--network=%s: default, none and host are what there is", network);
+    return error_set(err, ERR_USAGE, "--network=%s: default, none and host are what there is",
+                     network);
 }
 
 static int parse_epoch(struct build_command *command, struct error **err)
@@ -116,8 +121,8 @@ static int parse_epoch(struct build_command *command, struct error **err)
 }
 
 /*
- * "id=ID[,src=FILE|env=NAME][,type=file|env]". Without a type: an environment variable named like the id wins over a
- * file of that name; src with type=env is a variable.
+ * "id=ID[,src=FILE|env=NAME][,type=file|env]". Without a type: an environment variable named like
+ * the id wins over a file of that name; src with type=env is a variable.
  */
 static int parse_secret(struct build_command *command, const char *text, struct error **err)
 {
@@ -131,16 +136,19 @@ static int parse_secret(struct build_command *command, const char *text, struct 
         size_t size = strcspn(p, ",");
         size_t key_size = strcspn(p, "=");
         size_t i = 0;
-        while (i < ARRAY_SIZE(keys) && (strlen(keys[i]) != key_size || strncmp(keys[i], p, key_size) != 0))
+        while (i < ARRAY_SIZE(keys) &&
+               (strlen(keys[i]) != key_size || strncmp(keys[i], p, key_size) != 0))
             i++;
         if (key_size >= size || i == ARRAY_SIZE(keys))
-            return error_set(err, ERR_USAGE, "--secret %s: expected id=ID and src=FILE or env=NAME", text);
+            return error_set(err, ERR_USAGE, "--secret %s: expected id=ID and src=FILE or env=NAME",
+                             text);
         free(*values[i]);
         *values[i] = xstrndup(p + key_size + 1, size - key_size - 1);
         p += size + (p[size] == ',');
     }
     if (!id || (type && strcmp(type, "file") != 0 && strcmp(type, "env") != 0))
-        return error_set(err, ERR_USAGE, "--secret %s: %s", text, id ? "type is file or env" : "no id");
+        return error_set(err, ERR_USAGE, "--secret %s: %s", text,
+                         id ? "type is file or env" : "no id");
     struct build_secret *secret = ARRAY_PUSH(command, parsed_secrets);
     bool type_is_env = type && !strcmp(type, "env");
     secret->is_env = env || type_is_env || (!type && !source && getenv(id));
@@ -163,18 +171,21 @@ static int parse_secrets(struct build_command *command, struct error **err)
 static int parse_values(struct build_command *command, struct error **err)
 {
     struct build_options *options = &command->options;
-    if (parse_tags(command, err) < 0 || parse_network(command, err) < 0 || parse_secrets(command, err) < 0)
+    if (parse_tags(command, err) < 0 || parse_network(command, err) < 0 ||
+        parse_secrets(command, err) < 0)
         return -1;
     resolve_args(command);
     if (parse_epoch(command, err) < 0)
         return -1;
-    if (command->compression && compression_parse(command->compression, &options->compression, err) < 0) {
+    if (command->compression &&
+        compression_parse(command->compression, &options->compression, err) < 0) {
         error_recode(err, ERR_USAGE);
         return error_wrap(err, "--compression");
     }
     if (command->platform) {
         if (strchr(command->platform, ','))
-            return error_set(err, ERR_USAGE, "--platform=%s: one platform at a time is supported so far",
+            return error_set(err, ERR_USAGE,
+                             "--platform=%s: one platform at a time is supported so far",
                              command->platform);
         if (platform_parse(command->platform, &command->platform_value, err) < 0) {
             error_recode(err, ERR_USAGE);
@@ -186,10 +197,12 @@ static int parse_values(struct build_command *command, struct error **err)
         return error_set(err, ERR_USAGE, "--push needs a name: give -t");
     for (size_t i = 0; i < command->add_hosts.n; i++)
         if (!strpbrk(command->add_hosts.items[i], ":="))
-            return error_set(err, ERR_USAGE, "--add-host %s: expected NAME:ADDRESS", command->add_hosts.items[i]);
+            return error_set(err, ERR_USAGE, "--add-host %s: expected NAME:ADDRESS",
+                             command->add_hosts.items[i]);
     for (size_t i = 0; i < command->contexts.n; i++)
         if (!strchr(command->contexts.items[i], '='))
-            return error_set(err, ERR_USAGE, "--build-context %s: expected NAME=PLACE", command->contexts.items[i]);
+            return error_set(err, ERR_USAGE, "--build-context %s: expected NAME=PLACE",
+                             command->contexts.items[i]);
     return 0;
 }
 
@@ -212,7 +225,8 @@ static void fill_options(struct build_command *command, const char *context)
     options->push = command->push;
 }
 
-static int write_metadata(const struct build_command *command, const struct build_result *result, struct error **err)
+static int write_metadata(const struct build_command *command, const struct build_result *result,
+                          struct error **err)
 {
     AUTO(json_decref) json_t *root = json_object();
     char text[DIGEST_TEXT_SIZE];
@@ -236,12 +250,13 @@ static int write_metadata(const struct build_command *command, const struct buil
     return 0;
 }
 
-static int write_results(struct app *app, const struct build_command *command, const struct build_result *result,
-                         struct error **err)
+static int write_results(struct app *app, const struct build_command *command,
+                         const struct build_result *result, struct error **err)
 {
     char id[DIGEST_TEXT_SIZE];
     digest_format(&result->image.digest, id);
-    if (command->iidfile && fs_write_file(AT_FDCWD, command->iidfile, id, strlen(id), 0644, err) < 0)
+    if (command->iidfile &&
+        fs_write_file(AT_FDCWD, command->iidfile, id, strlen(id), 0644, err) < 0)
         return error_wrap(err, "--iidfile");
     if (command->metadata_file && write_metadata(command, result, err) < 0)
         return -1;
@@ -264,27 +279,35 @@ int cmd_build(struct app *app, char *const *argv, struct error **err)
 {
     AUTO(build_command_release) struct build_command command = { .options = BUILD_OPTIONS_INIT };
     const struct option options[] = {
-        OPT_LIST('t', "tag", "NAME", &command.tags, "name of the image, more than one may be given"),
+        OPT_LIST('t', "tag", "NAME", &command.tags,
+                 "name of the image, more than one may be given"),
         OPT_STRING('f', "file", "FILE", &command.file, "Dockerfile to read; - is standard input"),
-        OPT_LIST(0, "build-arg", "KEY[=VALUE]", &command.build_args, "value of an ARG, by default the environment's"),
+        OPT_LIST(0, "build-arg", "KEY[=VALUE]", &command.build_args,
+                 "value of an ARG, by default the environment's"),
         OPT_LIST(0, "label", "KEY=VALUE", &command.labels, "label of the image"),
         OPT_STRING(0, "target", "STAGE", &command.target, "build up to this stage"),
-        OPT_STRING(0, "platform", "OS/ARCH", &command.platform, "platform of the image, by default this machine's"),
+        OPT_STRING(0, "platform", "OS/ARCH", &command.platform,
+                   "platform of the image, by default this machine's"),
         OPT_LIST(0, "build-context", "NAME=PLACE", &command.contexts,
-                 "what NAME is in FROM and --from: a directory, git or tarball URL, docker-image://, oci-layout://"),
+                 "what NAME is in FROM and --from: a directory, git or tarball URL, "
+                 "docker-image://, oci-layout://"),
         OPT_STRING(0, "network", "MODE", &command.network, "network of RUN: default, none, host"),
         OPT_LIST(0, "add-host", "NAME:ADDRESS", &command.add_hosts, "name for /etc/hosts of RUN"),
-        OPT_LIST(0, "secret", "id=ID,src=FILE", &command.secrets, "secret for RUN --mount=type=secret; env=NAME reads a variable"),
-        OPT_LIST(0, "ssh", "ID[=SOCKET]", &command.ssh, "agent for RUN --mount=type=ssh, by default $SSH_AUTH_SOCK's"),
+        OPT_LIST(0, "secret", "id=ID,src=FILE", &command.secrets,
+                 "secret for RUN --mount=type=secret; env=NAME reads a variable"),
+        OPT_LIST(0, "ssh", "ID[=SOCKET]", &command.ssh,
+                 "agent for RUN --mount=type=ssh, by default $SSH_AUTH_SOCK's"),
         OPT_FLAG(0, "no-cache", &command.no_cache, "run every step again"),
         OPT_FLAG(0, "pull", &command.pull, "ask the registries for newer base images"),
         OPT_FLAG(0, "push", &command.push, "push the image when it is built"),
-        OPT_STRING(0, "compression", "CODEC", &command.compression,
-                   "of layers: gzip[:1-12], zstd[:1-19] (not read by docker before 23), uncompressed"),
+        OPT_STRING(
+            0, "compression", "CODEC", &command.compression,
+            "of layers: gzip[:1-12], zstd[:1-19] (not read by docker before 23), uncompressed"),
         OPT_FLAG('q', "quiet", &command.quiet, "print the image's digest only"),
         OPT_STRING(0, "progress", "STYLE", &command.progress, "plain (the default) or quiet"),
         OPT_STRING(0, "iidfile", "FILE", &command.iidfile, "write the image's digest there"),
-        OPT_STRING(0, "metadata-file", "FILE", &command.metadata_file, "write digests and names there as JSON"),
+        OPT_STRING(0, "metadata-file", "FILE", &command.metadata_file,
+                   "write digests and names there as JSON"),
         APP_REGISTRY_OPTIONS(app),
         APP_OPTIONS(app),
         /* what scripts for other builders say and is so anyway */
@@ -299,14 +322,17 @@ int cmd_build(struct app *app, char *const *argv, struct error **err)
         return parsed < 0 ? -1 : 0;
     if (operands.n == 0) {
         error_set_(err, ERR_USAGE, "no build context");
-        error_hint(err, "the current directory is \".\": cbuild %s.", command.tags.n ? "-t NAME " : "");
+        error_hint(err, "the current directory is \".\": cbuild %s.",
+                   command.tags.n ? "-t NAME " : "");
         return -1;
     }
-    if (options_check_operands(&help, &operands, 1, 1, err) < 0 || parse_values(&command, err) < 0 ||
+    if (options_check_operands(&help, &operands, 1, 1, err) < 0 ||
+        parse_values(&command, err) < 0 ||
         app_set_progress(app, command.quiet ? "quiet" : command.progress, err) < 0)
         return -1;
     fill_options(&command, operands.items[0]);
-    if (!app_store(app, err) || registry_config_proxies(app_session(app), &command.proxies, err) < 0)
+    if (!app_store(app, err) ||
+        registry_config_proxies(app_session(app), &command.proxies, err) < 0)
         return -1;
     AUTO(build_result_release) struct build_result result = { 0 };
     if (build_run(app->store, app->session, &command.options, app->progress, &result, err) < 0)

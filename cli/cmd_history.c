@@ -35,8 +35,8 @@ static char *shorten(const char *text, bool whole)
     return line;
 }
 
-static json_t *row_json(const struct history_command *command, const struct history *entry, const char *id,
-                        uint64_t size)
+static json_t *row_json(const struct history_command *command, const struct history *entry,
+                        const char *id, uint64_t size)
 {
     json_t *row = json_object();
     char age[64], size_text[32];
@@ -54,8 +54,8 @@ static json_t *row_json(const struct history_command *command, const struct hist
     return row;
 }
 
-static int collect(struct app *app, const struct history_command *command, const struct image *image, json_t *rows,
-                   struct error **err)
+static int collect(struct app *app, const struct history_command *command,
+                   const struct image *image, json_t *rows, struct error **err)
 {
     char id[DIGEST_TEXT_SIZE];
     digest_format(&image->descriptor.digest, id);
@@ -71,7 +71,8 @@ static int collect(struct app *app, const struct history_command *command, const
             layer_unpacked_size(app->store, &image->manifest.layers[layer++], &size, err) < 0)
             return -1;
         bool newest = i + 1 == image->config.n_history;
-        (void)json_array_insert_new(rows, 0, row_json(command, entry, newest ? id : "<missing>", size));
+        (void)json_array_insert_new(rows, 0,
+                                    row_json(command, entry, newest ? id : "<missing>", size));
     }
     return 0;
 }
@@ -79,8 +80,12 @@ static int collect(struct app *app, const struct history_command *command, const
 static int print_rows(const struct history_command *command, const json_t *rows, struct error **err)
 {
     static const struct column columns[] = {
-        { "ID", "IMAGE", true },           { "CreatedSince", "CREATED", true },  { "CreatedAt", "CREATED AT", false },
-        { "CreatedBy", "CREATED BY", true }, { "Size", "SIZE", true },             { "Comment", "COMMENT", true },
+        { "ID", "IMAGE", true },
+        { "CreatedSince", "CREATED", true },
+        { "CreatedAt", "CREATED AT", false },
+        { "CreatedBy", "CREATED BY", true },
+        { "Size", "SIZE", true },
+        { "Comment", "COMMENT", true },
     };
     if (!command->quiet)
         return rows_print(rows, columns, ARRAY_SIZE(columns), command->format, err);

@@ -16,12 +16,20 @@
 static const struct command_help help = {
     .usage = "cbuild images [OPTIONS] [REPOSITORY[:TAG]]",
     .summary = "Lists the images of the store.",
-    .more = "Filters: dangling=true|false, reference=PATTERN, label=KEY[=VALUE], before=IMAGE, since=IMAGE,\n"
+    .more = "Filters: dangling=true|false, reference=PATTERN, label=KEY[=VALUE], before=IMAGE, "
+            "since=IMAGE,\n"
             "until=TIME (RFC 3339, seconds since 1970, or a duration before now: 24h).\n"
             "Template members: Repository Tag Digest ID CreatedAt CreatedSince Size.",
 };
 
-enum filter_kind { FILTER_DANGLING, FILTER_REFERENCE, FILTER_LABEL, FILTER_BEFORE, FILTER_SINCE, FILTER_UNTIL };
+enum filter_kind {
+    FILTER_DANGLING,
+    FILTER_REFERENCE,
+    FILTER_LABEL,
+    FILTER_BEFORE,
+    FILTER_SINCE,
+    FILTER_UNTIL
+};
 
 struct filter {
     enum filter_kind kind;
@@ -47,15 +55,17 @@ static void short_id(const struct digest *digest, bool whole, char out[DIGEST_TE
     }
 }
 
-static json_t *row_json(const struct images_command *command, const struct store_tag *tag, const struct image *image,
-                        uint64_t size)
+static json_t *row_json(const struct images_command *command, const struct store_tag *tag,
+                        const struct image *image, uint64_t size)
 {
     json_t *row = json_object();
     char text[DIGEST_TEXT_SIZE], size_text[32], age[64];
     AUTO(reference_release) struct reference reference = { 0 };
-    AUTO(error_free) struct error *bad = NULL; /* names in the store were parsed when they were written */
+    AUTO(error_free)
+    struct error *bad = NULL; /* names in the store were parsed when they were written */
     bool named = tag->name && reference_parse(tag->name, &reference, &bad) == 0;
-    AUTO(free) char *repository = named ? reference_familiar_repository(&reference) : xstrdup("<none>");
+    AUTO(free)
+    char *repository = named ? reference_familiar_repository(&reference) : xstrdup("<none>");
     json_set(row, "Repository", json_from_string(repository));
     json_set(row, "Tag", json_from_string(named && reference.tag ? reference.tag : "<none>"));
     digest_format(&tag->descriptor.digest, text);
@@ -64,7 +74,8 @@ static json_t *row_json(const struct images_command *command, const struct store
     json_set(row, "ID", json_from_string(text));
     format_age(image->config.created, age);
     json_set(row, "CreatedSince", json_from_string(age));
-    json_set(row, "CreatedAt", json_from_string(image->config.created ? image->config.created : ""));
+    json_set(row, "CreatedAt",
+             json_from_string(image->config.created ? image->config.created : ""));
     format_size(size, size_text);
     json_set(row, "Size", json_from_string(size_text));
     return row;
@@ -74,7 +85,8 @@ static bool label_matches(const struct image *image, const char *filter)
 {
     size_t size = strcspn(filter, "=");
     AUTO(free) char *key = xstrndup(filter, size);
-    const char *value = image->config.labels ? json_string_value(json_object_get(image->config.labels, key)) : NULL;
+    const char *value =
+        image->config.labels ? json_string_value(json_object_get(image->config.labels, key)) : NULL;
     return value && (!filter[size] || !strcmp(value, filter + size + 1));
 }
 
@@ -89,7 +101,8 @@ static bool reference_matches(const struct store_tag *tag, const char *pattern)
         return false;
     AUTO(free) char *familiar = reference_familiar(&reference);
     AUTO(free) char *repository = reference_familiar_repository(&reference);
-    return fnmatch(pattern, familiar, FNM_PATHNAME) == 0 || fnmatch(pattern, repository, FNM_PATHNAME) == 0 ||
+    return fnmatch(pattern, familiar, FNM_PATHNAME) == 0 ||
+           fnmatch(pattern, repository, FNM_PATHNAME) == 0 ||
            fnmatch(pattern, tag->name, FNM_PATHNAME) == 0;
 }
 
@@ -98,7 +111,8 @@ static bool is_true(const char *text)
     return !strcmp(text, "true") || !strcmp(text, "1");
 }
 
-/* Creation time in nanoseconds would be finer than what images of one build differ in: seconds, as docker compares. */
+/* Creation time in nanoseconds would be finer than what images of one build differ in: seconds, as
+ * docker compares. */
 static int64_t created_of(const struct image *image)
 {
     int64_t seconds = 0;
@@ -127,7 +141,8 @@ static int parse_moment(const char *text, int64_t *ret, struct error **err)
     AUTO(error_free) struct error *ignored_as_well = NULL;
     AUTO(free) char *midnight = xasprintf("%sT00:00:00Z", text);
     int64_t duration;
-    if (clock_parse(text, ret, NULL, &ignored) == 0 || clock_parse(midnight, ret, NULL, &ignored_too) == 0 ||
+    if (clock_parse(text, ret, NULL, &ignored) == 0 ||
+        clock_parse(midnight, ret, NULL, &ignored_too) == 0 ||
         clock_parse_epoch(text, ret, &ignored_as_well) == 0)
         return 0;
     if (duration_parse(text, &duration, err) < 0) {
@@ -138,11 +153,13 @@ static int parse_moment(const char *text, int64_t *ret, struct error **err)
     return 0;
 }
 
-static int add_filter(struct app *app, struct images_command *command, const char *text, struct error **err)
+static int add_filter(struct app *app, struct images_command *command, const char *text,
+                      struct error **err)
 {
     static const char *const keys[] = {
-        [FILTER_DANGLING] = "dangling=", [FILTER_REFERENCE] = "reference=", [FILTER_LABEL] = "label=",
-        [FILTER_BEFORE] = "before=",     [FILTER_SINCE] = "since=",         [FILTER_UNTIL] = "until=",
+        [FILTER_DANGLING] = "dangling=", [FILTER_REFERENCE] = "reference=",
+        [FILTER_LABEL] = "label=",       [FILTER_BEFORE] = "before=",
+        [FILTER_SINCE] = "since=",       [FILTER_UNTIL] = "until=",
     };
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         if (strncmp(text, keys[i], strlen(keys[i])) != 0)
@@ -159,7 +176,8 @@ static int add_filter(struct app *app, struct images_command *command, const cha
     return -1;
 }
 
-static bool filter_matches(const struct filter *filter, const struct store_tag *tag, const struct image *image)
+static bool filter_matches(const struct filter *filter, const struct store_tag *tag,
+                           const struct image *image)
 {
     switch (filter->kind) {
     case FILTER_DANGLING:
@@ -178,8 +196,8 @@ static bool filter_matches(const struct filter *filter, const struct store_tag *
 }
 
 /* All must hold; but of several reference= one suffices, since nothing has two names. */
-static bool is_wanted(const struct images_command *command, const char *name, const struct store_tag *tag,
-                      const struct image *image)
+static bool is_wanted(const struct images_command *command, const char *name,
+                      const struct store_tag *tag, const struct image *image)
 {
     bool has_reference = false, is_referred = false;
     for (size_t i = 0; i < command->n_parsed; i++) {
@@ -194,20 +212,23 @@ static bool is_wanted(const struct images_command *command, const char *name, co
     return (!has_reference || is_referred) && (!name || reference_matches(tag, name));
 }
 
-static int collect(struct app *app, const struct images_command *command, const char *name, json_t *rows,
-                   struct error **err)
+static int collect(struct app *app, const struct images_command *command, const char *name,
+                   json_t *rows, struct error **err)
 {
     AUTO(store_tags_release) struct store_tags tags = { 0 };
     if (store_tags_list(app->store, &tags, err) < 0)
         return -1;
     for (size_t i = 0; i < tags.n_tags; i++) {
         AUTO(image_release) struct image image = { 0 };
-        AUTO(error_free) struct error *unreadable = NULL; /* an artifact, or an index without our platform: no size */
+        AUTO(error_free)
+        struct error *unreadable =
+            NULL; /* an artifact, or an index without our platform: no size */
         uint64_t size = 0;
         int readable = image_read(app->store, &tags.tags[i].descriptor, NULL, &image, &unreadable);
         if (!is_wanted(command, name, &tags.tags[i], &image))
             continue;
-        if (readable == 0 && !command->quiet && image_unpacked_size(app->store, &image.manifest, &size, err) < 0)
+        if (readable == 0 && !command->quiet &&
+            image_unpacked_size(app->store, &image.manifest, &size, err) < 0)
             return -1;
         (void)json_array_append_new(rows, row_json(command, &tags.tags[i], &image, size));
     }
@@ -217,17 +238,22 @@ static int collect(struct app *app, const struct images_command *command, const 
 static int print_rows(const struct images_command *command, const json_t *rows, struct error **err)
 {
     const struct column columns[] = {
-        { "Repository", "REPOSITORY", true }, { "Tag", "TAG", true },
-        { "Digest", "DIGEST", command->digests }, { "ID", "IMAGE ID", true },
-        { "CreatedSince", "CREATED", true }, { "CreatedAt", "CREATED AT", false },
+        { "Repository", "REPOSITORY", true },
+        { "Tag", "TAG", true },
+        { "Digest", "DIGEST", command->digests },
+        { "ID", "IMAGE ID", true },
+        { "CreatedSince", "CREATED", true },
+        { "CreatedAt", "CREATED AT", false },
         { "Size", "SIZE", true },
     };
     if (!command->quiet)
         return rows_print(rows, columns, ARRAY_SIZE(columns), command->format, err);
-    AUTO(strvec_release) struct strvec ids = STRVEC_INIT; /* an image of two names once: rmi takes the list */
+    AUTO(strvec_release)
+    struct strvec ids = STRVEC_INIT; /* an image of two names once: rmi takes the list */
     size_t i;
     json_t *row;
-    json_array_foreach (rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         const char *id = json_string_value(json_object_get(row, "ID"));
         if (strvec_has(&ids, id))
             continue;

@@ -39,8 +39,8 @@ static int parse_name(const char *name, struct reference *ret, struct error **er
 }
 
 /* `name` NULL: the image stays without one. */
-static int import(struct app *app, const char *file, struct import_options *options, const struct reference *name,
-                  struct error **err)
+static int import(struct app *app, const char *file, struct import_options *options,
+                  const struct reference *name, struct error **err)
 {
     bool is_stdin = !strcmp(file, "-");
     AUTO(close) int fd = is_stdin ? -1 : fs_open(AT_FDCWD, file, O_RDONLY, 0, err);
@@ -51,7 +51,8 @@ static int import(struct app *app, const char *file, struct import_options *opti
         source_fd_new(is_stdin ? STDIN_FILENO : fd, false, is_stdin ? "standard input" : file);
     if (archive_import(app->store, source, options, &image, err) < 0)
         return error_wrap(err, "importing %s", is_stdin ? "standard input" : file);
-    if ((name ? store_tag_set(app->store, name, &image, err) : store_tag_keep(app->store, &image, err)) < 0)
+    if ((name ? store_tag_set(app->store, name, &image, err)
+              : store_tag_keep(app->store, &image, err)) < 0)
         return -1;
     char digest[DIGEST_TEXT_SIZE];
     digest_format(&image.digest, digest);
@@ -66,7 +67,8 @@ int cmd_import(struct app *app, char *const *argv, struct error **err)
     const struct option options[] = {
         OPT_STRING('m', "message", "TEXT", &message, "comment of the history entry"),
         OPT_STRING(0, "platform", "OS/ARCH", &platform_text, "platform of the image"),
-        OPT_STRING(0, "compression", "CODEC", &compression, "of the layer: gzip[:1-12], zstd[:1-19], uncompressed"),
+        OPT_STRING(0, "compression", "CODEC", &compression,
+                   "of the layer: gzip[:1-12], zstd[:1-19], uncompressed"),
         APP_OPTIONS(app),
         OPT_END(),
     };

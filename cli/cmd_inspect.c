@@ -11,10 +11,12 @@
 static const struct command_help help = {
     .usage = "cbuild inspect [OPTIONS] IMAGE...",
     .summary = "Shows what is known of images as JSON, with docker's member names.",
-    .more = "--format takes a template: '{{.Id}}', '{{json .Config.Labels}}', '{{index .RepoDigests 0}}'.",
+    .more = "--format takes a template: '{{.Id}}', '{{json .Config.Labels}}', '{{index "
+            ".RepoDigests 0}}'.",
 };
 
-static int add_names(struct app *app, const struct descriptor *target, json_t *object, struct error **err)
+static int add_names(struct app *app, const struct descriptor *target, json_t *object,
+                     struct error **err)
 {
     AUTO(store_tags_release) struct store_tags tags = { 0 };
     if (store_tags_list(app->store, &tags, err) < 0)
@@ -114,7 +116,8 @@ static int print(const json_t *images, const char *format, struct error **err)
     json_t *image;
     if (!format)
         json_format_pretty(images, &out);
-    json_array_foreach (images, i, image) {
+    json_array_foreach(images, i, image)
+    {
         if (!format)
             break;
         if (template_expand(format, image, &out, err) < 0)

@@ -41,7 +41,8 @@ int cmd_load(struct app *app, char *const *argv, struct error **err)
     const char *input = NULL;
     bool quiet = false;
     const struct option options[] = {
-        OPT_STRING('i', "input", "FILE", &input, "archive to read; standard input where it isn't given"),
+        OPT_STRING('i', "input", "FILE", &input,
+                   "archive to read; standard input where it isn't given"),
         OPT_FLAG('q', "quiet", &quiet, NULL), /* there is no progress to silence */
         APP_OPTIONS(app),
         OPT_END(),

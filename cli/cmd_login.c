@@ -15,7 +15,8 @@
 
 static const struct command_help login_help = {
     .usage = "cbuild login [OPTIONS] [REGISTRY]",
-    .summary = "Verifies credentials with a registry and stores them; Docker Hub where none is named.",
+    .summary =
+        "Verifies credentials with a registry and stores them; Docker Hub where none is named.",
 };
 
 static const struct command_help logout_help = {
@@ -28,7 +29,8 @@ static int prompt(const char *text, bool echo, struct strbuf *line, struct error
 {
     AUTO(close) int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (tty < 0) {
-        error_set_(err, ERR_USAGE, "no terminal to ask for %s", echo ? "a user name" : "a password");
+        error_set_(err, ERR_USAGE, "no terminal to ask for %s",
+                   echo ? "a user name" : "a password");
         error_hint(err, "give -u NAME and --password-stdin");
         return -1;
     }
@@ -79,8 +81,8 @@ static int ask_user(struct app *app, const char *registry, struct strbuf *user, 
     return user->size ? 0 : error_set(err, ERR_USAGE, "a user name is needed");
 }
 
-static int login(struct app *app, const char *registry, const char *user, const char *password, bool from_stdin,
-                 struct error **err)
+static int login(struct app *app, const char *registry, const char *user, const char *password,
+                 bool from_stdin, struct error **err)
 {
     AUTO(strbuf_release) struct strbuf asked_user = STRBUF_INIT_CAPPED(PASSWORD_MAX);
     AUTO(strbuf_release) struct strbuf asked_password = STRBUF_INIT_CAPPED(PASSWORD_MAX);
@@ -92,7 +94,9 @@ static int login(struct app *app, const char *registry, const char *user, const 
         user = asked_user.data;
     }
     if (password) {
-        progress_warning(app->progress, 0, "a password on the command line can be seen by others: use --password-stdin");
+        progress_warning(
+            app->progress, 0,
+            "a password on the command line can be seen by others: use --password-stdin");
     } else {
         if (read_password(from_stdin, &asked_password, err) < 0)
             return -1;
@@ -116,7 +120,8 @@ int cmd_login(struct app *app, char *const *argv, struct error **err)
     bool from_stdin = false;
     const struct option options[] = {
         OPT_STRING('u', "username", "NAME", &user, "user name"),
-        OPT_STRING('p', "password", "PASSWORD", &password, "password; others on this machine can see it"),
+        OPT_STRING('p', "password", "PASSWORD", &password,
+                   "password; others on this machine can see it"),
         OPT_FLAG(0, "password-stdin", &from_stdin, "read the password from standard input"),
         APP_CONNECTION_OPTIONS(app),
         OPT_END(),
@@ -125,7 +130,8 @@ int cmd_login(struct app *app, char *const *argv, struct error **err)
     int parsed = options_parse(options, &login_help, argv, &operands, err);
     if (parsed != 0)
         return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&login_help, &operands, 0, 1, err) < 0 || app_set_progress(app, "plain", err) < 0)
+    if (options_check_operands(&login_help, &operands, 0, 1, err) < 0 ||
+        app_set_progress(app, "plain", err) < 0)
         return -1;
     if (password && from_stdin)
         return error_set(err, ERR_USAGE, "--password and --password-stdin exclude each other");
@@ -139,7 +145,8 @@ int cmd_logout(struct app *app, char *const *argv, struct error **err)
     int parsed = options_parse(options, &logout_help, argv, &operands, err);
     if (parsed != 0)
         return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&logout_help, &operands, 0, 1, err) < 0 || app_set_progress(app, "plain", err) < 0)
+    if (options_check_operands(&logout_help, &operands, 0, 1, err) < 0 ||
+        app_set_progress(app, "plain", err) < 0)
         return -1;
     const char *registry = operands.n ? operands.items[0] : NULL;
     AUTO(free) char *where = NULL;

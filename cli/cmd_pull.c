@@ -10,8 +10,8 @@ static const struct command_help help = {
     .summary = "Gets an image from a registry into the store.",
 };
 
-static int pull(struct app *app, const struct reference *reference, const struct platform *platform, bool all,
-                struct error **err)
+static int pull(struct app *app, const struct reference *reference, const struct platform *platform,
+                bool all, struct error **err)
 {
     struct pull_request request = { .reference = reference,
                                     .platform = platform,
@@ -37,7 +37,8 @@ int cmd_pull(struct app *app, char *const *argv, struct error **err)
     const char *platform_text = NULL, *progress = NULL;
     bool quiet = false, all = false;
     const struct option options[] = {
-        OPT_STRING(0, "platform", "OS/ARCH", &platform_text, "image to choose from an index, by default this machine's"),
+        OPT_STRING(0, "platform", "OS/ARCH", &platform_text,
+                   "image to choose from an index, by default this machine's"),
         OPT_FLAG(0, "all-platforms", &all, "pull the whole index"),
         OPT_FLAG('q', "quiet", &quiet, "print the name only"),
         OPT_STRING(0, "progress", "STYLE", &progress, "plain (the default) or quiet"),

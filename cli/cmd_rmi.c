@@ -25,7 +25,8 @@ static int untag(struct app *app, const char *name, struct error **err)
     return 0;
 }
 
-static int remove_id(struct app *app, const char *text, const struct digest *digest, bool force, struct error **err)
+static int remove_id(struct app *app, const char *text, const struct digest *digest, bool force,
+                     struct error **err)
 {
     AUTO(store_tags_release) struct store_tags tags = { 0 };
     if (store_tags_list(app->store, &tags, err) < 0)
@@ -69,7 +70,8 @@ int cmd_rmi(struct app *app, char *const *argv, struct error **err)
 {
     bool force = false, no_prune = false;
     const struct option options[] = {
-        OPT_FLAG('f', "force", &force, "remove an image with all of its names; no error for one that isn't there"),
+        OPT_FLAG('f', "force", &force,
+                 "remove an image with all of its names; no error for one that isn't there"),
         OPT_FLAG(0, "no-prune", &no_prune, "leave blobs that nothing refers to any more on disk"),
         APP_OPTIONS(app),
         OPT_END(),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/array.h"
-#include "base/mem.h"
-#include "base/tempfile.h"
 #include "base/fs.h"
+#include "base/mem.h"
 #include "base/path.h"
+#include "base/tempfile.h"
 #include "cli/app.h"
 #include "layers/archive.h"
 #include "oci/store_tags.h"
@@ -14,7 +14,8 @@
 
 static const struct command_help help = {
     .usage = "cbuild save [OPTIONS] IMAGE...",
-    .summary = "Writes images to an archive, by default one that is both an OCI layout and a docker archive.",
+    .summary = "Writes images to an archive, by default one that is both an OCI layout and a "
+               "docker archive.",
 };
 
 struct images {
@@ -43,8 +44,8 @@ static int add_image(struct app *app, struct images *images, const char *text, s
     return 0;
 }
 
-static int write_to(struct app *app, const struct images *images, enum archive_format format, int fd, const char *what,
-                    struct error **err)
+static int write_to(struct app *app, const struct images *images, enum archive_format format,
+                    int fd, const char *what, struct error **err)
 {
     AUTO(sink_free) struct sink *sink = sink_fd_new(fd, what);
     if (archive_save(app->store, images->images, images->n_images, format, sink, err) < 0)
@@ -53,8 +54,8 @@ static int write_to(struct app *app, const struct images *images, enum archive_f
 }
 
 /* A file appears under its name only complete; a pipe or device is written as it is. */
-static int write_file(struct app *app, const struct images *images, enum archive_format format, const char *path,
-                      struct error **err)
+static int write_file(struct app *app, const struct images *images, enum archive_format format,
+                      const char *path, struct error **err)
 {
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
@@ -62,8 +63,12 @@ static int write_file(struct app *app, const struct images *images, enum archive
         return fd < 0 ? -1 : write_to(app, images, format, fd, path, err);
     }
     AUTO(free) char *directory = path_dir(path);
-    AUTO(close) int dir_fd = fs_open(AT_FDCWD, *directory ? directory : *path == '/' ? "/" : ".",
-                                     O_RDONLY | O_DIRECTORY, 0, err);
+    AUTO(close)
+    int dir_fd = fs_open(AT_FDCWD,
+                         *directory     ? directory
+                         : *path == '/' ? "/"
+                                        : ".",
+                         O_RDONLY | O_DIRECTORY, 0, err);
     if (dir_fd < 0)
         return -1;
     AUTO(tempfile_free) struct tempfile *file = tempfile_new(dir_fd, ".cbuild-save", err);
@@ -79,8 +84,10 @@ int cmd_save(struct app *app, char *const *argv, struct error **err)
 {
     const char *output = NULL, *format_text = NULL;
     const struct option options[] = {
-        OPT_STRING('o', "output", "FILE", &output, "file to write; standard output where it isn't given"),
-        OPT_STRING(0, "format", "FORMAT", &format_text, "only an OCI layout (oci) or only a docker archive (docker)"),
+        OPT_STRING('o', "output", "FILE", &output,
+                   "file to write; standard output where it isn't given"),
+        OPT_STRING(0, "format", "FORMAT", &format_text,
+                   "only an OCI layout (oci) or only a docker archive (docker)"),
         APP_OPTIONS(app),
         OPT_END(),
     };
@@ -91,10 +98,12 @@ int cmd_save(struct app *app, char *const *argv, struct error **err)
     enum archive_format format = ARCHIVE_BOTH;
     if (format_text && (!strcmp(format_text, "oci") || !strcmp(format_text, "oci-archive")))
         format = ARCHIVE_OCI;
-    else if (format_text && (!strcmp(format_text, "docker") || !strcmp(format_text, "docker-archive")))
+    else if (format_text &&
+             (!strcmp(format_text, "docker") || !strcmp(format_text, "docker-archive")))
         format = ARCHIVE_DOCKER;
     else if (format_text)
-        return error_set(err, ERR_USAGE, "--format=%s: oci and docker are what there is", format_text);
+        return error_set(err, ERR_USAGE, "--format=%s: oci and docker are what there is",
+                         format_text);
     if (options_check_operands(&help, &operands, 1, SIZE_MAX, err) < 0)
         return -1;
     if (!output && isatty(STDOUT_FILENO)) {

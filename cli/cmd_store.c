@@ -20,7 +20,8 @@ static const struct command_help df_help = {
 };
 static const struct command_help fsck_help = {
     .usage = "cbuild fsck [OPTIONS]",
-    .summary = "Verifies the store: every blob by its digest, every tag, and that its image is whole.",
+    .summary =
+        "Verifies the store: every blob by its digest, every tag, and that its image is whole.",
 };
 
 static int remove_untagged(struct store *store, struct error **err)
@@ -29,7 +30,8 @@ static int remove_untagged(struct store *store, struct error **err)
     if (store_tags_list(store, &tags, err) < 0)
         return -1;
     for (size_t i = 0; i < tags.n_tags; i++)
-        if (!tags.tags[i].name && store_tag_remove_untagged(store, &tags.tags[i].descriptor.digest, err) < 0)
+        if (!tags.tags[i].name &&
+            store_tag_remove_untagged(store, &tags.tags[i].descriptor.digest, err) < 0)
             return -1;
     return 0;
 }
@@ -54,16 +56,19 @@ int cmd_prune(struct app *app, char *const *argv, struct error **err)
         return -1;
     char size[32];
     format_size(result.size, size);
-    printf("Removed %llu blobs, %llu directory forms, %llu cache records\nTotal reclaimed space: %s\n",
-           (unsigned long long)result.n_blobs, (unsigned long long)result.n_forms,
-           (unsigned long long)result.n_records, size);
+    printf(
+        "Removed %llu blobs, %llu directory forms, %llu cache records\nTotal reclaimed space: %s\n",
+        (unsigned long long)result.n_blobs, (unsigned long long)result.n_forms,
+        (unsigned long long)result.n_records, size);
     return 0;
 }
 
-#define DF_MAX_DEPTH 200 /* a form may be deeper than there are descriptors: not counted from there */
+#define DF_MAX_DEPTH                                                                               \
+    200 /* a form may be deeper than there are descriptors: not counted from there */
 
 /* Bytes on disk below a folder; a hard link counts each time. */
-static int add_tree_size(int dir_fd, const char *path, int depth, uint64_t *size, uint64_t *n, struct error **err)
+static int add_tree_size(int dir_fd, const char *path, int depth, uint64_t *size, uint64_t *n,
+                         struct error **err)
 {
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     AUTO(error_free) struct error *gone = NULL;
@@ -98,9 +103,12 @@ int cmd_df(struct app *app, char *const *argv, struct error **err)
         const char *name;
         enum store_dir dir;
     } rows[] = {
-        { "Blobs", STORE_BLOBS },           { "Directory forms", STORE_LAYERS },
-        { "Entry lists", STORE_ENTRIES },   { "Cache records", STORE_CACHE_RECORDS },
-        { "Context records", STORE_CACHE_CONTEXTS }, { "Cache mounts", STORE_CACHE_MOUNTS },
+        { "Blobs", STORE_BLOBS },
+        { "Directory forms", STORE_LAYERS },
+        { "Entry lists", STORE_ENTRIES },
+        { "Cache records", STORE_CACHE_RECORDS },
+        { "Context records", STORE_CACHE_CONTEXTS },
+        { "Cache mounts", STORE_CACHE_MOUNTS },
         { "Unfinished", STORE_PARTIAL },
         { "Work in progress", STORE_TMP },
     };
@@ -155,7 +163,8 @@ int cmd_fsck(struct app *app, char *const *argv, struct error **err)
     printf("%llu checked, %llu bad, %llu repaired\n", (unsigned long long)result.n_checked,
            (unsigned long long)result.n_bad, (unsigned long long)result.n_repaired);
     if (result.n_bad > result.n_repaired) {
-        error_set_(err, ERR_STORE, "%llu things in the store are damaged", (unsigned long long)result.n_bad);
+        error_set_(err, ERR_STORE, "%llu things in the store are damaged",
+                   (unsigned long long)result.n_bad);
         error_hint(err, "run cbuild fsck --repair, then pull or build again");
         return -1;
     }

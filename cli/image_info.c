@@ -12,7 +12,8 @@
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 
-int layer_unpacked_size(struct store *store, const struct descriptor *blob, uint64_t *ret, struct error **err)
+int layer_unpacked_size(struct store *store, const struct descriptor *blob, uint64_t *ret,
+                        struct error **err)
 {
     *ret = 0;
     if (!store_has_blob(store, &blob->digest, NULL))
@@ -28,7 +29,8 @@ int layer_unpacked_size(struct store *store, const struct descriptor *blob, uint
     return 0;
 }
 
-int image_unpacked_size(struct store *store, const struct manifest *manifest, uint64_t *ret, struct error **err)
+int image_unpacked_size(struct store *store, const struct manifest *manifest, uint64_t *ret,
+                        struct error **err)
 {
     *ret = 0;
     for (size_t i = 0; i < manifest->n_layers; i++) {
@@ -45,7 +47,8 @@ void format_size(uint64_t size, char out[32])
     static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
     double value = (double)size;
     size_t unit = 0;
-    for (; value >= 999.5 && unit + 1 < ARRAY_SIZE(units); unit++) /* 999.5 has four digits when rounded */
+    for (; value >= 999.5 && unit + 1 < ARRAY_SIZE(units);
+         unit++) /* 999.5 has four digits when rounded */
         value /= 1000.0;
     (void)snprintf(out, 32, "%.3g%s", value, units[unit]);
 }

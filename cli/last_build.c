@@ -28,7 +28,8 @@ int last_build_write(struct store *store, const struct strvec *tags, struct erro
     json_set(root, "tags", json_from_strvec(tags));
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     json_format_canonical(root, &text);
-    return fs_write_file(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, text.data, text.size, 0600, err);
+    return fs_write_file(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, text.data, text.size,
+                         0600, err);
 }
 
 int last_build_read(struct store *store, struct strvec *tags, struct error **err)
@@ -38,7 +39,8 @@ int last_build_read(struct store *store, struct strvec *tags, struct error **err
         return -1;
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     AUTO(error_free) struct error *missing = NULL;
-    if (fs_read_file(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, &text, 1 << 20, &missing) < 0) {
+    if (fs_read_file(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, &text, 1 << 20, &missing) <
+        0) {
         if (error_is(missing, ERR_NOT_FOUND))
             return 0;
         error_move(err, TAKE(missing));

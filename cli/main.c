@@ -37,19 +37,23 @@ static const struct command commands[] = {
 static const struct {
     const char *group, *name, *command;
 } grouped[] = {
-    { "image", "ls", "images" },       { "image", "list", "images" },      { "image", "rm", "rmi" },
-    { "image", "build", "build" },     { "image", "push", "push" },        { "image", "pull", "pull" },
-    { "image", "tag", "tag" },         { "image", "inspect", "inspect" },  { "image", "history", "history" },
-    { "image", "save", "save" },       { "image", "load", "load" },        { "image", "import", "import" },
-    { "image", "prune", "prune" },     { "system", "df", "df" },           { "system", "prune", "prune" },
-    { "builder", "build", "build" },   { "builder", "prune", "prune" },    { "buildx", "build", "build" },
+    { "image", "ls", "images" },       { "image", "list", "images" },
+    { "image", "rm", "rmi" },          { "image", "build", "build" },
+    { "image", "push", "push" },       { "image", "pull", "pull" },
+    { "image", "tag", "tag" },         { "image", "inspect", "inspect" },
+    { "image", "history", "history" }, { "image", "save", "save" },
+    { "image", "load", "load" },       { "image", "import", "import" },
+    { "image", "prune", "prune" },     { "system", "df", "df" },
+    { "system", "prune", "prune" },    { "builder", "build", "build" },
+    { "builder", "prune", "prune" },   { "buildx", "build", "build" },
 };
 
 static void print_help(void)
 {
     printf("Usage: cbuild [build] [OPTIONS] CONTEXT|-\n"
            "       cbuild COMMAND [OPTIONS] [ARGUMENTS]\n\n"
-           "Builds container images from Dockerfiles, and moves them to and from registries.\n\nCommands:\n");
+           "Builds container images from Dockerfiles, and moves them to and from "
+           "registries.\n\nCommands:\n");
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
         if (commands[i].summary)
             printf("  %-10s %s\n", commands[i].name, commands[i].summary);
@@ -75,8 +79,8 @@ static const struct command *find_grouped(char *const *argv)
 }
 
 /*
- * A word that is neither a command nor an option nor a directory was meant as a command: without this,
- * `cbuild pusj` would look for a context of that name.
+ * A word that is neither a command nor an option nor a directory was meant as a command: without
+ * this, `cbuild pusj` would look for a context of that name.
  */
 static int unknown_command(const char *word, struct error **err)
 {
@@ -136,8 +140,9 @@ static int status_of(const struct error *error)
 }
 
 /*
- * A standard stream that the caller closed would be the next file that is opened, and get our output. In its place
- * stands one that can't be used: writing to it fails, as it does on a closed one.
+ * A standard stream that the caller closed would be the next file that is opened, and get our
+ * output. In its place stands one that can't be used: writing to it fails, as it does on a closed
+ * one.
  */
 static int open_standard_streams(struct error **err)
 {
@@ -145,7 +150,8 @@ static int open_standard_streams(struct error **err)
         if (fcntl(fd, F_GETFD) >= 0)
             continue;
         /* the lowest free number is fd; kept by exec, as the others are */
-        int opened = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); // NOLINT(android-cloexec-open)
+        int opened = open("/dev/null",
+                          fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); // NOLINT(android-cloexec-open)
         if (opened != fd)
             return error_errno(err, "opening /dev/null in place of descriptor %d", fd);
     }
@@ -160,7 +166,8 @@ int main(int argc UNUSED, char **argv)
     if (result == 0)
         result = cancel_init(&error);
     if (result == 0)
-        result = app_set_progress(&app, "plain", &error); /* where a command doesn't say otherwise */
+        result =
+            app_set_progress(&app, "plain", &error); /* where a command doesn't say otherwise */
     if (result == 0)
         result = dispatch(&app, argv, &error);
     /* output that could not be written (a full disk, a closed pipe) is a failure too */

@@ -63,8 +63,8 @@ static int set_value(const struct option *option, const char *value, struct erro
     return 0;
 }
 
-static int unknown(const struct option *options, const struct command_help *help, const char *text, size_t size,
-                   struct error **err)
+static int unknown(const struct option *options, const struct command_help *help, const char *text,
+                   size_t size, struct error **err)
 {
     const char *names[128];
     size_t n = 0;
@@ -81,8 +81,8 @@ static int unknown(const struct option *options, const struct command_help *help
     return -1;
 }
 
-static int parse_long(const struct option *options, const struct command_help *help, char *const **argv,
-                      struct error **err)
+static int parse_long(const struct option *options, const struct command_help *help,
+                      char *const **argv, struct error **err)
 {
     const char *text = **argv + 2;
     size_t size = strcspn(text, "=");
@@ -98,8 +98,8 @@ static int parse_long(const struct option *options, const struct command_help *h
     return set_value(option, value, err);
 }
 
-static int parse_short(const struct option *options, const struct command_help *help, char *const **argv,
-                       struct error **err)
+static int parse_short(const struct option *options, const struct command_help *help,
+                       char *const **argv, struct error **err)
 {
     for (const char *p = **argv + 1; *p; p++) {
         const struct option *option = find_letter(options, *p);
@@ -174,8 +174,8 @@ void options_print_help(const struct option *options, const struct command_help 
         printf("\n%s\n", help->more);
 }
 
-int options_check_operands(const struct command_help *help, const struct strvec *operands, size_t min, size_t max,
-                           struct error **err)
+int options_check_operands(const struct command_help *help, const struct strvec *operands,
+                           size_t min, size_t max, struct error **err)
 {
     if (operands->n >= min && operands->n <= max)
         return 0;

@@ -8,8 +8,9 @@
  *         OPT_END(),
  *     };
  *
- * --name=value and --name value, -f value and -fvalue, -abc for flags, flags also as --name=true|false, "--"
- * ends options; operands may stand between options. An unknown option names its nearest neighbour.
+ * --name=value and --name value, -f value and -fvalue, -abc for flags, flags also as
+ * --name=true|false, "--" ends options; operands may stand between options. An unknown option names
+ * its nearest neighbour.
  */
 #ifndef CBUILD_CLI_OPTIONS_H
 #define CBUILD_CLI_OPTIONS_H
@@ -30,11 +31,26 @@ struct option {
     const char *help;  /* NULL: accepted, not shown (an alias) */
 };
 
-#define OPT_STRING(letter, name, value, target, help) { OPTION_STRING, (letter), (name), (value), (target), (help) }
-#define OPT_LIST(letter, name, value, target, help) { OPTION_LIST, (letter), (name), (value), (target), (help) }
-#define OPT_FLAG(letter, name, target, help) { OPTION_FLAG, (letter), (name), NULL, (target), (help) }
-#define OPT_UNSIGNED(letter, name, value, target, help) { OPTION_UNSIGNED, (letter), (name), (value), (target), (help) }
-#define OPT_END() { OPTION_END, 0, NULL, NULL, NULL, NULL }
+#define OPT_STRING(letter, name, value, target, help)                                              \
+    {                                                                                              \
+        OPTION_STRING, (letter), (name), (value), (target), (help)                                 \
+    }
+#define OPT_LIST(letter, name, value, target, help)                                                \
+    {                                                                                              \
+        OPTION_LIST, (letter), (name), (value), (target), (help)                                   \
+    }
+#define OPT_FLAG(letter, name, target, help)                                                       \
+    {                                                                                              \
+        OPTION_FLAG, (letter), (name), NULL, (target), (help)                                      \
+    }
+#define OPT_UNSIGNED(letter, name, value, target, help)                                            \
+    {                                                                                              \
+        OPTION_UNSIGNED, (letter), (name), (value), (target), (help)                               \
+    }
+#define OPT_END()                                                                                  \
+    {                                                                                              \
+        OPTION_END, 0, NULL, NULL, NULL, NULL                                                      \
+    }
 
 struct command_help {
     const char *usage;   /* "cbuild push [OPTIONS] [NAME]": lines */
@@ -43,15 +59,15 @@ struct command_help {
 };
 
 /*
- * Parses argv[1..]; operands are appended to `operands` (borrowed strings are copied). 1 when --help or -h was
- * given and printed; ERR_USAGE.
+ * Parses argv[1..]; operands are appended to `operands` (borrowed strings are copied). 1 when
+ * --help or -h was given and printed; ERR_USAGE.
  */
 int options_parse(const struct option *options, const struct command_help *help, char *const *argv,
                   struct strvec *operands, struct error **err) WARN_UNUSED;
 void options_print_help(const struct option *options, const struct command_help *help);
 
 /* ERR_USAGE unless there are min..max operands. */
-int options_check_operands(const struct command_help *help, const struct strvec *operands, size_t min, size_t max,
-                           struct error **err) WARN_UNUSED;
+int options_check_operands(const struct command_help *help, const struct strvec *operands,
+                           size_t min, size_t max, struct error **err) WARN_UNUSED;
 
 #endif

@@ -56,7 +56,8 @@ static void flush(struct render_plain *render)
     strbuf_reset(&render->line);
 }
 
-static void add_log(struct render_plain *render, const struct vertex *vertex, const struct progress_event *event)
+static void add_log(struct render_plain *render, const struct vertex *vertex,
+                    const struct progress_event *event)
 {
     const char *data = event->data;
     size_t size = event->size;
@@ -84,7 +85,8 @@ static void format_size(char *out, size_t size, uint64_t bytes)
 }
 
 /* A line at the end of each blob, and every five seconds in between. */
-static void add_transfer(struct render_plain *render, struct vertex *vertex, const struct progress_event *event)
+static void add_transfer(struct render_plain *render, struct vertex *vertex,
+                         const struct progress_event *event)
 {
     uint64_t now = clock_monotonic_ms();
     bool complete = event->total && event->done >= event->total;
@@ -101,7 +103,8 @@ static void add_transfer(struct render_plain *render, struct vertex *vertex, con
     strbuf_addf(&render->line, "#%u %s %s / %s\n", event->vertex, name, done, total);
 }
 
-static void add_vertex_event(struct render_plain *render, struct vertex *vertex, const struct progress_event *event)
+static void add_vertex_event(struct render_plain *render, struct vertex *vertex,
+                             const struct progress_event *event)
 {
     unsigned number = event->vertex;
     switch (event->kind) {
@@ -135,8 +138,8 @@ static void add_vertex_event(struct render_plain *render, struct vertex *vertex,
     else if (event->kind == PROGRESS_CANCELLED)
         strbuf_addf(&render->line, "#%u CANCELED\n", number);
     else
-        strbuf_addf(&render->line, "#%u %s%s\n", number, event->kind == PROGRESS_WARNING ? "WARNING: " : "",
-                    event->text);
+        strbuf_addf(&render->line, "#%u %s%s\n", number,
+                    event->kind == PROGRESS_WARNING ? "WARNING: " : "", event->text);
 }
 
 static void emit(struct progress *progress, const struct progress_event *event)
@@ -147,7 +150,8 @@ static void emit(struct progress *progress, const struct progress_event *event)
     if (vertex)
         add_vertex_event(render, vertex, event);
     else if (event->text)
-        strbuf_addf(&render->line, "%s%s\n", event->kind == PROGRESS_WARNING ? "warning: " : "", event->text);
+        strbuf_addf(&render->line, "%s%s\n", event->kind == PROGRESS_WARNING ? "warning: " : "",
+                    event->text);
     flush(render);
     pthread_mutex_unlock(&render->lock);
 }

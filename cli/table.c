@@ -43,15 +43,14 @@ static void print_shown(const json_t *rows, const struct column *columns, size_t
     }
     size_t n;
     json_t *row;
-    json_array_foreach (rows, n, row)
-        for (size_t i = 0; i < n_columns; i++)
-            if (columns[i].shown)
-                strvec_push(&table.cells, json_string_value(json_object_get(row, columns[i].member)));
+    json_array_foreach(rows, n, row) for (size_t i = 0; i < n_columns; i++) if (columns[i].shown)
+        strvec_push(&table.cells, json_string_value(json_object_get(row, columns[i].member)));
     table_print(&table);
 }
 
 /* Cells of a line, separated by tabs; short lines are filled up with empty ones. */
-static int add_line(struct table *table, const char *template, const json_t *values, struct error **err)
+static int add_line(struct table *table, const char *template, const json_t *values,
+                    struct error **err)
 {
     AUTO(strbuf_release) struct strbuf line = STRBUF_INIT;
     if (template_expand(template, values, &line, err) < 0)
@@ -85,15 +84,13 @@ static int print_template_table(const json_t *rows, const struct column *columns
         return -1;
     size_t n;
     json_t *row;
-    json_array_foreach (rows, n, row)
-        if (add_line(&table, template, row, err) < 0)
-            return -1;
+    json_array_foreach(rows, n, row) if (add_line(&table, template, row, err) < 0) return -1;
     table_print(&table);
     return 0;
 }
 
-int rows_print(const json_t *rows, const struct column *columns, size_t n_columns, const char *format,
-               struct error **err)
+int rows_print(const json_t *rows, const struct column *columns, size_t n_columns,
+               const char *format, struct error **err)
 {
     if (!format || !*format || !strcmp(format, "table")) {
         print_shown(rows, columns, n_columns);
@@ -103,7 +100,8 @@ int rows_print(const json_t *rows, const struct column *columns, size_t n_column
         return print_template_table(rows, columns, n_columns, format + strlen(TABLE_PREFIX), err);
     size_t n;
     json_t *row;
-    json_array_foreach (rows, n, row) {
+    json_array_foreach(rows, n, row)
+    {
         AUTO(strbuf_release) struct strbuf line = STRBUF_INIT;
         if (!strcmp(format, "json"))
             json_format_canonical(row, &line);

@@ -23,10 +23,11 @@ struct column {
 };
 
 /*
- * `rows`: an array of objects of strings. `format` is --format: NULL or "table" for the shown columns, "json" for an
- * object per line, "table TEMPLATE" for a table with a column at each tab, or a template for each row. ERR_USAGE.
+ * `rows`: an array of objects of strings. `format` is --format: NULL or "table" for the shown
+ * columns, "json" for an object per line, "table TEMPLATE" for a table with a column at each tab,
+ * or a template for each row. ERR_USAGE.
  */
-int rows_print(const json_t *rows, const struct column *columns, size_t n_columns, const char *format,
-               struct error **err) WARN_UNUSED;
+int rows_print(const json_t *rows, const struct column *columns, size_t n_columns,
+               const char *format, struct error **err) WARN_UNUSED;
 
 #endif

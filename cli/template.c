@@ -40,7 +40,8 @@ static void add_value(struct strbuf *out, const json_t *value)
         break;
     case JSON_ARRAY:
         strbuf_addc(out, '[');
-        json_array_foreach (value, i, item) {
+        json_array_foreach(value, i, item)
+        {
             if (i)
                 strbuf_addc(out, ' ');
             add_value(out, item);
@@ -50,7 +51,8 @@ static void add_value(struct strbuf *out, const json_t *value)
     case JSON_OBJECT: {
         bool first = true;
         strbuf_adds(out, "map[");
-        json_object_foreach ((json_t *)(uintptr_t)value, key, item) {
+        json_object_foreach((json_t *)(uintptr_t)value, key, item)
+        {
             strbuf_addf(out, "%s%s:", first ? "" : " ", key);
             add_value(out, item);
             first = false;
@@ -77,7 +79,8 @@ static const json_t *parse_path(const char **p, const json_t *root, struct error
         AUTO(free) char *name = xstrndup(*p, size);
         value = json_is_object(value) ? json_object_get(value, name) : NULL;
         if (!value)
-            return error_set_null(err, ERR_USAGE, "--format: there is no %.*s", (int)(*p - start + (ptrdiff_t)size), start);
+            return error_set_null(err, ERR_USAGE, "--format: there is no %.*s",
+                                  (int)(*p - start + (ptrdiff_t)size), start);
         *p += size;
         if (**p != '.')
             break;
@@ -139,7 +142,8 @@ static int call_join(const char **p, const json_t *value, struct strbuf *out, st
         return -1;
     size_t i;
     json_t *item;
-    json_array_foreach (value, i, item) {
+    json_array_foreach(value, i, item)
+    {
         if (i)
             strbuf_adds(out, separator);
         add_value(out, item);
@@ -147,13 +151,15 @@ static int call_join(const char **p, const json_t *value, struct strbuf *out, st
     return 0;
 }
 
-static int call_json(const char **p UNUSED, const json_t *value, struct strbuf *out, struct error **err UNUSED)
+static int call_json(const char **p UNUSED, const json_t *value, struct strbuf *out,
+                     struct error **err UNUSED)
 {
     json_format_canonical(value, out);
     return 0;
 }
 
-static int call_len(const char **p UNUSED, const json_t *value, struct strbuf *out, struct error **err UNUSED)
+static int call_len(const char **p UNUSED, const json_t *value, struct strbuf *out,
+                    struct error **err UNUSED)
 {
     size_t n = json_is_array(value)    ? json_array_size(value)
                : json_is_object(value) ? json_object_size(value)
@@ -171,33 +177,38 @@ static void add_cased(struct strbuf *out, const json_t *value, int (*change)(int
         out->data[i] = (char)change((unsigned char)out->data[i]);
 }
 
-static int call_upper(const char **p UNUSED, const json_t *value, struct strbuf *out, struct error **err UNUSED)
+static int call_upper(const char **p UNUSED, const json_t *value, struct strbuf *out,
+                      struct error **err UNUSED)
 {
     add_cased(out, value, toupper);
     return 0;
 }
 
-static int call_lower(const char **p UNUSED, const json_t *value, struct strbuf *out, struct error **err UNUSED)
+static int call_lower(const char **p UNUSED, const json_t *value, struct strbuf *out,
+                      struct error **err UNUSED)
 {
     add_cased(out, value, tolower);
     return 0;
 }
 
-static int call_println(const char **p UNUSED, const json_t *value, struct strbuf *out, struct error **err UNUSED)
+static int call_println(const char **p UNUSED, const json_t *value, struct strbuf *out,
+                        struct error **err UNUSED)
 {
     add_value(out, value);
     strbuf_addc(out, '\n');
     return 0;
 }
 
-typedef int call_function(const char **p, const json_t *value, struct strbuf *out, struct error **err);
+typedef int call_function(const char **p, const json_t *value, struct strbuf *out,
+                          struct error **err);
 
 static const struct {
     const char *name;
     call_function *call;
 } functions[] = {
-    { "json", call_json }, { "index", call_index }, { "join", call_join },       { "len", call_len },
-    { "upper", call_upper }, { "lower", call_lower }, { "println", call_println },
+    { "json", call_json },       { "index", call_index }, { "join", call_join },
+    { "len", call_len },         { "upper", call_upper }, { "lower", call_lower },
+    { "println", call_println },
 };
 
 /* The function named at *p, which moves behind it; NULL: none of ours. */
@@ -217,7 +228,8 @@ static call_function *parse_function(const char **p)
 }
 
 /* "function .Path argument", ".Path", or ".Path | function" */
-static int expand_action(const char *text, const json_t *root, struct strbuf *out, struct error **err)
+static int expand_action(const char *text, const json_t *root, struct strbuf *out,
+                         struct error **err)
 {
     const char *p = text;
     skip_blanks(&p);
@@ -234,7 +246,8 @@ static int expand_action(const char *text, const json_t *root, struct strbuf *ou
     if (*p == '|' && !call) {
         p++;
         call = parse_function(&p);
-        if (!call || call == call_index || call == call_join) /* the value would be their last argument */
+        if (!call || call == call_index ||
+            call == call_join) /* the value would be their last argument */
             return error_set(err, ERR_USAGE, "--format: {{%s}} is not supported", text);
     }
     if (!call)

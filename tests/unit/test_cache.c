@@ -20,8 +20,8 @@ static void make_record(struct store *store, const char *blob, struct cache_reco
     descriptor_set(&ret->blob, MEDIA_TYPE_OCI_LAYER_GZIP, &digest, strlen(blob));
 }
 
-static int find(struct store *store, const struct digest *key, const struct compression *compression,
-                struct cache_record *ret)
+static int find(struct store *store, const struct digest *key,
+                const struct compression *compression, struct cache_record *ret)
 {
     struct error *err = NULL;
     int found = cache_find(store, key, compression, ret, &err);
@@ -43,8 +43,8 @@ static void keys_depend_on_kind_parent_and_rest(void **state UNUSED)
 {
     struct digest a = digest_of("a", 1), b = digest_of("b", 1);
     struct digest keys[] = {
-        cache_recipe_key(&a, &a), cache_recipe_key(&a, &b),    cache_recipe_key(&b, &a),
-        cache_result_key(&a, &a), cache_result_key(&a, &b),    cache_history_key(&a, "a"),
+        cache_recipe_key(&a, &a),   cache_recipe_key(&a, &b),   cache_recipe_key(&b, &a),
+        cache_result_key(&a, &a),   cache_result_key(&a, &b),   cache_history_key(&a, "a"),
         cache_history_key(&b, "a"), cache_history_key(&a, "b"),
     };
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -59,7 +59,8 @@ static void a_record_is_found_by_recipe_and_by_result(void **state)
     struct fixture *fixture = *state;
     AUTO(cache_record_release) struct cache_record record = { 0 };
     make_record(fixture->store, "layer", &record);
-    struct digest recipe = digest_of("recipe", 6), result = digest_of("result", 6), rest = digest_of("rest", 4);
+    struct digest recipe = digest_of("recipe", 6), result = digest_of("result", 6),
+                  rest = digest_of("rest", 4);
     assert_false(cache_has_rest(fixture->store, &rest));
     put(fixture->store, &recipe, &result, &rest, &record);
     assert_true(cache_has_rest(fixture->store, &rest));
@@ -140,8 +141,8 @@ static void damaged_records_are_misses(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         struct error *err = NULL;
         AUTO(cache_record_release) struct cache_record found = { 0 };
-        assert_ok(fs_write_file(store_dir_fd(fixture->store, STORE_CACHE_RECORDS), hex, texts[i], strlen(texts[i]),
-                                0600, &err),
+        assert_ok(fs_write_file(store_dir_fd(fixture->store, STORE_CACHE_RECORDS), hex, texts[i],
+                                strlen(texts[i]), 0600, &err),
                   err);
         if (find(fixture->store, &key, &gzip, &found) != 0)
             fail_msg("taken: %s", texts[i]);
@@ -154,7 +155,8 @@ static void collecting_keeps_what_records_name_and_their_inputs(void **state)
     struct error *err = NULL;
     AUTO(cache_record_release) struct cache_record record = { 0 }, found = { 0 };
     make_record(fixture->store, "layer", &record);
-    struct digest recipe = digest_of("recipe", 6), rest = digest_of("rest", 4), dead = digest_of("dead", 4);
+    struct digest recipe = digest_of("recipe", 6), rest = digest_of("rest", 4),
+                  dead = digest_of("dead", 4);
     put(fixture->store, &recipe, NULL, &rest, &record);
     put(fixture->store, &dead, NULL, &dead, &record);
     char hex[DIGEST_HEX_SIZE];

@@ -4,8 +4,8 @@
 #include "base/mem.h"
 #include "tests/unit/test.h"
 
-static struct globals *make(const char *text, const char *args, const char *platform_text, const char *target,
-                            struct dockerfile **dockerfile, struct error **err)
+static struct globals *make(const char *text, const char *args, const char *platform_text,
+                            const char *target, struct dockerfile **dockerfile, struct error **err)
 {
     AUTO(strvec_release) struct strvec build_args = STRVEC_INIT;
     AUTO(platform_release) struct platform platform = { 0 };
@@ -50,13 +50,14 @@ static void values_come_from_arguments_defaults_and_the_platform(void **state UN
         struct error *err = NULL;
         AUTO(dockerfile_free) struct dockerfile *dockerfile = NULL;
         AUTO(free) char *text = xasprintf("%s\nFROM scratch\n", cases[i].arg);
-        AUTO(globals_free) struct globals *globals =
+        AUTO(globals_free)
+        struct globals *globals =
             make(text, cases[i].build_args, cases[i].platform, cases[i].target, &dockerfile, &err);
         assert_ok_ptr(globals, err);
         const char *value = globals_value(globals, cases[i].name);
         if (!cases[i].value != !value || (value && strcmp(value, cases[i].value) != 0))
-            fail_msg("%s with \"%s\": %s is \"%s\"", cases[i].arg, cases[i].build_args, cases[i].name,
-                     value ? value : "(unset)");
+            fail_msg("%s with \"%s\": %s is \"%s\"", cases[i].arg, cases[i].build_args,
+                     cases[i].name, value ? value : "(unset)");
     }
 }
 
@@ -64,7 +65,8 @@ static void errors_name_the_line_of_the_arg(void **state UNUSED)
 {
     struct error *err = NULL;
     AUTO(dockerfile_free) struct dockerfile *dockerfile = NULL;
-    struct globals *globals = make("ARG A=1\nARG B=${A!}\nFROM scratch\n", "", "linux/amd64", NULL, &dockerfile, &err);
+    struct globals *globals =
+        make("ARG A=1\nARG B=${A!}\nFROM scratch\n", "", "linux/amd64", NULL, &dockerfile, &err);
     assert_fails(globals ? 0 : -1, err, ERR_SYNTAX, "Dockerfile:2: ");
 }
 
@@ -74,8 +76,9 @@ static void proxies_need_no_arg(void **state UNUSED)
         const char *name;
         bool is_proxy;
     } cases[] = {
-        { "HTTP_PROXY", true }, { "http_proxy", true },  { "No_Proxy", true }, { "ALL_PROXY", true },
-        { "FTP_PROXY", true },  { "HTTPS_PROXY", true }, { "PROXY", false },   { "HTTP_PROXY_", false },
+        { "HTTP_PROXY", true }, { "http_proxy", true },   { "No_Proxy", true },
+        { "ALL_PROXY", true },  { "FTP_PROXY", true },    { "HTTPS_PROXY", true },
+        { "PROXY", false },     { "HTTP_PROXY_", false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         if (globals_is_proxy(cases[i].name) != cases[i].is_proxy)

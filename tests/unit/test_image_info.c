@@ -11,16 +11,25 @@ static void sizes_have_three_digits(void **state UNUSED)
         uint64_t size;
         const char *text;
     } cases[] = {
-        { 0, "0B" },           { 999, "999B" },         { 1000, "1kB" },       { 1234, "1.23kB" },
-        { 12345, "12.3kB" },   { 123456, "123kB" },     { 999499, "999kB" },   { 999999, "1MB" },
-        { 1982419, "1.98MB" }, { 5000000000, "5GB" },   { 7200000000000, "7.2TB" },
+        { 0, "0B" },
+        { 999, "999B" },
+        { 1000, "1kB" },
+        { 1234, "1.23kB" },
+        { 12345, "12.3kB" },
+        { 123456, "123kB" },
+        { 999499, "999kB" },
+        { 999999, "1MB" },
+        { 1982419, "1.98MB" },
+        { 5000000000, "5GB" },
+        { 7200000000000, "7.2TB" },
         { UINT64_MAX, "18.4EB" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char text[32];
         format_size(cases[i].size, text);
         if (strcmp(text, cases[i].text) != 0)
-            fail_msg("%llu: %s, expected %s", (unsigned long long)cases[i].size, text, cases[i].text);
+            fail_msg("%llu: %s, expected %s", (unsigned long long)cases[i].size, text,
+                     cases[i].text);
     }
 }
 
@@ -33,9 +42,9 @@ static void ages_are_dockers(void **state UNUSED)
         int64_t age;
         const char *text;
     } cases[] = {
-        { 30, "30 seconds ago" },       { 90, "About a minute ago" },  { 150, "2 minutes ago" },
-        { 3700, "About an hour ago" },  { 3 * HOUR, "3 hours ago" },   { 47 * HOUR, "47 hours ago" },
-        { 3 * DAY, "3 days ago" },    { 15 * DAY, "2 weeks ago" }, { 61 * DAY, "2 months ago" },
+        { 30, "30 seconds ago" },      { 90, "About a minute ago" }, { 150, "2 minutes ago" },
+        { 3700, "About an hour ago" }, { 3 * HOUR, "3 hours ago" },  { 47 * HOUR, "47 hours ago" },
+        { 3 * DAY, "3 days ago" },     { 15 * DAY, "2 weeks ago" },  { 61 * DAY, "2 months ago" },
         { 800 * DAY, "2 years ago" },
     };
     char text[64];
@@ -61,7 +70,9 @@ static void layers_count_what_their_files_hold(void **state)
 {
     struct fixture *fixture = *state;
     struct error *err = NULL;
-    AUTO(layer_unref) struct layer *layer = layer_of_words(fixture->store, "d d; f d/a=12345; f b=678; l c->b; h e->b; w f");
+    AUTO(layer_unref)
+    struct layer *layer =
+        layer_of_words(fixture->store, "d d; f d/a=12345; f b=678; l c->b; h e->b; w f");
     AUTO(manifest_release) struct manifest manifest = { 0 };
     struct descriptor *blob = ARRAY_PUSH(&manifest, layers);
     assert_ok(layer_wait(layer, blob, NULL, &err), err);

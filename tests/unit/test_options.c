@@ -5,7 +5,8 @@
 #include "base/strbuf.h"
 #include "tests/unit/test.h"
 
-static const struct command_help help = { .usage = "cbuild test [OPTIONS] FILE\n       and more", .summary = "Tests." };
+static const struct command_help help = { .usage = "cbuild test [OPTIONS] FILE\n       and more",
+                                          .summary = "Tests." };
 
 struct values {
     const char *file;
@@ -15,7 +16,8 @@ struct values {
 };
 
 /* Words separated by blanks, as argv after the command's name. */
-static int parse(const char *text, struct values *values, struct strvec *operands, struct error **err)
+static int parse(const char *text, struct values *values, struct strvec *operands,
+                 struct error **err)
 {
     const struct option options[] = {
         OPT_STRING('f', "file", "FILE", &values->file, "file"),
@@ -100,7 +102,8 @@ static void mistakes_name_a_neighbour_or_the_usage(void **state UNUSED)
         const char *text, *message, *hint;
     } cases[] = {
         { "--flie x", "unknown option --flie", "did you mean --file?" },
-        { "--nothing-like-it", "unknown option --nothing-like-it", "usage: cbuild test [OPTIONS] FILE" },
+        { "--nothing-like-it", "unknown option --nothing-like-it",
+          "usage: cbuild test [OPTIONS] FILE" },
         { "--humann", "unknown option --humann", "usage: " }, /* aliases aren't suggested */
         { "-x", "unknown option -x", "usage: cbuild test" },
         { "-qx", "unknown option -x", NULL },

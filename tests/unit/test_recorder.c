@@ -31,7 +31,9 @@ static struct layer *make_layer(struct store *store, struct making *making, cons
     entry->path = xstrdup("file");
     entry->mode = 0644;
     entry->size = content ? strlen(content) : 5;
-    struct layer_options options = { .compression = gzip, .pool = making->pool, .group = making->group };
+    struct layer_options options = { .compression = gzip,
+                                     .pool = making->pool,
+                                     .group = making->group };
     return layer_make(store, &options, &changeset, NULL);
 }
 
@@ -47,8 +49,8 @@ static void making_end(struct making *making)
     pool_free(making->pool);
 }
 
-static void add(struct recorder *recorder, struct tree *parent, struct layer *layer, const char *name,
-                struct lockfile *lock)
+static void add(struct recorder *recorder, struct tree *parent, struct layer *layer,
+                const char *name, struct lockfile *lock)
 {
     struct record_job job = { .layer = layer_ref(layer),
                               .tree = tree_push(parent, layer),
@@ -143,9 +145,11 @@ static void a_failed_layer_is_told_and_fails_the_end(void **state)
     AUTO(tree_unref) struct tree *empty = tree_new(fixture->store);
     AUTO(layer_unref) struct layer *good = make_layer(fixture->store, &making, "content");
     AUTO(layer_unref) struct layer *bad = make_layer(fixture->store, &making, NULL);
-    AUTO(recorder_free) struct recorder *recorder = recorder_new(fixture->store, &gzip, tell, &told);
+    AUTO(recorder_free)
+    struct recorder *recorder = recorder_new(fixture->store, &gzip, tell, &told);
     struct error *failed = NULL;
-    assert_fails(layer_wait(bad, NULL, NULL, &failed), failed, ERR_NO_SPACE, "no space in this test");
+    assert_fails(layer_wait(bad, NULL, NULL, &failed), failed, ERR_NO_SPACE,
+                 "no space in this test");
     add(recorder, empty, bad, "RUN bad", NULL);
     add(recorder, empty, good, "RUN good", NULL);
     assert_fails(recorder_finish(recorder, &err), err, ERR_NO_SPACE, "no space in this test");

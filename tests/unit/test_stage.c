@@ -31,8 +31,8 @@ static int make(struct fixture *fixture, const char *text, const char *target, c
     assert_ok_ptr(fixture->globals, *err);
     if (context)
         strvec_push(&fixture->contexts, context);
-    fixture->graph = stage_graph_new(fixture->dockerfile, fixture->globals, context ? &fixture->contexts : NULL,
-                                     target, err);
+    fixture->graph = stage_graph_new(fixture->dockerfile, fixture->globals,
+                                     context ? &fixture->contexts : NULL, target, err);
     return fixture->graph ? 0 : -1;
 }
 
@@ -77,32 +77,36 @@ static void stages_know_their_bases_and_needs(void **state UNUSED)
         const char *text, *target, *context, *expected;
     } cases[] = {
         { "FROM scratch\n", NULL, NULL, "stage-0: scratch" },
-        { "FROM alpine AS Build\nFROM build\n", NULL, NULL, "build: image alpine; stage-1: stage 0 +0" },
+        { "FROM alpine AS Build\nFROM build\n", NULL, NULL,
+          "build: image alpine; stage-1: stage 0 +0" },
         /* FROM must match the case */
-        { "FROM alpine AS build\nFROM BUILD\n", NULL, NULL, "(build: image alpine); stage-1: image BUILD" },
+        { "FROM alpine AS build\nFROM BUILD\n", NULL, NULL,
+          "(build: image alpine); stage-1: image BUILD" },
         { "FROM alpine AS build\nFROM scratch\nCOPY --from=BUILD a b\n", NULL, NULL,
           "build: image alpine; stage-1: scratch +0" },
-        { "FROM alpine AS build\nFROM scratch\nCOPY --from=0 a b\nCOPY --from=build c d\n", NULL, NULL,
-          "build: image alpine; stage-1: scratch +0" },
-        { "FROM alpine AS a\nFROM alpine AS b\nFROM scratch\nRUN --mount=from=a,target=/a x\n", NULL, NULL,
-          "a: image alpine; (b: image alpine); stage-2: scratch +0" },
+        { "FROM alpine AS build\nFROM scratch\nCOPY --from=0 a b\nCOPY --from=build c d\n", NULL,
+          NULL, "build: image alpine; stage-1: scratch +0" },
+        { "FROM alpine AS a\nFROM alpine AS b\nFROM scratch\nRUN --mount=from=a,target=/a x\n",
+          NULL, NULL, "a: image alpine; (b: image alpine); stage-2: scratch +0" },
         { "FROM alpine AS a\nFROM a AS b\nFROM b AS c\nFROM c\n", "b", NULL,
           "a: image alpine; b: stage 0 +0; (c: stage 1 +1); (stage-3: stage 2 +2)" },
         { "FROM alpine AS a\nFROM a AS b\n", "A", NULL, "a: image alpine; (b: stage 0 +0)" },
         /* of two of one name the later counts */
         { "FROM one AS a\nFROM two AS a\nFROM a\n", NULL, NULL,
           "(a: image one); a: image two; stage-2: stage 1 +1" },
-        { "FROM scratch AS scratch\nFROM scratch\n", NULL, NULL, "scratch: scratch; stage-1: stage 0 +0" },
+        { "FROM scratch AS scratch\nFROM scratch\n", NULL, NULL,
+          "scratch: scratch; stage-1: stage 0 +0" },
         /* not a stage, so an image */
         { "FROM scratch\nCOPY --from=nginx:1 a b\n", NULL, NULL, "stage-0: scratch" },
         { "FROM alpine\n", NULL, "alpine=docker-image://x", "stage-0: context alpine" },
-        { "FROM alpine:latest\n", NULL, "alpine=docker-image://x", "stage-0: context alpine:latest" },
+        { "FROM alpine:latest\n", NULL, "alpine=docker-image://x",
+          "stage-0: context alpine:latest" },
         { "FROM alpine:3\n", NULL, "alpine=docker-image://x", "stage-0: image alpine:3" },
         { "FROM one AS a\nFROM a\n", NULL, "a=dir", "(a: image one); stage-1: context a" },
         { "FROM --platform=linux/arm64 one AS a\nFROM a\n", NULL, NULL,
           "a: image one arm64; stage-1: stage 0 arm64 +0" },
-        { "FROM --platform=$BUILDPLATFORM one AS a\nFROM --platform=$TARGETPLATFORM two\n", NULL, NULL,
-          "(a: image one); stage-1: image two" },
+        { "FROM --platform=$BUILDPLATFORM one AS a\nFROM --platform=$TARGETPLATFORM two\n", NULL,
+          NULL, "(a: image one); stage-1: image two" },
         { "ARG BASE=one\nFROM $BASE:${TAG:-1}\n", NULL, NULL, "stage-0: image one:1" },
         { "ARG FROM=a\nFROM one AS a\nFROM scratch\nCOPY --from=$FROM x y\n", NULL, NULL,
           "a: image one; stage-1: scratch +0" },
@@ -127,13 +131,18 @@ static void errors_name_line_and_way_out(void **state UNUSED)
         { "FROM scratch\nCOPY --from=1 a b\n", NULL, ERR_NOT_FOUND, "Dockerfile:2: stage 1", NULL },
         { "FROM scratch\nFROM scratch\nCOPY --from=1 a b\n", NULL, ERR_NOT_FOUND,
           "Dockerfile:3: stage 1: there is only stage 0 before this one", NULL },
-        { "FROM scratch\nCOPY --from=99999999999999999999 a b\n", NULL, ERR_NOT_FOUND, "Dockerfile:2: ", NULL },
-        { "FROM $NOTHING\n", NULL, ERR_SYNTAX, "Dockerfile:1: base name ($NOTHING) is blank", "--build-arg" },
-        { "FROM scratch\nCOPY --from=$NOTHING a b\n", NULL, ERR_SYNTAX, "Dockerfile:2: --from=$NOTHING is empty", NULL },
-        { "FROM --platform=windows/ x\n", NULL, ERR_INVALID, "Dockerfile:1: --platform=windows/", NULL },
-        { "FROM scratch AS build\nFROM scratch AS test\n", "biuld", ERR_NOT_FOUND, "target stage \"biuld\"",
-          "did you mean \"build\"?" },
-        { "FROM scratch AS build\nFROM scratch AS test\n", "x", ERR_NOT_FOUND, "target stage \"x\"", "build, test" },
+        { "FROM scratch\nCOPY --from=99999999999999999999 a b\n", NULL, ERR_NOT_FOUND,
+          "Dockerfile:2: ", NULL },
+        { "FROM $NOTHING\n", NULL, ERR_SYNTAX, "Dockerfile:1: base name ($NOTHING) is blank",
+          "--build-arg" },
+        { "FROM scratch\nCOPY --from=$NOTHING a b\n", NULL, ERR_SYNTAX,
+          "Dockerfile:2: --from=$NOTHING is empty", NULL },
+        { "FROM --platform=windows/ x\n", NULL, ERR_INVALID, "Dockerfile:1: --platform=windows/",
+          NULL },
+        { "FROM scratch AS build\nFROM scratch AS test\n", "biuld", ERR_NOT_FOUND,
+          "target stage \"biuld\"", "did you mean \"build\"?" },
+        { "FROM scratch AS build\nFROM scratch AS test\n", "x", ERR_NOT_FOUND, "target stage \"x\"",
+          "build, test" },
         /* a number is no target */
         { "FROM scratch\n", "0", ERR_NOT_FOUND, "target stage \"0\"", "AS 0" },
     };
@@ -141,7 +150,8 @@ static void errors_name_line_and_way_out(void **state UNUSED)
         struct error *err = NULL;
         AUTO(fixture_release) struct fixture fixture = { 0 };
         int result = make(&fixture, cases[i].text, cases[i].target, NULL, &err);
-        if (cases[i].hint && (!error_hint_text(err) || !strstr(error_hint_text(err), cases[i].hint)))
+        if (cases[i].hint &&
+            (!error_hint_text(err) || !strstr(error_hint_text(err), cases[i].hint)))
             fail_msg("%s: hint \"%s\"", cases[i].text, error_hint_text(err));
         assert_fails(result, err, cases[i].code, cases[i].message);
     }
@@ -154,8 +164,9 @@ static void sources_are_looked_for_before_their_stage(void **state UNUSED)
         size_t before;
         const char *expected;
     } cases[] = {
-        { "a", 2, "stage 0" }, { "A", 1, "stage 0" }, { "a", 0, "image a" },       { "b", 1, "image b" },
-        { "1", 2, "stage 1" }, { "c", 2, "context c" }, { "scratch", 2, "scratch" }, { "x/y:1", 2, "image x/y:1" },
+        { "a", 2, "stage 0" },       { "A", 1, "stage 0" },         { "a", 0, "image a" },
+        { "b", 1, "image b" },       { "1", 2, "stage 1" },         { "c", 2, "context c" },
+        { "scratch", 2, "scratch" }, { "x/y:1", 2, "image x/y:1" },
     };
     struct error *err = NULL;
     AUTO(fixture_release) struct fixture fixture = { 0 };
@@ -163,7 +174,8 @@ static void sources_are_looked_for_before_their_stage(void **state UNUSED)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         AUTO(stage_source_release) struct stage_source source = { 0 };
         AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-        assert_ok(stage_graph_resolve(fixture.graph, cases[i].text, cases[i].before, &source, &err), err);
+        assert_ok(stage_graph_resolve(fixture.graph, cases[i].text, cases[i].before, &source, &err),
+                  err);
         describe_source(&source, &text);
         assert_string_equal(text.data, cases[i].expected);
     }

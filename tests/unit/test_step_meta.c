@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Metadata instructions on a stage that was never scheduled: what they need of a build is made here. */
+/* Metadata instructions on a stage that was never scheduled: what they need of a build is made
+ * here. */
 #include "base/json.h"
 #include "base/mem.h"
 #include "builder/executor.h"
@@ -55,23 +56,29 @@ static void instructions_change_the_config(void **state UNUSED)
         { "ENV K=key\nLABEL $K=$K", "{\"Env\":[\"K=key\"],\"Labels\":{\"key\":\"key\"}}" },
         { "CMD echo $A", "{\"ArgsEscaped\":true,\"Cmd\":[\"/bin/sh\",\"-c\",\"echo $A\"]}" },
         { "SHELL [\"/bin/bash\", \"-c\"]\nCMD x",
-          "{\"ArgsEscaped\":true,\"Cmd\":[\"/bin/bash\",\"-c\",\"x\"],\"Shell\":[\"/bin/bash\",\"-c\"]}" },
+          "{\"ArgsEscaped\":true,\"Cmd\":[\"/bin/bash\",\"-c\",\"x\"],\"Shell\":[\"/bin/"
+          "bash\",\"-c\"]}" },
         /* the shell at that line */
         { "ENTRYPOINT x\nSHELL [\"s\"]",
           "{\"Entrypoint\":[\"/bin/sh\",\"-c\",\"x\"],\"Shell\":[\"s\"]}" },
-        { "CMD [\"a\"]\nENTRYPOINT [\"b\"]", "{\"ArgsEscaped\":true,\"Cmd\":[\"a\"],\"Entrypoint\":[\"b\"]}" },
+        { "CMD [\"a\"]\nENTRYPOINT [\"b\"]",
+          "{\"ArgsEscaped\":true,\"Cmd\":[\"a\"],\"Entrypoint\":[\"b\"]}" },
         { "ENTRYPOINT [\"b\"]\nCMD [\"a\"]\nCMD [\"c\"]",
           "{\"ArgsEscaped\":true,\"Cmd\":[\"c\"],\"Entrypoint\":[\"b\"]}" },
-        { "EXPOSE 80 53/UDP 8000-8002", "{\"ExposedPorts\":{\"53/udp\":{},\"80/tcp\":{},\"8000/tcp\":{},\"8001/tcp\":{},"
-                                        "\"8002/tcp\":{}}}" },
-        { "ENV P=\"1 2\"\nEXPOSE $P", "{\"Env\":[\"P=1 2\"],\"ExposedPorts\":{\"1/tcp\":{},\"2/tcp\":{}}}" },
-        { "VOLUME /b /a\nVOLUME [\"/c d\", \"/a\"]", "{\"Volumes\":{\"/a\":{},\"/b\":{},\"/c d\":{}}}" },
+        { "EXPOSE 80 53/UDP 8000-8002",
+          "{\"ExposedPorts\":{\"53/udp\":{},\"80/tcp\":{},\"8000/tcp\":{},\"8001/tcp\":{},"
+          "\"8002/tcp\":{}}}" },
+        { "ENV P=\"1 2\"\nEXPOSE $P",
+          "{\"Env\":[\"P=1 2\"],\"ExposedPorts\":{\"1/tcp\":{},\"2/tcp\":{}}}" },
+        { "VOLUME /b /a\nVOLUME [\"/c d\", \"/a\"]",
+          "{\"Volumes\":{\"/a\":{},\"/b\":{},\"/c d\":{}}}" },
         { "ENV U=app\nUSER $U:1\n", "{\"Env\":[\"U=app\"],\"User\":\"app:1\"}" },
         { "STOPSIGNAL sigterm", "{\"StopSignal\":\"sigterm\"}" },
         { "STOPSIGNAL 9", "{\"StopSignal\":\"9\"}" },
         { "ONBUILD RUN make $A\nONBUILD COPY . .", "{\"OnBuild\":[\"RUN make $A\",\"COPY . .\"]}" },
         { "HEALTHCHECK --interval=5s --retries=2 CMD curl $X",
-          "{\"Healthcheck\":{\"Interval\":5000000000,\"Retries\":2,\"Test\":[\"CMD-SHELL\",\"curl $X\"]}}" },
+          "{\"Healthcheck\":{\"Interval\":5000000000,\"Retries\":2,\"Test\":[\"CMD-SHELL\",\"curl "
+          "$X\"]}}" },
         { "HEALTHCHECK CMD [\"a\"]", "{\"Healthcheck\":{\"Test\":[\"CMD\",\"a\"]}}" },
         { "HEALTHCHECK CMD a\nHEALTHCHECK NONE", "{\"Healthcheck\":{\"Test\":[\"NONE\"]}}" },
     };
@@ -116,9 +123,11 @@ static void arguments_are_in_the_environment_of_runs_only(void **state UNUSED)
             strbuf_addf(&env, "%s%s", j ? " " : "", fixture.run.env.items[j]);
         for (size_t j = 0; j < fixture.run.n_args; j++) {
             const struct build_arg *arg = &fixture.run.args[j];
-            strbuf_addf(&args, "%s%s%s%s", j ? " " : "", arg->name, arg->value ? "=" : "", arg->value ? arg->value : "");
+            strbuf_addf(&args, "%s%s%s%s", j ? " " : "", arg->name, arg->value ? "=" : "",
+                        arg->value ? arg->value : "");
         }
-        if (strcmp(env.size ? env.data : "", cases[i].env) != 0 || strcmp(args.data, cases[i].args) != 0)
+        if (strcmp(env.size ? env.data : "", cases[i].env) != 0 ||
+            strcmp(args.data, cases[i].args) != 0)
             fail_msg("%s: \"%s\", \"%s\"", cases[i].text, env.data, args.data);
     }
 }

@@ -3,9 +3,10 @@
 
 #include "tests/unit/test.h"
 
-static const char document[] =
-    "{\"Id\":\"sha256:12\",\"Size\":6,\"Real\":1.5,\"Yes\":true,\"Nil\":null,\"Tags\":[\"a:1\",\"b:2\"],"
-    "\"Config\":{\"Labels\":{\"a.b\":\"x\",\"c\":\"y\"},\"Cmd\":null,\"Env\":[\"A=1\"]},\"Deep\":{\"er\":{\"x\":[1,2]}}}";
+static const char document[] = "{\"Id\":\"sha256:12\",\"Size\":6,\"Real\":1.5,\"Yes\":true,\"Nil\":"
+                               "null,\"Tags\":[\"a:1\",\"b:2\"],"
+                               "\"Config\":{\"Labels\":{\"a.b\":\"x\",\"c\":\"y\"},\"Cmd\":null,"
+                               "\"Env\":[\"A=1\"]},\"Deep\":{\"er\":{\"x\":[1,2]}}}";
 
 static void templates_are_the_part_of_gos_that_scripts_use(void **state UNUSED)
 {
