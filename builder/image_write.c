@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define DOCKER_MAX_LAYERS 127 /* moby: maxLayerDepth less the one it writes to */
+
 /* A layer of a base in Docker's media types gets OCI's: the bytes are the same. */
 static const char *oci_layer_type(const char *media_type)
 {
@@ -41,9 +43,11 @@ static int add_layers(struct stage_run *run, struct image_config *config, struct
         layer->media_type = xstrdup(oci_layer_type(blob.media_type));
     }
     if (manifest->n_layers > MANIFEST_MAX_LAYERS)
-        return error_set(err, ERR_LIMIT,
-                         "%zu layers: no container engine can run more than 127; join RUN steps",
-                         manifest->n_layers);
+        return error_set(err, ERR_LIMIT, "%zu layers: more than %d can't be mounted; join RUN steps",
+                         manifest->n_layers, MANIFEST_MAX_LAYERS);
+    if (manifest->n_layers > DOCKER_MAX_LAYERS)
+        build_warn(run->build, NULL, NULL, "%zu layers: docker runs images of at most %d; join RUN steps",
+                   manifest->n_layers, DOCKER_MAX_LAYERS);
     return 0;
 }
 
