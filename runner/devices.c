@@ -49,10 +49,16 @@ static int lookup_child(const struct lookup *dev, const char *name, struct looku
     return lookup_in_root(dev->fd, name, LOOKUP_NO_LINK, ret, report);
 }
 
-static int add_node(const struct devices_spec *spec, const struct lookup *dev, size_t i,
+static int add_node(const struct devices_spec *spec, const struct lookup *dev, size_t i, int own_fd,
                     struct report *report)
 {
-    int source_fd = open_node(nodes[i].host, nodes[i].major, nodes[i].minor);
+    enum bind_flags flags = BIND_DEVICES;
+    int source_fd =
+        own_fd < 0 ? -1 : openat(own_fd, nodes[i].name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (source_fd < 0) {
+        flags |= BIND_READ_ONLY; /* which forbids no writing to it, but changing its attributes */
+        source_fd = open_node(nodes[i].host, nodes[i].major, nodes[i].minor);
+    }
     if (source_fd < 0)
         return report_errno(report, "device of the host", nodes[i].host);
     struct lookup target = LOOKUP_INIT;
@@ -60,7 +66,7 @@ static int add_node(const struct devices_spec *spec, const struct lookup *dev, s
     if (done == 0)
         done = lookup_create(&target, false, report);
     if (done == 0)
-        done = mounts_bind(source_fd, &target, BIND_DEVICES, spec->bind_by_path, report);
+        done = mounts_bind(source_fd, &target, flags, spec->bind_by_path, report);
     lookup_close(&target);
     (void)close(source_fd);
     return done;
@@ -99,14 +105,45 @@ static int add_mqueue(const struct lookup *dev, struct report *report)
     return 0;
 }
 
+/* Without the right to make nodes (a user namespace, some containers) there are fewer, or none. */
+static void make_nodes(int dir_fd)
+{
+    for (size_t i = 0; i < COUNT(nodes); i++)
+        if (mknodat(dir_fd, nodes[i].name, S_IFCHR, makedev(nodes[i].major, nodes[i].minor)) < 0 ||
+            fchmodat(dir_fd, nodes[i].name, 0666, 0) < 0)
+            return;
+}
+
+/*
+ * Nodes of the sandbox's own, for its root may change mode, owner and times of what it sees. They
+ * stand on a file system where nodes open, which is gone from sight when they are bound.
+ */
+static int add_nodes(const struct devices_spec *spec, const struct lookup *dev,
+                     struct report *report)
+{
+    struct lookup own = LOOKUP_INIT;
+    int done = lookup_child(dev, "shm", &own, report); /* a place that is covered later */
+    if (done == 0)
+        done = lookup_create(&own, true, report);
+    if (done == 0)
+        done = mounts_enter(&own, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64k", report);
+    if (done == 0)
+        make_nodes(own.fd);
+    for (size_t i = 0; done == 0 && i < COUNT(nodes); i++)
+        done = add_node(spec, dev, i, own.fd, report);
+    if (done == 0)
+        done = mounts_leave(&own, report);
+    lookup_close(&own);
+    return done;
+}
+
 int devices_mount(const struct devices_spec *spec, struct lookup *dev, struct report *report)
 {
     if (mounts_enter(dev, "tmpfs", MS_NOSUID | (spec->insecure ? 0 : MS_NODEV), "mode=755,size=64m",
                      report) < 0)
         return -1;
-    for (size_t i = 0; i < COUNT(nodes); i++)
-        if (add_node(spec, dev, i, report) < 0)
-            return -1;
+    if (add_nodes(spec, dev, report) < 0)
+        return -1;
     for (size_t i = 0; i < COUNT(links); i++)
         if (symlinkat(links[i].target, dev->fd, links[i].name) < 0)
             return report_errno(report, "making /dev", links[i].name);

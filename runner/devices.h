@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sandbox's /dev: a tmpfs on which no device node opens, with the host's harmless
- * nodes bound into it, so that a node that the command makes itself stays dead
- * wherever it is made. Async-signal-safe.
+ * The sandbox's /dev: a tmpfs on which no device node opens, with harmless nodes bound into it, so
+ * that a node that the command makes itself stays dead wherever it is made. The nodes are our own;
+ * where we may make none, the host's, read-only. Async-signal-safe.
  */
 #ifndef CBUILD_RUNNER_DEVICES_H
 #define CBUILD_RUNNER_DEVICES_H

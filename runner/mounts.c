@@ -54,6 +54,14 @@ int mounts_enter(struct lookup *target, const char *type, unsigned long flags, c
     return reopen(target, report);
 }
 
+int mounts_leave(const struct lookup *target, struct report *report)
+{
+    if (fchdir(target->parent_fd) < 0 ||
+        umount2(lookup_name(target), MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+        return report_errno(report, "unmounting", target->path);
+    return 0;
+}
+
 /* Flags that are there must be given again: in a user namespace they can't be taken away. */
 static unsigned long present_flags(const char *name)
 {
@@ -132,6 +140,14 @@ int mounts_bind(int source_fd, const struct lookup *target, enum bind_flags flag
     return done;
 }
 
+/* The host's, so read-only: nobody changes its mode. */
+static int mask_file(const char *path)
+{
+    if (mount("/dev/null", path, NULL, MS_BIND, NULL) < 0)
+        return -1;
+    return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | present_flags(path), NULL);
+}
+
 /* Covers a file with /dev/null, a directory with an empty one. The working directory is its file
  * system. */
 static int mask(const char *path, struct report *report)
@@ -141,7 +157,7 @@ static int mask(const char *path, struct report *report)
         return errno == ENOENT ? 0 : report_errno(report, "masking", path);
     int done = S_ISDIR(st.st_mode)
                    ? mount("tmpfs", path, "tmpfs", PSEUDO | MS_RDONLY, "size=0k,nr_inodes=2")
-                   : mount("/dev/null", path, NULL, MS_BIND, NULL);
+                   : mask_file(path);
     return done < 0 ? report_errno(report, "masking", path) : 0;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -155,6 +156,25 @@ static void devices_are_few_and_others_stay_dead(void **state)
                                        "cat: can't open '/dev/mine': Permission denied\n"
                                        "cat: can't open '/dev/shm/mine': Permission denied\n");
     assert_string_equal(box->tree.data, "mine\n");
+}
+
+/* By times, which do the machine no harm when they do change: who sets those can set modes. */
+static void attributes_of_the_hosts_devices_stay(void **state)
+{
+    box_need_root();
+    struct box *box = *state;
+    static const char *const names[] = { "/dev/null",   "/dev/zero",    "/dev/full",
+                                         "/dev/random", "/dev/urandom", "/dev/tty" };
+    box_sh(box, "touch -d @5 /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty; "
+                "touch -d @5 /proc/keys /proc/timer_list 2>/dev/null; true");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct stat st;
+        assert_int_equal(stat(names[i], &st), 0);
+        if (st.st_mtime == 5)
+            fail_msg("%s of the host was changed", names[i]);
+    }
+    box_expect(box, "chmod 600 /dev/null /dev/zero && stat -c %a /dev/null /dev/zero",
+               "600\n600\n");
 }
 
 static void network_none_has_loopback_only(void **state)
@@ -547,6 +567,7 @@ int main(void)
         SANDBOX_TEST(limits_are_set),
         SANDBOX_TEST(masked_and_read_only_paths),
         SANDBOX_TEST(devices_are_few_and_others_stay_dead),
+        SANDBOX_TEST(attributes_of_the_hosts_devices_stay),
         SANDBOX_TEST(network_none_has_loopback_only),
         SANDBOX_TEST(private_without_a_network_is_refused),
         SANDBOX_TEST(status_is_reported),
