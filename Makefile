@@ -112,20 +112,20 @@ test_env = CBUILD=$(abspath $(O)/cbuild) FAULT_SO=$(abspath $(O)/tests/fault.so)
 check: deps
 	@$(MAKE) --no-print-directory check-run
 check-run: check-arrows $(O)/cbuild unit-tests $(O)/tests/fault.so $(O)/tests/fault-probe $(addprefix $(O)/fuzz/,$(FUZZ))
-	@$(test_env) tests/run --jobs $(JOBS) --setting $(SETTING) tests/fault/test_fault.sh \
+	@$(test_env) tests/run --jobs $(JOBS) --setting '$(SETTING)' tests/fault/test_fault.sh \
 	    $(addprefix $(O)/fuzz/,$(FUZZ)) $(TESTS)
 
 # Unit tests of what has threads, for MODE=tsan.
 THREADED := $(addprefix test_,pool sink_thread layer tree http pull push schedule recorder)
 .PHONY: check-threads
 check-threads: $(addprefix $(O)/unit/,$(filter $(THREADED),$(UNIT)))
-	@tests/run --setting $(SETTING) $^
+	@tests/run --setting '$(SETTING)' $^
 
 # Real inputs: Debian and npm packages from their mirrors, kept in build/cache. Needs deps-peers.
 check-real: deps-peers
 	@$(MAKE) --no-print-directory check-real-run
 check-real-run: $(O)/cbuild
-	@$(test_env) tests/run --setting $(SETTING) $(wildcard tests/real/test_*.sh)
+	@$(test_env) tests/run --setting '$(SETTING)' $(wildcard tests/real/test_*.sh)
 
 .PHONY: demo demo-run
 demo: deps

@@ -90,8 +90,11 @@ image_tree() { # NAME
     tar -C "$TEST_TMP/tree-oci" -xf "$TEST_TMP/tree.tar"
     local tag
     tag=$(jq -r '.manifests[0].annotations["org.opencontainers.image.ref.name"]' "$TEST_TMP/tree-oci/index.json")
-    umoci raw unpack --image "$TEST_TMP/tree-oci:$tag" "$TEST_TMP/tree" >&2
-    (cd "$TEST_TMP/tree" && find . -printf '%P %y %m %U:%G %s %l\n' | sort)
+    local as_user=() owner
+    [ "$(id -u)" = 0 ] || as_user=(--rootless) # all is ours then, and said to be root's
+    umoci raw unpack "${as_user[@]}" --image "$TEST_TMP/tree-oci:$tag" "$TEST_TMP/tree" >&2
+    owner=$(id -u):$(id -g)
+    (cd "$TEST_TMP/tree" && find . -printf '%P %y %m %U:%G %s %l\n' | sed "s/^\(.* [a-z] [0-7]* \)$owner /\10:0 /" | sort)
 }
 
 image_id() { cbuild inspect -f '{{.Id}}' "$1"; }
@@ -106,9 +109,10 @@ run_tests() {
         work=$(mktemp -d)
         (
             set -eu
-            TEST_TMP=$work/tmp TEST_SKIP=$work/skip CBUILD_ROOT=$work/store HOME=$work/home
-            export TEST_TMP CBUILD_ROOT HOME
+            TEST_TMP=$work/tmp TEST_SKIP=$work/skip CBUILD_ROOT=$work/store HOME=$work/home XDG_RUNTIME_DIR=$work/run
+            export TEST_TMP CBUILD_ROOT HOME XDG_RUNTIME_DIR
             mkdir "$TEST_TMP" "$HOME" "$work/dir"
+            mkdir -m 700 "$XDG_RUNTIME_DIR"
             cd "$work/dir"
             trap 'type teardown >/dev/null 2>&1 && teardown || :' EXIT
             "$name"
