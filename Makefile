@@ -125,7 +125,7 @@ check-threads: $(addprefix $(O)/unit/,$(filter $(THREADED),$(UNIT)))
 check-real: deps-peers
 	@$(MAKE) --no-print-directory check-real-run
 check-real-run: $(O)/cbuild
-	@$(test_env) tests/run --setting '$(SETTING)' $(wildcard tests/real/test_*.sh)
+	@$(test_env) tests/run --jobs $(JOBS) --setting '$(SETTING)' $(wildcard tests/real/test_*.sh)
 
 .PHONY: demo demo-run
 demo: deps
