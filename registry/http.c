@@ -93,6 +93,7 @@ struct exchange {
     size_t header_size;
     uint64_t body_done; /* of the request's body */
     int read_errno;     /* why reading it failed */
+    long idle_s;        /* without a byte, an attempt ends */
     bool too_much;      /* headers over their limit */
 
     /* under http->mutex */
@@ -317,12 +318,12 @@ static void set_body(struct exchange *exchange)
 
 static void set_times(struct exchange *exchange)
 {
-    long idle = exchange->request->body ? IDLE_TIMEOUT_UPLOAD_S : IDLE_TIMEOUT_S;
+    exchange->idle_s = exchange->request->body ? IDLE_TIMEOUT_UPLOAD_S : IDLE_TIMEOUT_S;
     if (force_has("fast-timeout"))
-        idle = 2;
+        exchange->idle_s = 2;
     curl.easy_setopt(exchange->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     curl.easy_setopt(exchange->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl.easy_setopt(exchange->easy, CURLOPT_LOW_SPEED_TIME, idle);
+    curl.easy_setopt(exchange->easy, CURLOPT_LOW_SPEED_TIME, exchange->idle_s);
     curl.easy_setopt(exchange->easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl.easy_setopt(exchange->easy, CURLOPT_NOSIGNAL, 1L);
 }
@@ -699,8 +700,7 @@ static int report_timeout(const struct exchange *exchange, struct error **err)
     if (connected <= 0)
         return error_set(err, ERR_NETWORK, "connecting: no answer in %ld s",
                          CONNECT_TIMEOUT_MS / 1000);
-    return error_set(err, ERR_NETWORK, "no byte for %ld s",
-                     exchange->request->body ? IDLE_TIMEOUT_UPLOAD_S : IDLE_TIMEOUT_S);
+    return error_set(err, ERR_NETWORK, "no byte for %ld s", exchange->idle_s);
 }
 
 static int report_local(const struct exchange *exchange, struct error **err)

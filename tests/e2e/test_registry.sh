@@ -185,6 +185,54 @@ test_certificates_are_checked() {
     fails 5 cbuild pull --cert-dir "$REGISTRY_CERT_DIR" "127.0.0.2:${REGISTRY_HOST##*:}/a/b:1"
 }
 
+test_a_full_disk_is_said_and_leaves_room_for_less() {
+    need_root
+    start
+    mkdir -p ctx && head -c 3000000 /dev/urandom >ctx/f && printf 'FROM scratch\nCOPY f /\n' >ctx/Dockerfile
+    cbuild -q -t "$REGISTRY_HOST/a/large:1" ctx >/dev/null
+    make_image "$REGISTRY_HOST/a/small:1" hello
+    ok cbuild push "$REGISTRY_HOST/a/large:1"
+    ok cbuild push "$REGISTRY_HOST/a/small:1"
+    mkdir disk
+    # shellcheck disable=SC2016 # expanded inside
+    run unshare --mount --propagation private sh -ec '
+        mount -t tmpfs -o size=1m none disk
+        export CBUILD_ROOT=$PWD/disk/store
+        set +e
+        "$CBUILD" pull "$0/a/large:1"
+        echo "status $?" >&2
+        set -e
+        [ -z "$(ls disk/store/partial)" ]
+        "$CBUILD" pull "$0/a/small:1"
+        "$CBUILD" fsck' "$REGISTRY_HOST"
+    # shellcheck disable=SC2154 # run sets it
+    equal "$status" 0
+    err_has 'No space left on device'
+    err_has 'status 7'
+}
+
+test_a_killed_pull_goes_on_where_it_was() {
+    start
+    mkdir -p ctx && head -c 80000000 /dev/urandom >ctx/f && printf 'FROM scratch\nCOPY f /\n' >ctx/Dockerfile
+    cbuild -q -t "$REGISTRY_HOST/a/b:1" ctx >/dev/null
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    CBUILD_ROOT=$TEST_TMP/store2 "$CBUILD" pull "$REGISTRY_HOST/a/b:1" >/dev/null 2>&1 &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do
+        if [ -n "$(find "$TEST_TMP/store2/partial" -size +1000k 2>/dev/null)" ]; then
+            kill -KILL "$pid" || :
+            break
+        fi
+    done
+    ! wait "$pid" || fail "the pull ended before the kill"
+    second_store store_verifies
+    : >"$REGISTRY_LOG"
+    ok second_store cbuild pull "$REGISTRY_HOST/a/b:1"
+    equal "$(n_requests 'response completed.*http.request.method=GET.*http.response.status=206')" 1 "continued"
+    second_store store_verifies
+    equal "$(find "$TEST_TMP/store2/partial" -type f | wc -l)" 0
+}
+
 test_unknown_names_and_hosts() {
     start
     fails 3 cbuild pull "$REGISTRY_HOST/a/none:1"

@@ -364,6 +364,42 @@ static void wrong_password_names_its_source_and_never_itself(void **state)
     error_clear(&err);
 }
 
+/* A proxy (the fault server, asked for another host) is used as the environment says, but never for
+ * loopback. */
+static void proxies_are_for_others_than_loopback(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    AUTO(free) char *proxy = xasprintf("http://127.0.0.1:%u", faults.http);
+    setenv("HTTP_PROXY", "http://127.0.0.1:1", 1);
+    setenv("HTTPS_PROXY", "http://127.0.0.1:1", 1);
+    fixture_use(fixture, faults.http, "none");
+    assert_ok(pull(fixture, &target, &err), err);
+
+    setenv("HTTP_PROXY", proxy, 1);
+    setenv("HTTPS_PROXY", proxy, 1);
+    AUTO(strvec_release) struct strvec insecure = STRVEC_INIT;
+    strvec_push(&insecure, "registry.invalid");
+    fixture->options.insecure = &insecure;
+    fixture->options.credentials = "user:secret";
+    fixture_new_session(fixture);
+    fixture_use(fixture, faults.http, "basic");
+    AUTO(free) char *name = xasprintf("registry.invalid/%s:1", fixture->path);
+    AUTO(reference_release) struct reference reference = { 0 };
+    assert_ok(reference_parse(name, &reference, &err), err);
+    struct pull_request request = { .reference = &reference };
+    assert_ok(registry_pull(fixture->session, fixture->store, &request, &target, NULL, &err), err);
+    assert_true(faults_count("GET http://registry.invalid/v2/basic/", "auth=Basic", NULL) > 0);
+    assert_non_null(strstr(fixture->warnings.data, "registry.invalid go there unencrypted"));
+    assert_null(strstr(fixture->warnings.data, "secret"));
+    unsetenv("HTTP_PROXY");
+    unsetenv("HTTPS_PROXY");
+    fixture->options.insecure = NULL;
+    fixture->options.credentials = NULL;
+    fixture_new_session(fixture);
+}
+
 static void names_resolve_without_a_pull(void **state)
 {
     static const char *const names[] = { "none", "head-405", "head-403", "no-digest" };
@@ -406,6 +442,7 @@ int main(void)
         FIXTURE_TEST(tokens_ask_for_pull_only_and_are_shared),
         FIXTURE_TEST(identity_tokens_go_by_post_then_by_get),
         FIXTURE_TEST(wrong_password_names_its_source_and_never_itself),
+        FIXTURE_TEST(proxies_are_for_others_than_loopback),
         FIXTURE_TEST(names_resolve_without_a_pull),
         FIXTURE_TEST(missing_registry_is_said_at_once),
     };
