@@ -157,9 +157,6 @@ test_what_is_parsed_but_not_supported_yet_fails_by_line() {
     printf 'FROM scratch\nRUN --security=insecure true\n' >Dockerfile
     fails 1 cbuild -t x .
     err_has 'Dockerfile:2: RUN --security=insecure is not supported yet'
-    printf 'FROM scratch\nADD https://example.invalid/x.git /x\n' >Dockerfile
-    fails 1 cbuild -t x .
-    err_has 'Dockerfile:2: ADD https://example.invalid/x.git: git sources are not supported yet'
 }
 
 test_same_input_gives_the_same_digest_on_fresh_stores() {
@@ -204,9 +201,8 @@ test_onbuild_triggers_fire_once_and_are_not_inherited() {
     printf 'FROM base\n' >Dockerfile
     ok cbuild -q -t child .
     image_tree child | grep -q '^f f'
-    ok cbuild inspect -f '{{.Config.Labels.fired}} {{len .Config}}' child
-    out_has 'yes'
-    ! cbuild inspect child | grep -q OnBuild || fail "the triggers were inherited"
+    ok cbuild inspect -f '{{.Config.Labels.fired}} {{json .Config.OnBuild}}' child
+    out_is 'yes null'
     printf 'FROM child\nLABEL x=y\n' >Dockerfile
     rm f
     ok cbuild -q -t grandchild .
