@@ -4,7 +4,6 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/suggest.h"
 #include "builder/build_input.h"
 #include "builder/executor.h"
 #include "oci/store_gc.h"
@@ -23,81 +22,6 @@ void build_result_release(struct build_result *result)
     }
     free(result->warnings);
     memset(result, 0, sizeof(*result));
-}
-
-/* --- the plan -------------------------------------------------------------------------------- */
-
-static void copy_parser_warnings(struct build *build)
-{
-    const struct dockerfile *dockerfile = build->dockerfile;
-    for (size_t i = 0; i < dockerfile->n_warnings; i++) {
-        const struct dockerfile_warning *from = &dockerfile->warnings[i];
-        struct instruction at = { .range = from->range };
-        build_warn(build, &at, from->rule, "%s: %s", from->rule, from->text);
-    }
-}
-
-static bool is_declared(const struct build *build, const char *name)
-{
-    if (globals_is_proxy(name) || strvec_has(&build->globals->declared, name) ||
-        globals_value(build->globals, name) || !strncmp(name, "BUILDKIT_", 9) || !strcmp(name, "SOURCE_DATE_EPOCH"))
-        return true;
-    const struct dockerfile *dockerfile = build->dockerfile;
-    for (size_t i = 0; i < dockerfile->n_instructions; i++) {
-        const struct instruction *arg = &dockerfile->instructions[i];
-        for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items; j++)
-            if (!strcmp(arg->pairs.items[j].key, name))
-                return true;
-    }
-    return false;
-}
-
-static const char *nearest_arg(const struct build *build, const char *name)
-{
-    const struct dockerfile *dockerfile = build->dockerfile;
-    const char *best = NULL;
-    for (size_t i = 0; i < dockerfile->n_instructions && !best; i++) {
-        const struct instruction *arg = &dockerfile->instructions[i];
-        for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items && !best; j++) {
-            const char *key = arg->pairs.items[j].key;
-            best = suggest_nearest(name, &key, 1);
-        }
-    }
-    return best;
-}
-
-static void warn_unused_args(struct build *build)
-{
-    const struct strvec *args = build->options->build_args;
-    for (size_t i = 0; args && i < args->n; i++) {
-        AUTO(free) char *name = xstrndup(args->items[i], strcspn(args->items[i], "="));
-        if (is_declared(build, name))
-            continue;
-        const char *near = nearest_arg(build, name);
-        build_warn(build, NULL, NULL, "--build-arg %s: no ARG of that name%s%s%s", name,
-                   near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-    }
-}
-
-static int plan(struct build *build, const struct build_input *input, struct error **err)
-{
-    const struct build_options *options = build->options;
-    if (dockerfile_parse(input->name, input->text.data, input->text.size, &build->dockerfile, err) < 0)
-        return -1;
-    build->globals = globals_new(build->dockerfile, options->build_args, options->platform, options->target, err);
-    if (!build->globals)
-        return -1;
-    build->graph = stage_graph_new(build->dockerfile, build->globals, options->named_contexts, options->target, err);
-    if (!build->graph)
-        return -1;
-    copy_parser_warnings(build);
-    warn_unused_args(build);
-    build->runs = xcalloc(build->graph->n_stages, sizeof(*build->runs));
-    for (size_t i = 0; i < build->graph->n_stages; i++) {
-        build->runs[i].build = build;
-        build->runs[i].stage = &build->graph->stages[i];
-    }
-    return 0;
 }
 
 /* --- the build ------------------------------------------------------------------------------- */
@@ -130,6 +54,7 @@ static void build_release(struct build *build)
     dockerfile_free(build->dockerfile);
     error_free(build->error);
     free(build->sandboxes);
+    check_options_release(&build->own_check);
     strvec_release(&build->made);
     free(build->created);
     pthread_mutex_destroy(&build->lock);
@@ -191,7 +116,8 @@ static int finish(struct build *build, struct build_result *ret, struct error **
     progress_started(build->progress, vertex, "exporting the image");
     struct stage_run *target = &build->runs[build->graph->target];
     if (image_write(build, target, ret, err) < 0 || pool_group_wait(build->group, err) < 0 ||
-        recorder_finish(build->recorder, err) < 0 || write_tags(build, &ret->image, err) < 0) {
+        recorder_finish(build->recorder, err) < 0 || build_lint_after(build, err) < 0 ||
+        write_tags(build, &ret->image, err) < 0) {
         progress_failed(build->progress, vertex, error_message(*err));
         return -1;
     }
@@ -217,8 +143,9 @@ int build_run(struct store *store, struct registry_session *session, const struc
     };
     build_init(&build);
     AUTO(build_input_release) struct build_input input = BUILD_INPUT_INIT;
-    if (build_input_read(&build, &input, err) < 0 || plan(&build, &input, err) < 0 ||
-        build_input_open_context(&build, &input, err) < 0 || schedule_run(&build, err) < 0 || finish(&build, &result, err) < 0)
+    if (build_input_read(&build, &input, err) < 0 || build_plan(&build, &input, err) < 0 ||
+        build_input_open_context(&build, &input, err) < 0 || build_lint_before(&build, err) < 0 ||
+        schedule_run(&build, err) < 0 || finish(&build, &result, err) < 0)
         return -1;
     collect(&build);
     *ret = result;

@@ -214,6 +214,8 @@ static int read_stdin(struct build *build, struct build_input *input, struct err
     if (read_head(fd, &input->text, err) < 0)
         return -1;
     if (is_archive(&input->text)) {
+        if (!build->store)
+            return error_set(err, ERR_STORE, "no store to unpack standard input into");
         build->context =
             context_remote_tar(build, stdin_source_new(fd, &input->text), "<standard input>", err);
         strbuf_reset(&input->text);
@@ -261,8 +263,8 @@ int build_input_read(struct build *build, struct build_input *input, struct erro
     return find_dockerfile(build, input, err);
 }
 
-struct context *build_open_context(struct build *build, const char *path, const char *ignore_path,
-                                   struct error **err)
+static int read_ignore(const char *path, const char *ignore_path, struct dockerignore **ret,
+                       struct error **err)
 {
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     AUTO(free) char *at_root = path_join(path, ".dockerignore");
@@ -271,13 +273,31 @@ struct context *build_open_context(struct build *build, const char *path, const 
         if (!names[i] || !is_file(names[i]))
             continue;
         if (fs_read_file(AT_FDCWD, names[i], &text, IGNORE_MAX, err) < 0)
-            return NULL;
-        AUTO(dockerignore_free) struct dockerignore *ignore = NULL;
-        if (dockerignore_parse(path_base(names[i]), text.data, text.size, &ignore, err) < 0)
-            return NULL;
-        return context_open(build->store, path, TAKE(ignore), err);
+            return -1;
+        return dockerignore_parse(path_base(names[i]), text.data, text.size, ret, err);
     }
-    return context_open(build->store, path, NULL, err);
+    return 0;
+}
+
+struct context *build_open_context(struct build *build, const char *path, const char *ignore_path,
+                                   struct error **err)
+{
+    AUTO(dockerignore_free) struct dockerignore *ignore = NULL;
+    if (read_ignore(path, ignore_path, &ignore, err) < 0)
+        return NULL;
+    return context_open(build->store, path, TAKE(ignore), err);
+}
+
+static char *own_ignore_path(const struct build_input *input)
+{
+    return input->path ? xasprintf("%s.dockerignore", input->path) : NULL;
+}
+
+int build_input_read_ignore(struct build *build, const struct build_input *input,
+                            struct dockerignore **ret, struct error **err)
+{
+    AUTO(free) char *ignore_path = own_ignore_path(input);
+    return read_ignore(build->options->context, ignore_path, ret, err);
 }
 
 int build_input_open_context(struct build *build, const struct build_input *input,
@@ -285,7 +305,7 @@ int build_input_open_context(struct build *build, const struct build_input *inpu
 {
     if (build->context)
         return 0;
-    AUTO(free) char *ignore_path = input->path ? xasprintf("%s.dockerignore", input->path) : NULL;
+    AUTO(free) char *ignore_path = own_ignore_path(input);
     build->context = build_open_context(build, build->options->context, ignore_path, err);
     return build->context ? 0 : -1;
 }

@@ -29,5 +29,8 @@ int build_input_read(struct build *build, struct build_input *input,
  * it is known that the Dockerfile makes sense. */
 int build_input_open_context(struct build *build, const struct build_input *input,
                              struct error **err) WARN_UNUSED;
+/* Those rules alone, of a directory; *ret stays NULL where there are none. */
+int build_input_read_ignore(struct build *build, const struct build_input *input,
+                            struct dockerignore **ret, struct error **err) WARN_UNUSED;
 
 #endif

@@ -110,6 +110,11 @@ struct store *context_store(const struct context *context)
     return context->store;
 }
 
+const struct dockerignore *context_ignore(const struct context *context)
+{
+    return context->ignore;
+}
+
 /* Remembers which file was seen; entry->content leads back to it. */
 static void remember_file(struct context *context, const struct stat *st, struct entry *entry)
 {

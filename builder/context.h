@@ -41,6 +41,8 @@ DEFINE_AUTO(struct context, context_free)
 const char *context_path(const struct context *context); /* as given; "-" for the empty one */
 int context_fd(const struct context *context);           /* -1 for the empty one */
 struct store *context_store(const struct context *context);
+/* Its rules; NULL: none. */
+const struct dockerignore *context_ignore(const struct context *context);
 
 enum context_found {
     CONTEXT_ABSENT,

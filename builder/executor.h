@@ -7,6 +7,7 @@
  * stages that need it read it.
  *
  *   build.c      the entry: Dockerfile, context, graph; at the end image and tags
+ *   plan.c       Dockerfile to graph, and the checks of it
  *   build_input.c where Dockerfile and context come from
  *   schedule.c   threads of stages, waiting for each other, the first error
  *   stage_run.c  one stage: its base, then instruction after instruction
@@ -87,6 +88,8 @@ struct build {
     struct dockerfile *dockerfile;
     struct globals *globals;
     struct stage_graph *graph;
+    struct check_options own_check;    /* of a build argument */
+    const struct check_options *check; /* that, or the Dockerfile's */
     struct context *context;
     struct pool *pool;
     struct pool_group *group; /* layer streams */
@@ -120,6 +123,17 @@ struct build {
 
     struct build_result *result; /* warnings and counts are added under lock */
 };
+
+/* plan.c */
+struct build_input;
+/* Dockerfile, globals, graph. */
+int build_parse(struct build *build, const struct build_input *input, struct error **err) WARN_UNUSED;
+/* The same, all that can be found wrong without network, and the stages' runs. */
+int build_plan(struct build *build, const struct build_input *input, struct error **err) WARN_UNUSED;
+/* ERR_CHECKS: there are findings, and the Dockerfile has "check=error=true". */
+int build_lint_before(struct build *build, struct error **err) WARN_UNUSED;
+/* When the bases are known: findings become warnings; ERR_CHECKS as before. */
+int build_lint_after(struct build *build, struct error **err) WARN_UNUSED;
 
 /* schedule.c */
 int schedule_run(struct build *build, struct error **err) WARN_UNUSED;

@@ -60,12 +60,12 @@ static int check_instruction(struct precheck *check, const struct instruction *i
     return -1;
 }
 
-int precheck_words(const struct stage_graph *graph, struct error **err)
+int precheck_words(const struct stage_graph *graph, bool all_stages, struct error **err)
 {
     struct precheck check = { .graph = graph };
     for (size_t i = 0; i < graph->n_stages; i++) {
         const struct stage *stage = &graph->stages[i];
-        for (size_t j = 0; stage->is_needed && j < stage->n_instructions; j++)
+        for (size_t j = 0; (all_stages || stage->is_needed) && j < stage->n_instructions; j++)
             if (check_instruction(&check, &stage->instructions[j], err) < 0)
                 return -1;
     }

@@ -9,9 +9,10 @@
 #include "builder/stage.h"
 
 /*
- * Looks at the stages that the target needs, as only these are executed. ERR_SYNTAX with NAME:LINE,
- * excerpt and the word marked.
+ * Looks at the stages that the target needs, as only these are executed, or at all. ERR_SYNTAX with
+ * NAME:LINE, excerpt and the word marked.
  */
-int precheck_words(const struct stage_graph *graph, struct error **err) WARN_UNUSED;
+int precheck_words(const struct stage_graph *graph, bool all_stages,
+                   struct error **err) WARN_UNUSED;
 
 #endif

@@ -50,7 +50,7 @@ int app_set_progress(struct app *app, const char *style, struct error **err) WAR
         APP_CONNECTION_OPTIONS(app)
 
 /* One of main's table. `run` gets argv with the command's own name as argv[0]. */
-struct command {
+struct app_command {
     const char *name;
     int (*run)(struct app *app, char *const *argv, struct error **err);
     const char *summary; /* NULL: an alias */

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "builder/build.h"
 #include "cli/app.h"
+#include "cli/cmd_check.h"
 #include "cli/last_build.h"
 #include "oci/platform.h"
 #include "registry/login.h"
@@ -31,7 +32,8 @@ struct build_command {
     size_t n_parsed_secrets, parsed_secrets_capacity;
     const char *file, *target, *platform, *network, *iidfile, *metadata_file, *progress,
         *compression;
-    bool no_cache, pull, push, quiet, harmless;
+    const char *call;
+    bool no_cache, pull, push, quiet, harmless, check;
     struct strvec resolved_args, proxies;
     struct reference *references;
     size_t n_references, references_capacity;
@@ -308,6 +310,10 @@ int cmd_build(struct app *app, char *const *argv, struct error **err)
         OPT_STRING(0, "iidfile", "FILE", &command.iidfile, "write the image's digest there"),
         OPT_STRING(0, "metadata-file", "FILE", &command.metadata_file,
                    "write digests and names there as JSON"),
+        OPT_FLAG(0, "check", &command.check,
+                 "look for mistakes in the Dockerfile, and build nothing"),
+        OPT_STRING(0, "call", "WHAT[,format=json]", &command.call,
+                   "check, outline or targets: tell about the Dockerfile, and build nothing"),
         APP_REGISTRY_OPTIONS(app),
         APP_OPTIONS(app),
         /* what scripts for other builders say and is so anyway */
@@ -331,6 +337,11 @@ int cmd_build(struct app *app, char *const *argv, struct error **err)
         app_set_progress(app, command.quiet ? "quiet" : command.progress, err) < 0)
         return -1;
     fill_options(&command, operands.items[0]);
+    struct call call = { .kind = command.check ? CALL_CHECK : CALL_BUILD };
+    if (command.call && call_parse(command.call, &call, err) < 0)
+        return -1;
+    if (call.kind != CALL_BUILD)
+        return call_run(app, &call, &command.options, err);
     if (!app_store(app, err) ||
         registry_config_proxies(app_session(app), &command.proxies, err) < 0)
         return -1;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const struct command commands[] = {
+static const struct app_command commands[] = {
     { "build", cmd_build, "build an image from a Dockerfile (the word may be left out)" },
     { "push", cmd_push, "send images to a registry" },
     { "pull", cmd_pull, "get an image from a registry" },
@@ -60,7 +60,7 @@ static void print_help(void)
     printf("\n`cbuild COMMAND --help` tells a command's options.\n");
 }
 
-static const struct command *find_command(const char *name)
+static const struct app_command *find_command(const char *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
         if (!strcmp(commands[i].name, name))
@@ -68,7 +68,7 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-static const struct command *find_grouped(char *const *argv)
+static const struct app_command *find_grouped(char *const *argv)
 {
     if (!argv[1] || !argv[2])
         return NULL;
@@ -100,7 +100,7 @@ static int dispatch(struct app *app, char *const *argv, struct error **err)
 {
     const char *word = argv[1];
     if (!word || !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
-        const struct command *asked = word && argv[2] ? find_command(argv[2]) : NULL;
+        const struct app_command *asked = word && argv[2] ? find_command(argv[2]) : NULL;
         if (asked)
             return asked->run(app, (char *const[]){ argv[2], (char[]){ "--help" }, NULL }, err);
         print_help();
@@ -108,7 +108,7 @@ static int dispatch(struct app *app, char *const *argv, struct error **err)
     }
     if (!strcmp(word, "--version") || !strcmp(word, "-v"))
         return cmd_version(app, (char *const[]){ argv[1], NULL }, err);
-    const struct command *command = find_command(word);
+    const struct app_command *command = find_command(word);
     if (command)
         return command->run(app, argv + 1, err);
     command = find_grouped(argv);

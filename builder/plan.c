@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the text of a Dockerfile to what the executor works on, and the checks of it. Nothing here
+ * costs network: mistakes come out before a base image is asked for.
+ */
+#include "base/array.h"
+#include "base/mem.h"
+#include "base/suggest.h"
+#include "builder/build_input.h"
+#include "builder/executor.h"
+#include "builder/lint.h"
+#include "builder/precheck.h"
+
+#include <string.h>
+
+static bool is_declared(const struct build *build, const char *name)
+{
+    if (globals_is_proxy(name) || strvec_has(&build->globals->declared, name) ||
+        globals_value(build->globals, name) || !strncmp(name, "BUILDKIT_", 9) ||
+        !strcmp(name, "SOURCE_DATE_EPOCH"))
+        return true;
+    const struct dockerfile *dockerfile = build->dockerfile;
+    for (size_t i = 0; i < dockerfile->n_instructions; i++) {
+        const struct instruction *arg = &dockerfile->instructions[i];
+        for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items; j++)
+            if (!strcmp(arg->pairs.items[j].key, name))
+                return true;
+    }
+    return false;
+}
+
+static const char *nearest_arg(const struct build *build, const char *name)
+{
+    const struct dockerfile *dockerfile = build->dockerfile;
+    const char *best = NULL;
+    for (size_t i = 0; i < dockerfile->n_instructions && !best; i++) {
+        const struct instruction *arg = &dockerfile->instructions[i];
+        for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items && !best; j++) {
+            const char *key = arg->pairs.items[j].key;
+            best = suggest_nearest(name, &key, 1);
+        }
+    }
+    return best;
+}
+
+static void warn_unused_args(struct build *build)
+{
+    const struct strvec *args = build->options->build_args;
+    for (size_t i = 0; args && i < args->n; i++) {
+        AUTO(free) char *name = xstrndup(args->items[i], strcspn(args->items[i], "="));
+        if (is_declared(build, name))
+            continue;
+        const char *near = nearest_arg(build, name);
+        build_warn(build, NULL, NULL, "--build-arg %s: no ARG of that name%s%s%s", name,
+                   near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+}
+
+int build_parse(struct build *build, const struct build_input *input, struct error **err)
+{
+    const struct build_options *options = build->options;
+    if (dockerfile_parse(input->name, input->text.data, input->text.size, &build->dockerfile, err) <
+        0)
+        return -1;
+    build->globals = globals_new(build->dockerfile, options->build_args, options->platform,
+                                 options->target, err);
+    if (!build->globals)
+        return -1;
+    build->check = lint_check_options(build->dockerfile, build->globals, &build->own_check, err);
+    if (!build->check)
+        return -1;
+    build->graph = stage_graph_new(build->dockerfile, build->globals, options->named_contexts,
+                                   options->target, err);
+    return build->graph ? 0 : -1;
+}
+
+int build_plan(struct build *build, const struct build_input *input, struct error **err)
+{
+    if (build_parse(build, input, err) < 0 || precheck_words(build->graph, false, err) < 0)
+        return -1;
+    warn_unused_args(build);
+    build->runs = xcalloc(build->graph->n_stages, sizeof(*build->runs));
+    for (size_t i = 0; i < build->graph->n_stages; i++) {
+        build->runs[i].build = build;
+        build->runs[i].stage = &build->graph->stages[i];
+    }
+    return 0;
+}
+
+/* --- the checks ------------------------------------------------------------------------------ */
+
+/* Of a stage that ran, or runs: what its base is has been found out. */
+static const struct image_config *base_config(void *data, const struct stage *stage)
+{
+    const struct build *build = data;
+    const struct stage_run *run = &build->runs[stage->index];
+    return run->done && run->base ? &run->base->config : NULL;
+}
+
+static int lint(struct build *build, struct lint_findings *ret, struct error **err)
+{
+    struct lint_options options = { .graph = build->graph,
+                                    .ignore = context_ignore(build->context),
+                                    .target = build->options->target,
+                                    .platform = build->options->platform,
+                                    .base_config = base_config,
+                                    .data = build };
+    return lint_run(&options, ret, err);
+}
+
+static int refuse(const struct build *build, const struct lint_findings *findings,
+                  struct error **err)
+{
+    AUTO(strbuf_release) struct strbuf detail = STRBUF_INIT;
+    for (size_t i = 0; i < findings->n_items; i++)
+        lint_format_long(build->dockerfile, &findings->items[i], &detail);
+    error_set_(err, ERR_CHECKS, "%s: %zu finding%s of the build checks, with error=true",
+               build->dockerfile->source->name, findings->n_items,
+               findings->n_items == 1 ? "" : "s");
+    error_detail(err, "%s", detail.data);
+    return -1;
+}
+
+int build_lint_before(struct build *build, struct error **err)
+{
+    if (!build->check->error)
+        return 0;
+    AUTO(lint_findings_release) struct lint_findings findings = { 0 };
+    if (lint(build, &findings, err) < 0)
+        return -1;
+    return findings.n_items ? refuse(build, &findings, err) : 0;
+}
+
+int build_lint_after(struct build *build, struct error **err)
+{
+    AUTO(lint_findings_release) struct lint_findings findings = { 0 };
+    if (lint(build, &findings, err) < 0)
+        return -1;
+    if (build->check->error && findings.n_items)
+        return refuse(build, &findings, err);
+    for (size_t i = 0; i < findings.n_items; i++) {
+        const struct lint_finding *finding = &findings.items[i];
+        if (!strcmp(finding->rule, "InvalidBaseImagePlatform")) /* was said when it was found */
+            continue;
+        struct instruction at = { .range = finding->range };
+        AUTO(free) char *fix = finding->fix ? xasprintf(" (%s)", finding->fix) : xstrdup("");
+        build_warn(build, &at, finding->rule, "%s: %s%s", finding->rule, finding->text, fix);
+    }
+    return 0;
+}

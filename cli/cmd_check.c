@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* build --check and --call: what a Dockerfile says about itself, on stdout. */
+#include "cli/cmd_check.h"
+
+#include "base/mem.h"
+#include "builder/outline.h"
+#include "cli/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int call_parse(const char *text, struct call *ret, struct error **err)
+{
+    static const struct {
+        const char *name;
+        enum call_kind kind;
+    } kinds[] = { { "build", CALL_BUILD },
+                  { "check", CALL_CHECK },
+                  { "lint", CALL_CHECK },
+                  { "outline", CALL_OUTLINE },
+                  { "targets", CALL_TARGETS } };
+    size_t size = strcspn(text, ",");
+    *ret = (struct call){ 0 };
+    if (text[size] && !strcmp(text + size, ",format=json"))
+        ret->json = true;
+    else if (text[size] && strcmp(text + size, ",format=text") != 0)
+        return error_set(err, ERR_USAGE, "--call=%s: format=json and format=text may follow", text);
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        if (strlen(kinds[i].name) == size && !strncmp(kinds[i].name, text, size)) {
+            ret->kind = kinds[i].kind;
+            return 0;
+        }
+    }
+    return error_set(err, ERR_USAGE,
+                     "--call=%s: build, check, outline and targets are what there is", text);
+}
+
+static json_t *location(struct source_range range)
+{
+    json_t *ranges = json_array();
+    json_t *both = json_object();
+    const struct {
+        const char *name;
+        size_t line;
+    } ends[] = { { "start", range.first }, { "end", range.last } };
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        json_t *end = json_object();
+        json_set(end, "line", json_integer((json_int_t)ends[i].line));
+        json_set(both, ends[i].name, end);
+    }
+    json_array_append_new(ranges, both);
+    json_t *object = json_object();
+    json_set(object, "ranges", ranges);
+    return object;
+}
+
+static void set_text(json_t *object, const char *name, const char *text)
+{
+    if (text)
+        json_set(object, name, json_from_string(text));
+}
+
+static void print_json(const struct build_check *check, json_t *root)
+{
+    json_t *source = json_object();
+    set_text(source, "fileName", check->dockerfile->source->name);
+    set_text(source, "language", "Dockerfile");
+    json_t *sources = json_array();
+    json_array_append_new(sources, source);
+    json_set(root, "sources", sources);
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    json_format_pretty(root, &text);
+    printf("%s\n", text.data);
+}
+
+/* --- check ----------------------------------------------------------------------------------- */
+
+static json_t *finding_json(const struct lint_finding *finding)
+{
+    json_t *object = json_object();
+    set_text(object, "ruleName", finding->rule);
+    set_text(object, "detail", finding->text);
+    set_text(object, "correction", finding->fix);
+    json_set(object, "location", location(finding->range));
+    return object;
+}
+
+static int print_check(const struct build_check *check, bool json, struct error **err)
+{
+    const struct lint_findings *findings = &check->findings;
+    AUTO(json_decref) json_t *root = json_object();
+    json_t *warnings = json_array();
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    for (size_t i = 0; i < findings->n_items; i++) {
+        json_array_append_new(warnings, finding_json(&findings->items[i]));
+        lint_format_long(check->dockerfile, &findings->items[i], &text);
+        strbuf_addc(&text, '\n');
+    }
+    json_set(root, "warnings", warnings);
+    if (json)
+        print_json(check, root);
+    else if (findings->n_items)
+        printf("%s", text.data);
+    else
+        printf("Check complete, no warnings found.\n");
+    if (!findings->n_items)
+        return 0;
+    return error_set(err, ERR_CHECKS, "%s: %zu finding%s", check->dockerfile->source->name,
+                     findings->n_items, findings->n_items == 1 ? "" : "s");
+}
+
+/* --- targets --------------------------------------------------------------------------------- */
+
+static void print_targets(const struct build_check *check, bool json)
+{
+    const struct stage_graph *graph = check->graph;
+    AUTO(json_decref) json_t *root = json_object();
+    json_t *targets = json_array();
+    AUTO(table_release) struct table table = { .n_columns = 2 };
+    strvec_push(&table.cells, "TARGET");
+    strvec_push(&table.cells, "DESCRIPTION");
+    for (size_t i = 0; i < graph->n_stages; i++) {
+        const struct stage *stage = &graph->stages[i];
+        bool is_default = i + 1 == graph->n_stages;
+        AUTO(free)
+        char *description = stage->name ? outline_description(stage->from, stage->name) : NULL;
+        json_t *object = json_object();
+        set_text(object, "name", stage->name);
+        if (is_default)
+            json_set(object, "default", json_true());
+        set_text(object, "description", description);
+        set_text(object, "base", stage->from->from.image);
+        set_text(object, "platform", stage->from->from.platform);
+        json_set(object, "location", location(stage->from->range));
+        json_array_append_new(targets, object);
+        if (!stage->name && !is_default)
+            continue; /* can't be named */
+        strvec_pushf(&table.cells, "%s%s", stage->name ? stage->name : "",
+                     is_default ? stage->name ? " (default)" : "(default)" : "");
+        strvec_push(&table.cells, description ? description : "");
+    }
+    json_set(root, "targets", targets);
+    if (json)
+        print_json(check, root);
+    else
+        table_print(&table);
+}
+
+/* --- outline --------------------------------------------------------------------------------- */
+
+static json_t *mounts_json(const struct outline_mount *mounts, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_t *object = json_object();
+        set_text(object, "name", mounts[i].id);
+        if (mounts[i].required)
+            json_set(object, "required", json_true());
+        json_set(object, "location", location(mounts[i].range));
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
+static json_t *args_json(const struct outline *outline)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < outline->n_args; i++) {
+        const struct outline_arg *arg = &outline->args[i];
+        AUTO(free)
+        char *description =
+            arg->description ? xstrndup(arg->description, strcspn(arg->description, "\n")) : NULL;
+        json_t *object = json_object();
+        set_text(object, "name", arg->name);
+        set_text(object, "description", description);
+        set_text(object, "value", arg->value);
+        json_set(object, "location", location(arg->range));
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
+static void print_args(const struct outline *outline)
+{
+    AUTO(table_release) struct table table = { .n_columns = 3 };
+    strvec_push(&table.cells, "BUILD ARG");
+    strvec_push(&table.cells, "VALUE");
+    strvec_push(&table.cells, "DESCRIPTION");
+    for (size_t i = 0; i < outline->n_args; i++) {
+        const struct outline_arg *arg = &outline->args[i];
+        strvec_push(&table.cells, arg->name);
+        strvec_push(&table.cells, arg->value ? arg->value : "");
+        strvec_pushf(&table.cells, "%.*s",
+                     arg->description ? (int)strcspn(arg->description, "\n") : 0,
+                     arg->description ? arg->description : "");
+    }
+    printf("\n");
+    table_print(&table);
+}
+
+static void print_mounts(const char *title, const struct outline_mount *mounts, size_t n)
+{
+    if (!n)
+        return;
+    AUTO(table_release) struct table table = { .n_columns = 2 };
+    strvec_push(&table.cells, title);
+    strvec_push(&table.cells, "REQUIRED");
+    for (size_t i = 0; i < n; i++) {
+        strvec_push(&table.cells, mounts[i].id);
+        strvec_push(&table.cells, mounts[i].required ? "true" : "false");
+    }
+    printf("\n");
+    table_print(&table);
+}
+
+static void print_outline(const struct build_check *check, bool json)
+{
+    const struct stage *target = &check->graph->stages[check->graph->target];
+    AUTO(outline_release) struct outline outline = { 0 };
+    outline_of(check->graph, &outline);
+    AUTO(free)
+    char *description = target->name ? outline_description(target->from, target->name) : NULL;
+    if (json) {
+        AUTO(json_decref) json_t *root = json_object();
+        set_text(root, "name", target->name);
+        set_text(root, "description", description);
+        json_set(root, "args", args_json(&outline));
+        json_set(root, "secrets", mounts_json(outline.secrets, outline.n_secrets));
+        json_set(root, "ssh", mounts_json(outline.ssh, outline.n_ssh));
+        print_json(check, root);
+        return;
+    }
+    printf("TARGET:        %s\n", target->name ? target->name : "default");
+    if (description)
+        printf("DESCRIPTION:   %s\n", description);
+    if (outline.n_args)
+        print_args(&outline);
+    print_mounts("SECRET", outline.secrets, outline.n_secrets);
+    print_mounts("SSH", outline.ssh, outline.n_ssh);
+}
+
+static int get_store(struct app *app, const char *context, struct error **err)
+{
+    AUTO(error_free)
+    struct error *ignored = NULL; /* an archive on standard input needs it, a Dockerfile doesn't */
+    if (!strcmp(context, "-") && !app_store(app, &ignored))
+        return 0;
+    return !build_check_needs_store(context) || app_store(app, err) ? 0 : -1;
+}
+
+int call_run(struct app *app, const struct call *call, const struct build_options *options,
+             struct error **err)
+{
+    AUTO(build_check_release) struct build_check check = { 0 };
+    if (get_store(app, options->context, err) < 0 ||
+        build_check_run(app->store, app_session(app), options, &check, err) < 0)
+        return -1;
+    switch (call->kind) {
+    case CALL_CHECK:
+        return print_check(&check, call->json, err);
+    case CALL_OUTLINE:
+        print_outline(&check, call->json);
+        return 0;
+    case CALL_TARGETS:
+        print_targets(&check, call->json);
+        return 0;
+    case CALL_BUILD:
+        break;
+    }
+    return 0;
+}

@@ -1,0 +1,206 @@
+#!/bin/bash
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# No store can be made there, and nothing is to be asked.
+without_store() { CBUILD_ROOT=/proc/nowhere run "$CBUILD" "$@"; }
+
+bad_dockerfile() {
+    cat >Dockerfile <<'EOT'
+FROM busybox AS Build
+MAINTAINER me
+RUN true
+CMD run
+EOT
+}
+
+test_check_shows_findings_with_excerpt_and_correction() {
+    bad_dockerfile
+    without_store build --check .
+    equal "$status" 6
+    out_has 'Dockerfile:1: StageNameCasing: stage name "Build" should be in lower case'
+    out_has '   1 | >>> FROM busybox AS Build'
+    out_has '     = AS build'
+    out_has 'Dockerfile:2: MaintainerDeprecated'
+    out_has 'Dockerfile:4: JSONArgsRecommended'
+    err_has 'cbuild: Dockerfile: 3 findings'
+    without_store build --call=check .
+    equal "$status" 6
+}
+
+test_check_without_findings() {
+    printf 'FROM busybox\nRUN true\n' >Dockerfile
+    without_store build --check .
+    equal "$status" 0
+    out_is 'Check complete, no warnings found.'
+    printf 'FROM busybox\n' >x.Dockerfile
+    without_store build --check -f x.Dockerfile .
+    equal "$status" 0
+}
+
+test_check_of_standard_input() {
+    printf 'FROM busybox AS A\n' >f
+    without_store build --check - <f
+    equal "$status" 6
+    out_has '<stdin>:1: StageNameCasing'
+    without_store build --check -f - . <f
+    equal "$status" 6
+}
+
+test_check_is_for_any_user() {
+    need_root
+    need setpriv
+    bad_dockerfile
+    chmod 755 . && chmod 644 Dockerfile
+    cp "$CBUILD" /tmp/cbuild.$$ && chmod 755 /tmp/cbuild.$$
+    mkdir d && cp Dockerfile d/ && chmod -R a+rX d
+    # the test's folder may be closed to others: the Dockerfile comes on standard input
+    run setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent CBUILD_ROOT=/proc/nowhere \
+        /tmp/cbuild.$$ build --check - <Dockerfile
+    rm -f /tmp/cbuild.$$
+    equal "$status" 6
+    out_has MaintainerDeprecated
+}
+
+test_skips() {
+    printf '# check=skip=StageNameCasing,JSONArgsRecommended\nFROM busybox AS Build\nCMD run\n' >Dockerfile
+    without_store build --check .
+    equal "$status" 0
+    printf 'FROM busybox\n# check=skip=JSONArgsRecommended\nCMD run\n' >Dockerfile
+    without_store build --check .
+    equal "$status" 0
+    printf 'FROM busybox\nCMD run\n' >Dockerfile
+    without_store build --check --build-arg BUILDKIT_DOCKERFILE_CHECK=skip=all .
+    equal "$status" 0
+}
+
+test_ignore_files_are_read() {
+    printf 'FROM busybox\nCOPY x /\n' >Dockerfile
+    echo x >.dockerignore
+    without_store build --check .
+    equal "$status" 6
+    out_has 'COPY of "x", which is excluded by line 1 of .dockerignore (x)'
+    echo y >Dockerfile.dockerignore
+    without_store build --check .
+    equal "$status" 0
+}
+
+test_target_chooses_the_stages() {
+    printf 'FROM busybox AS a\nCMD run\nFROM busybox AS b\nCMD ["run"]\n' >Dockerfile
+    without_store build --check .
+    equal "$status" 6
+    without_store build --check --target b .
+    equal "$status" 0
+    without_store build --check --target c .
+    equal "$status" 3
+}
+
+test_check_as_json() {
+    need jq
+    bad_dockerfile
+    without_store build --call=check,format=json .
+    equal "$status" 6
+    equal "$(jq -r '.warnings[] | "\(.ruleName):\(.location.ranges[0].start.line)"' "$TEST_TMP/out" | tr '\n' ' ')" \
+        'StageNameCasing:1 MaintainerDeprecated:2 JSONArgsRecommended:4 '
+    equal "$(jq -r '.sources[0].fileName' "$TEST_TMP/out")" Dockerfile
+}
+
+test_mistakes_of_words_come_before_everything_else() {
+    printf 'FROM no.such.host.invalid/image\nRUN true\nENV A="b" \\\n  C=${d:\n' >Dockerfile
+    without_store build --check .
+    equal "$status" 1
+    err_has 'Dockerfile:3'
+    err_has '>>>   C=${d:'
+    fails 1 cbuild .
+    err_has 'Dockerfile:3'
+    err_lacks 'no.such.host.invalid:'
+    err_lacks 'pulling'
+}
+
+outline_dockerfile() {
+    cat >Dockerfile <<'EOT'
+# VERSION of the base
+ARG VERSION=1
+ARG UNUSED=x
+FROM busybox:$VERSION AS base
+# base is where all begin
+# FLAGS for the compiler
+ARG FLAGS
+RUN --mount=type=secret,id=token,required --mount=type=ssh true
+# app is what ships
+FROM base AS app
+ARG TARGETARCH
+FROM scratch AS other
+ARG ELSE
+EOT
+}
+
+test_outline() {
+    outline_dockerfile
+    without_store build --call=outline --target app --build-arg FLAGS=-O2 .
+    equal "$status" 0
+    out_has 'TARGET:        app'
+    out_has 'DESCRIPTION:   is what ships'
+    grep -Eq '^VERSION +1 +of the base$' "$TEST_TMP/out" || { show; fail "no VERSION"; }
+    grep -Eq '^FLAGS +-O2 +for the compiler$' "$TEST_TMP/out" || { show; fail "no FLAGS"; }
+    grep -Eq '^token +true' "$TEST_TMP/out" || { show; fail "no secret"; }
+    grep -Eq '^default +false' "$TEST_TMP/out" || { show; fail "no ssh"; }
+    for word in UNUSED ELSE TARGETARCH; do ! grep -q $word "$TEST_TMP/out" || { show; fail "$word"; }; done
+    need jq
+    without_store build --call=outline,format=json --target app .
+    equal "$(jq -r '[.name, .args[].name, .secrets[0].name, (.secrets[0].required | tostring), .ssh[0].name] | join(" ")' "$TEST_TMP/out")" \
+        'app VERSION FLAGS token true default'
+}
+
+test_targets() {
+    need jq
+    outline_dockerfile
+    without_store build --call=targets .
+    equal "$status" 0
+    out_has 'other (default)'
+    grep -Eq '^app +is what ships$' "$TEST_TMP/out" || { show; fail "no app"; }
+    without_store build --call=targets,format=json .
+    equal "$(jq -r '.targets[] | "\(.name):\(.base):\(.default)"' "$TEST_TMP/out" | tr '\n' ' ')" \
+        'base:busybox:$VERSION:null app:base:null other:scratch:true '
+}
+
+test_call_refuses_what_it_does_not_know() {
+    printf 'FROM busybox\n' >Dockerfile
+    fails 2 cbuild build --call=lines .
+    err_has '--call=lines'
+    fails 2 cbuild build --call=check,format=xml .
+}
+
+test_build_ends_with_the_warnings() {
+    need_root
+    import_busybox
+    bad_dockerfile
+    ok cbuild -t x .
+    err_has 'warning: Dockerfile:1: StageNameCasing: stage name "Build" should be in lower case (AS build)'
+    equal "$(grep -c '^warning: Dockerfile:' "$TEST_TMP/err")" 3
+    ok cbuild -t x --build-arg BUILDKIT_DOCKERFILE_CHECK=skip=all .
+    err_lacks 'warning: Dockerfile'
+}
+
+test_variables_of_the_base_count_in_a_build() {
+    need_root
+    import_busybox
+    printf 'FROM busybox\nENV FROM_BASE=1\n' >Dockerfile
+    ok cbuild -t base .
+    printf 'FROM base\nLABEL a=$FROM_BASE b=$NOT_OF_BASE\n' >Dockerfile
+    without_store build --check . # may be the base's, both of them
+    equal "$status" 0
+    ok cbuild -t x .
+    err_has 'UndefinedVar: variable $NOT_OF_BASE is not set here'
+    err_lacks '$FROM_BASE'
+}
+
+test_error_true_fails_a_build_before_it_asks_for_anything() {
+    printf '# check=error=true\nFROM no.such.host.invalid/image AS Build\n' >Dockerfile
+    fails 6 cbuild -t x .
+    err_has 'StageNameCasing'
+    err_has '>>> FROM no.such.host.invalid/image AS Build'
+    err_lacks 'pulling'
+}
+
+run_tests "$@"
