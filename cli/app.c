@@ -34,6 +34,7 @@ struct registry_session *app_session(struct app *app)
 {
     if (!app->session) {
         app->registry.insecure = &app->insecure;
+        app->registry.no_tls_verify = !app->tls_verify;
         app->registry.progress = app->progress;
         app->session = registry_session_new(&app->registry);
     }

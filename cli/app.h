@@ -17,6 +17,7 @@ struct app {
     const char *root; /* --root; NULL: the default store */
     struct registry_options registry;
     struct strvec insecure;    /* hosts */
+    bool tls_verify;           /* main sets it; --tls-verify=false clears it */
     struct progress *progress; /* NULL: quiet */
     /* made on demand */
     struct store *store;
@@ -43,7 +44,9 @@ int app_set_progress(struct app *app, const char *style, struct error **err) WAR
     OPT_STRING(0, "cert-dir", "DIR", &(app)->registry.cert_dir,                                    \
                "folder of *.crt, *.cert and *.key for the registry"),                              \
         OPT_LIST(0, "insecure", "HOST", &(app)->insecure,                                          \
-                 "host that may be plain http or have a bad certificate")
+                 "host that may be plain http or have a bad certificate"),                         \
+        OPT_FLAG(0, "tls-verify", &(app)->tls_verify,                                              \
+                 "--tls-verify=false: as if every host were given with --insecure")
 #define APP_REGISTRY_OPTIONS(app)                                                                  \
     OPT_STRING(0, "creds", "USER:PASSWORD", &(app)->registry.credentials,                          \
                "credentials instead of those logged in"),                                          \

@@ -161,7 +161,7 @@ static int open_standard_streams(struct error **err)
 int main(int argc UNUSED, char **argv)
 {
     AUTO(error_free) struct error *error = NULL;
-    struct app app = { 0 };
+    struct app app = { .tls_verify = true };
     int result = open_standard_streams(&error);
     if (result == 0)
         result = cancel_init(&error);

@@ -181,6 +181,7 @@ test_certificates_are_checked() {
     ok second_store cbuild pull "$REGISTRY_HOST/a/b:1"
     rm -r "$HOME/.config"
     ok second_store cbuild pull --insecure "$REGISTRY_HOST" "$REGISTRY_HOST/a/b:1"
+    ok second_store cbuild pull --tls-verify=false "$REGISTRY_HOST/a/b:1"
     # localhost is in the certificate, this name of the loopback isn't
     fails 5 cbuild pull --cert-dir "$REGISTRY_CERT_DIR" "127.0.0.2:${REGISTRY_HOST##*:}/a/b:1"
 }
