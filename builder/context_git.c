@@ -11,17 +11,10 @@
 #include <fcntl.h>
 #include <string.h>
 
-static void wipe(struct strbuf *secret)
-{
-    if (secret->size)
-        explicit_bzero(secret->data, secret->size);
-    strbuf_release(secret);
-}
-
 void context_git_release(struct context_git *git)
 {
     git_url_release(&git->url);
-    wipe(&git->authorization);
+    secret_wipe(&git->authorization);
     git_commit_release(&git->commit);
 }
 
@@ -56,7 +49,7 @@ static int read_secrets(struct context_git *git, const struct build_options *opt
         } else if (found > 0) {
             strbuf_add(&git->authorization, value.data, value.size);
         }
-        wipe(&value);
+        secret_wipe(&value);
         if (found != 0)
             return found < 0 ? -1 : 0;
     }

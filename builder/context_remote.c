@@ -7,7 +7,7 @@
 #include "base/tempfile.h"
 #include "builder/context_git.h"
 #include "builder/context_tar.h"
-#include "builder/url_cache.h"
+#include "builder/secret.h"
 #include "layers/tar_read.h"
 #include "registry/url.h"
 
@@ -72,6 +72,19 @@ static struct context *open_git(struct build *build, const char *place, struct e
     return context_git_open(build, &git, keeps_git_dir(build, &git.url), err);
 }
 
+int context_remote_fetch(struct build *build, const char *url, unsigned vertex,
+                         struct url_file *ret, struct error **err)
+{
+    struct strbuf secret = STRBUF_INIT;
+    int found = secret_url_authorization(build->options, url, &secret, err);
+    const struct url_request what = { .url = url,
+                                      .authorization = found > 0 ? secret.data : NULL,
+                                      .vertex = vertex };
+    int result = found < 0 ? -1 : url_cache_get(build->store, build->session, &what, ret, err);
+    secret_wipe(&secret);
+    return result;
+}
+
 static struct context *open_text(struct build *build, const struct url_file *file, const char *name,
                                  struct strbuf *dockerfile, struct error **err)
 {
@@ -91,7 +104,7 @@ static struct context *open_http(struct build *build, const char *place, unsigne
     AUTO(url_file_release) struct url_file file = URL_FILE_INIT;
     AUTO(free) char *name = url_redact(place);
     bool is_tar = false;
-    if (url_cache_get(build->store, build->session, place, vertex, &file, err) < 0)
+    if (context_remote_fetch(build, place, vertex, &file, err) < 0)
         return error_wrap_null(err, "build context %s", name);
     if (tar_detect(file.fd, &is_tar, err) < 0)
         return NULL;

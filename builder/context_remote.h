@@ -12,11 +12,16 @@
 
 #include "base/source.h"
 #include "builder/executor.h"
+#include "builder/url_cache.h"
 
 enum place_kind { PLACE_DIRECTORY, PLACE_GIT, PLACE_HTTP };
 
 /* What a user typed as context; "-" isn't asked here. Pure. */
 enum place_kind context_place_kind(const char *text);
+
+/* A file behind http(s), with the secrets that the build has for its host. */
+int context_remote_fetch(struct build *build, const char *url, unsigned vertex,
+                         struct url_file *ret, struct error **err) WARN_UNUSED;
 
 /* A new directory of the process's own; an fd. */
 int context_remote_dir(struct store *store, const char *prefix, struct error **err) WARN_UNUSED;

@@ -9,6 +9,14 @@
  * wipes it. ERR_LIMIT over 500 KiB. */
 int secret_read(const struct build_options *options, const char *id, struct strbuf *ret,
                 struct error **err) WARN_UNUSED;
+/*
+ * Value of an Authorization header that HTTP_AUTH_HEADER_HOST or HTTP_AUTH_TOKEN_HOST (as Bearer)
+ * give for a URL's host: 1, 0 when there is none. DOCKERFILE.md section 6, "ADD extras"
+ */
+int secret_url_authorization(const struct build_options *options, const char *url,
+                             struct strbuf *ret, struct error **err) WARN_UNUSED;
+/* For what was appended by these. */
+void secret_wipe(struct strbuf *secret);
 /* Path of an agent's socket; NULL: not handed out. Borrowed. */
 const char *secret_ssh_socket(const struct build_options *options, const char *id);
 

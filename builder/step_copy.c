@@ -3,9 +3,9 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "builder/context_git.h"
+#include "builder/context_remote.h"
 #include "builder/copy.h"
 #include "builder/executor.h"
-#include "builder/url_cache.h"
 #include "builder/words.h"
 #include "registry/url.h"
 #include "runner/user.h"
@@ -150,7 +150,7 @@ static int add_download(struct copy_step *step, const char *url, struct error **
     struct build *build = step->run->build;
     AUTO(url_file_release) struct url_file file = URL_FILE_INIT;
     AUTO(free) char *shown = url_redact(url);
-    if (url_cache_get(build->store, build->session, url, step->step.vertex, &file, err) < 0)
+    if (context_remote_fetch(build, url, step->step.vertex, &file, err) < 0)
         return error_wrap(err, "ADD %s", shown);
     if (step->checksum && check_checksum(step->checksum, &file.digest, shown, err) < 0)
         return -1;

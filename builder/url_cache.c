@@ -145,10 +145,10 @@ static int open_file(struct store *store, struct record *record, struct url_file
     return 0;
 }
 
-int url_cache_get(struct store *store, struct registry_session *session, const char *url,
-                  unsigned vertex, struct url_file *ret, struct error **err)
+int url_cache_get(struct store *store, struct registry_session *session,
+                  const struct url_request *what, struct url_file *ret, struct error **err)
 {
-    struct digest key = record_key(url);
+    struct digest key = record_key(what->url);
     AUTO(record_release) struct record record = { .etag = NULL };
     if (record_find(store, &key, &record, err) < 0)
         return -1;
@@ -156,10 +156,11 @@ int url_cache_get(struct store *store, struct registry_session *session, const c
     if (!ingest)
         return -1;
     AUTO(download_result_release) struct download_result result = { 0 };
-    const struct download_request request = { .url = url,
+    const struct download_request request = { .url = what->url,
+                                              .authorization = what->authorization,
                                               .if_none_match = record.etag,
                                               .if_modified_since = record.last_modified,
-                                              .vertex = vertex };
+                                              .vertex = what->vertex };
     if (registry_download(session, &request, store_ingest_sink(ingest), &result, err) < 0)
         return -1;
     if (!result.not_modified &&

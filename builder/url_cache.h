@@ -27,8 +27,15 @@ struct url_file {
 void url_file_release(struct url_file *file);
 DEFINE_AUTO_STRUCT(struct url_file, url_file_release)
 
+struct url_request {
+    const char *url;
+    const char *authorization; /* value of that header; NULL: none */
+    unsigned vertex;
+};
+
 /* Asks the server every time. ERR_NOT_FOUND, ERR_UNAUTHORIZED, ERR_NETWORK, ERR_LIMIT. */
-int url_cache_get(struct store *store, struct registry_session *session, const char *url,
-                  unsigned vertex, struct url_file *ret, struct error **err) WARN_UNUSED;
+int url_cache_get(struct store *store, struct registry_session *session,
+                  const struct url_request *what, struct url_file *ret,
+                  struct error **err) WARN_UNUSED;
 
 #endif

@@ -122,6 +122,7 @@ static int attempt(struct fetch *fetch, struct reply *reply, struct error **err)
                                .url = fetch->url,
                                .scope = fetch->scope,
                                .headers = &headers,
+                               .authorization = fetch->authorization,
                                .bulk = true,
                                .on_head = on_head,
                                .on_data = on_data,

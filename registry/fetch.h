@@ -16,6 +16,7 @@ struct fetch {
     struct scope scope;
     const struct url *url;
     const struct strvec *headers; /* further ones, or NULL */
+    const char *authorization;    /* as struct request has it; NULL: none */
     uint64_t offset;              /* bytes that are there; kept up to date */
     uint64_t size;                /* in all; UINT64_MAX: whatever comes */
     uint64_t max_size;            /* where the size is unknown */

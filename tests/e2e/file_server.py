@@ -11,6 +11,7 @@ writes its port to DIR/port when it is ready, serves until its stdin is closed, 
     /plain/NAME     the same without a word to ask by
     /dumb/REPO/...  DIR/repos/REPO as files (after git update-server-info)
     /smart/REPO/... DIR/repos/REPO through git http-backend
+    /guarded/NAME   as files, for "Authorization: Bearer sesame"
     /private/REPO   as smart, for "Authorization: Basic" of x-access-token:sesame or me:sesame
 """
 import base64
@@ -81,6 +82,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         kind, _, rest = self.path.lstrip("/").partition("/")
         if kind in ("files", "plain"):
             self.file(os.path.join(DIR, "files", rest), kind == "files")
+        elif kind == "guarded" and self.headers.get("Authorization") != "Bearer sesame":
+            self.answer(401)
+        elif kind == "guarded":
+            self.file(os.path.join(DIR, "files", rest), True)
         elif kind == "dumb":
             self.file(os.path.join(DIR, "repos", rest.partition("?")[0]), False)
         elif kind == "private" and self.headers.get("Authorization") not in ALLOWED:

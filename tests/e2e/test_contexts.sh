@@ -241,6 +241,18 @@ test_a_kept_file_that_was_collected_is_fetched_again() {
     log_is 'GET /files/f 200'
 }
 
+test_secrets_for_a_host_open_its_urls() {
+    serve
+    mkdir c
+    echo one >www/files/f
+    printf 'FROM scratch\nADD %s/guarded/f /f\n' "$URL" >c/Dockerfile
+    fails 4 cbuild -q -t x c
+    TOKEN=sesame ok cbuild -q -t x --secret "id=HTTP_AUTH_TOKEN_${URL#http://},env=TOKEN" c
+    TOKEN='Bearer sesame' ok cbuild -q -t x --secret "id=HTTP_AUTH_HEADER_${URL#http://},env=TOKEN" c
+    TOKEN=sesame fails 4 cbuild -q -t x --secret id=HTTP_AUTH_TOKEN_example.com,env=TOKEN c
+    ! grep -rq sesame "$CBUILD_ROOT" || fail "the store has it"
+}
+
 # --- git
 
 # repo NAME: a work tree repos/NAME, published as www/repos/NAME.git
