@@ -130,17 +130,23 @@ static void collect(struct build *build)
 {
     struct store_gc_result collected = { 0 };
     AUTO(error_free) struct error *error = NULL;
-    if (store_gc_is_due(build->store) && store_gc(build->store, STORE_GC_TRY, &collected, &error) < 0)
-        progress_warning(build->progress, 0, "collecting what nothing refers to: %s", error_message(error));
+    if (store_gc_is_due(build->store) &&
+        store_gc(build->store, STORE_GC_TRY, &collected, &error) < 0)
+        progress_warning(build->progress, 0, "collecting what nothing refers to: %s",
+                         error_message(error));
 }
 
-int build_run(struct store *store, struct registry_session *session, const struct build_options *options,
-              struct progress *progress, struct build_result *ret, struct error **err)
+int build_run(struct store *store, struct registry_session *session,
+              const struct build_options *options, struct progress *progress,
+              struct build_result *ret, struct error **err)
 {
     AUTO(build_result_release) struct build_result result = { 0 };
-    AUTO(build_release) struct build build = {
-        .store = store, .session = session, .options = options, .progress = progress, .result = &result
-    };
+    AUTO(build_release)
+    struct build build = { .store = store,
+                           .session = session,
+                           .options = options,
+                           .progress = progress,
+                           .result = &result };
     build_init(&build);
     AUTO(build_input_release) struct build_input input = BUILD_INPUT_INIT;
     if (build_input_read(&build, &input, err) < 0 || build_plan(&build, &input, err) < 0 ||

@@ -3,8 +3,8 @@
  * What the files that carry out a build share. Internal to builder/.
  *
  * One struct build per build_run(); one struct stage_run per stage, worked on by one thread
- * (schedule.c). A stage_run's state is that thread's own until `done`, and immutable afterwards; then
- * stages that need it read it.
+ * (schedule.c). A stage_run's state is that thread's own until `done`, and immutable afterwards;
+ * then stages that need it read it.
  *
  *   build.c      the entry: Dockerfile, context, graph; at the end image and tags
  *   plan.c       Dockerfile to graph, and the checks of it
@@ -39,13 +39,13 @@ struct recorder;
 /* A base image, resolved: shared by the stages that name it. */
 struct base_image {
     enum { BASE_WORKING, BASE_READY, BASE_FAILED } state; /* under build->base_lock */
-    char *name;             /* as written */
-    char *platform;         /* that was asked for */
+    char *name;                                           /* as written */
+    char *platform;                                       /* that was asked for */
     struct reference reference;
-    struct digest digest;   /* of the manifest */
+    struct digest digest; /* of the manifest */
     struct image_config config;
     struct tree *tree;
-    struct digest recipe;   /* the key that steps on it start from */
+    struct digest recipe; /* the key that steps on it start from */
 };
 
 void base_image_free(struct base_image *base);
@@ -70,8 +70,8 @@ struct stage_run {
     struct strvec env;         /* what RUN and expansion see: ENV and ARG, the later one wins */
     struct build_arg *args;    /* declared, in order, for history */
     size_t n_args, args_capacity;
-    bool cmd_is_ours; /* CMD was set in this stage: ENTRYPOINT leaves it */
-    size_t n_dated; /* history entries that have their time */
+    bool cmd_is_ours;     /* CMD was set in this stage: ENTRYPOINT leaves it */
+    size_t n_dated;       /* history entries that have their time */
     size_t n_base_layers; /* of config's layers, those of the base image */
     size_t n_base_history;
 
@@ -104,7 +104,8 @@ struct build {
     bool failed;
     struct sandbox **sandboxes; /* running: killed when a stage fails */
     size_t n_sandboxes, sandboxes_capacity;
-    struct strvec made; /* recipe keys of steps that were made here: with --no-cache these alone are found */
+    struct strvec
+        made; /* recipe keys of steps that were made here: with --no-cache these alone are found */
 
     pthread_cond_t base_changed;
     pthread_mutex_t base_lock; /* base images and named contexts, network: made once */
@@ -113,9 +114,9 @@ struct build {
     struct named_context {
         char *name;
         enum { CONTEXT_WORKING, CONTEXT_READY, CONTEXT_FAILED } state; /* under base_lock */
-        struct context *context; /* or */
+        struct context *context;                                       /* or */
         char *image;
-    } **contexts;
+    } * *contexts;
     size_t n_contexts, contexts_capacity;
     struct context **kept; /* of ADD git: layers stream from them until the end */
     size_t n_kept, kept_capacity;
@@ -127,9 +128,11 @@ struct build {
 /* plan.c */
 struct build_input;
 /* Dockerfile, globals, graph. */
-int build_parse(struct build *build, const struct build_input *input, struct error **err) WARN_UNUSED;
+int build_parse(struct build *build, const struct build_input *input,
+                struct error **err) WARN_UNUSED;
 /* The same, all that can be found wrong without network, and the stages' runs. */
-int build_plan(struct build *build, const struct build_input *input, struct error **err) WARN_UNUSED;
+int build_plan(struct build *build, const struct build_input *input,
+               struct error **err) WARN_UNUSED;
 /* ERR_CHECKS: there are findings, and the Dockerfile has "check=error=true". */
 int build_lint_before(struct build *build, struct error **err) WARN_UNUSED;
 /* When the bases are known: findings become warnings; ERR_CHECKS as before. */
@@ -137,47 +140,57 @@ int build_lint_after(struct build *build, struct error **err) WARN_UNUSED;
 
 /* schedule.c */
 int schedule_run(struct build *build, struct error **err) WARN_UNUSED;
-/* The stage's state when it is done; starts it when nobody did (a trigger's COPY --from). ERR_CANCELLED: it failed. */
+/* The stage's state when it is done; starts it when nobody did (a trigger's COPY --from).
+ * ERR_CANCELLED: it failed. */
 struct stage_run *schedule_await(struct build *build, size_t stage, struct error **err);
 /* -1 and ERR_CANCELLED once a stage or a layer's stream has failed. */
 int schedule_check(struct build *build, struct error **err) WARN_UNUSED;
-/* Ends the build with `error` (consumed): running sandboxes are killed, stages end at their next step. */
+/* Ends the build with `error` (consumed): running sandboxes are killed, stages end at their next
+ * step. */
 void schedule_fail(struct build *build, struct error *error);
 /* Waits for another process or stage, unless the build fails meanwhile. */
 struct lockfile *schedule_lock(struct build *build, const char *name, struct error **err);
-/* Registers a running sandbox so that another stage's failure ends it; -1 when the build has failed already. */
-int schedule_add_sandbox(struct build *build, struct sandbox *sandbox, struct error **err) WARN_UNUSED;
+/* Registers a running sandbox so that another stage's failure ends it; -1 when the build has failed
+ * already. */
+int schedule_add_sandbox(struct build *build, struct sandbox *sandbox,
+                         struct error **err) WARN_UNUSED;
 void schedule_remove_sandbox(struct build *build, struct sandbox *sandbox);
 
 /* stage_run.c */
 int stage_run_execute(struct stage_run *run, struct error **err) WARN_UNUSED;
 void stage_run_release(struct stage_run *run);
 /* Word to value in the environment of before the instruction. */
-int stage_run_expand(struct stage_run *run, const char *word, unsigned flags, char **ret, struct error **err) WARN_UNUSED;
+int stage_run_expand(struct stage_run *run, const char *word, unsigned flags, char **ret,
+                     struct error **err) WARN_UNUSED;
 int stage_run_expand_all(struct stage_run *run, const struct strvec *words, struct strvec *ret,
                          struct error **err) WARN_UNUSED;
-/* Gives the history entries that have no time yet theirs; before a layer's entry, and at the end. */
+/* Gives the history entries that have no time yet theirs; before a layer's entry, and at the end.
+ */
 int stage_run_date_history(struct stage_run *run, struct error **err) WARN_UNUSED;
 /* "[build 2/4] TEXT": counts the step. free() it. */
 char *stage_run_step_name(struct stage_run *run, const char *text) WARN_UNUSED;
 /* config.working_dir, "/" where it is empty. */
 const char *stage_run_cwd(const struct stage_run *run);
-void build_warn(struct build *build, const struct instruction *instruction, const char *rule, const char *format, ...)
-    PRINTF(4, 5);
+void build_warn(struct build *build, const struct instruction *instruction, const char *rule,
+                const char *format, ...) PRINTF(4, 5);
 
 /* step_meta.c: false when it isn't one of them */
 bool step_meta_handles(enum instruction_kind kind);
-int step_meta_execute(struct stage_run *run, const struct instruction *instruction, struct error **err) WARN_UNUSED;
+int step_meta_execute(struct stage_run *run, const struct instruction *instruction,
+                      struct error **err) WARN_UNUSED;
 /* An instruction that changes no files is done: history and key. */
 void step_meta_commit(struct stage_run *run, const char *created_by);
 
 /* step_run.c, step_copy.c */
-int step_run_execute(struct stage_run *run, const struct instruction *instruction, struct error **err) WARN_UNUSED;
-int step_copy_execute(struct stage_run *run, const struct instruction *instruction, struct error **err) WARN_UNUSED;
-int step_workdir_execute(struct stage_run *run, const struct instruction *instruction, struct error **err) WARN_UNUSED;
+int step_run_execute(struct stage_run *run, const struct instruction *instruction,
+                     struct error **err) WARN_UNUSED;
+int step_copy_execute(struct stage_run *run, const struct instruction *instruction,
+                      struct error **err) WARN_UNUSED;
+int step_workdir_execute(struct stage_run *run, const struct instruction *instruction,
+                         struct error **err) WARN_UNUSED;
 /* USER's ids in the stage as it is now. */
-int step_user_files(struct stage_run *run, struct strbuf *passwd, bool *has_passwd, struct strbuf *group,
-                    bool *has_group, struct error **err) WARN_UNUSED;
+int step_user_files(struct stage_run *run, struct strbuf *passwd, bool *has_passwd,
+                    struct strbuf *group, bool *has_group, struct error **err) WARN_UNUSED;
 
 /* step.c: a step that makes a layer */
 struct layer_step {
@@ -187,12 +200,13 @@ struct layer_step {
     struct {              /* other trees that it reads */
         struct tree *tree;
         struct digest recipe;
-    } *sources;
+    } * sources;
     size_t n_sources, sources_capacity;
     unsigned vertex;
     bool begun;
     /* Makes the layer on run->tree; called when the cache has none. */
-    int (*make)(struct stage_run *run, struct layer_step *step, struct layer **ret, struct error **err);
+    int (*make)(struct stage_run *run, struct layer_step *step, struct layer **ret,
+                struct error **err);
     void *data;
 };
 
@@ -204,13 +218,14 @@ void layer_step_begin(struct stage_run *run, struct layer_step *step);
 /* Shows that it failed, with *err; yields -1. */
 int layer_step_fail(struct stage_run *run, struct layer_step *step, struct error **err) WARN_UNUSED;
 /* Finds it in the cache or makes it, and moves the stage on. */
-int layer_step_execute(struct stage_run *run, struct layer_step *step, struct error **err) WARN_UNUSED;
+int layer_step_execute(struct stage_run *run, struct layer_step *step,
+                       struct error **err) WARN_UNUSED;
 void layer_step_options(struct stage_run *run, struct layer_options *ret);
 
 /* recorder.c */
 struct record_job {
-    struct layer *layer;   /* owned */
-    struct tree *tree;     /* owned: with the layer on top */
+    struct layer *layer; /* owned */
+    struct tree *tree;   /* owned: with the layer on top */
     struct digest recipe, rest;
     struct tree **sources; /* owned */
     size_t n_sources;
@@ -219,7 +234,8 @@ struct record_job {
     struct lockfile *lock;      /* owned: released when the record is written */
 };
 
-/* `failed` (may be NULL) is told of the first failure, with a copy of its error (it frees it), at once. */
+/* `failed` (may be NULL) is told of the first failure, with a copy of its error (it frees it), at
+ * once. */
 struct recorder *recorder_new(struct store *store, const struct compression *compression,
                               void (*failed)(void *data, struct error *error), void *data);
 /* Consumes what the job holds. */
@@ -229,23 +245,30 @@ int recorder_finish(struct recorder *recorder, struct error **err) WARN_UNUSED;
 void recorder_free(struct recorder *recorder);
 DEFINE_AUTO(struct recorder, recorder_free)
 /* Result key of a step on `parent` that reads `sources`. Waits for their chain_ids. */
-int recorder_result_key(struct tree *parent, struct tree *const *sources, size_t n_sources, const struct digest *rest,
-                        struct digest *ret, struct error **err) WARN_UNUSED;
+int recorder_result_key(struct tree *parent, struct tree *const *sources, size_t n_sources,
+                        const struct digest *rest, struct digest *ret,
+                        struct error **err) WARN_UNUSED;
 
 /* step_context.c: FROM of a named context that has files; `vertex` has been shown and is ended. */
-int step_context_execute(struct stage_run *run, const struct instruction *from, struct context *context,
-                         unsigned vertex, struct error **err) WARN_UNUSED;
+int step_context_execute(struct stage_run *run, const struct instruction *from,
+                         struct context *context, unsigned vertex, struct error **err) WARN_UNUSED;
 
 /* base_image.c, named_context.c: borrowed from the build */
-struct base_image *base_image_get(struct build *build, const char *name, const struct platform *platform,
-                                  unsigned vertex, struct error **err);
-/* A named context that has files; NULL and *err NULL: it stands for an image, named in *image (free it). */
-struct context *named_context_get(struct build *build, const char *name, char **image, struct error **err);
+struct base_image *base_image_get(struct build *build, const char *name,
+                                  const struct platform *platform, unsigned vertex,
+                                  struct error **err);
+/* A named context that has files; NULL and *err NULL: it stands for an image, named in *image (free
+ * it). */
+struct context *named_context_get(struct build *build, const char *name, char **image,
+                                  struct error **err);
 
-/* build_input.c: a directory with the ignore rules at its root (or of `ignore_name` beside the Dockerfile) */
-struct context *build_open_context(struct build *build, const char *path, const char *ignore_path, struct error **err);
+/* build_input.c: a directory with the ignore rules at its root (or of `ignore_name` beside the
+ * Dockerfile) */
+struct context *build_open_context(struct build *build, const char *path, const char *ignore_path,
+                                   struct error **err);
 
 /* image_write.c */
-int image_write(struct build *build, struct stage_run *run, struct build_result *ret, struct error **err) WARN_UNUSED;
+int image_write(struct build *build, struct stage_run *run, struct build_result *ret,
+                struct error **err) WARN_UNUSED;
 
 #endif

@@ -43,10 +43,12 @@ static int add_layers(struct stage_run *run, struct image_config *config, struct
         layer->media_type = xstrdup(oci_layer_type(blob.media_type));
     }
     if (manifest->n_layers > MANIFEST_MAX_LAYERS)
-        return error_set(err, ERR_LIMIT, "%zu layers: more than %d can't be mounted; join RUN steps",
+        return error_set(err, ERR_LIMIT,
+                         "%zu layers: more than %d can't be mounted; join RUN steps",
                          manifest->n_layers, MANIFEST_MAX_LAYERS);
     if (manifest->n_layers > DOCKER_MAX_LAYERS)
-        build_warn(run->build, NULL, NULL, "%zu layers: docker runs images of at most %d; join RUN steps",
+        build_warn(run->build, NULL, NULL,
+                   "%zu layers: docker runs images of at most %d; join RUN steps",
                    manifest->n_layers, DOCKER_MAX_LAYERS);
     return 0;
 }
