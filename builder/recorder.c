@@ -10,6 +10,7 @@
 #include "layers/snapshot.h"
 
 #include <assert.h>
+#include <string.h>
 
 struct recorder {
     struct store *store;
@@ -65,7 +66,8 @@ int recorder_result_key(struct tree *parent, struct tree *const *sources, size_t
 static int record(struct recorder *recorder, struct record_job *job, struct error **err)
 {
     if (layer_wait(job->layer, &job->record.blob, &job->record.diff_id, err) < 0)
-        return -1;
+        return error_wrap(err, "layer of %.*s", (int)strcspn(job->record.step, "\n"),
+                          job->record.step);
     job->record.has_layer = true;
     if (tree_chain_id(job->tree, &job->record.chain_id, err) < 0)
         return -1;

@@ -152,6 +152,22 @@ printf 'FROM scratch\nCOPY little /\n' >ctx/Dockerfile
 EOT
 }
 
+test_a_layer_that_cannot_be_written_ends_the_steps_on_it() {
+    need_root
+    import_busybox
+    mkdir small
+    unshare -m sh -eu <<'EOT' || fail "in the small file system"
+mount -t tmpfs -o size=32m none small
+export CBUILD_ROOT=$PWD/small/store
+"$CBUILD" import "$TEST_TMP/busybox.tar" busybox >/dev/null
+printf 'FROM busybox\nRUN head -c 20000000 /dev/urandom >/big\nRUN sleep 61\n' >Dockerfile
+status=0; timeout 40 "$CBUILD" -t x . 2>err || status=$?
+cat err
+[ $status = 7 ]
+grep -q '^cbuild: layer of RUN head .*[Nn]o space left' err
+EOT
+}
+
 test_every_failing_call_leaves_a_store_that_verifies() {
     [ -f "${FAULT_SO:-}" ] || fail "FAULT_SO isn't set"
     mkdir d && echo x >d/f
