@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define SECRET_MAX ((size_t)500 * 1024)
+#define SECRET_MAX ((size_t)500 * 1024) /* as BuildKit */
 
 static const struct build_secret *find(const struct build_options *options, const char *id)
 {

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "builder/copy.h"
 #include "builder/run_mount.h"
+#include "builder/secret.h"
 #include "layers/apply.h"
 #include "layers/snapshot.h"
 
@@ -16,7 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SECRET_MAX (500u << 10) /* as BuildKit */
 
 struct step_mount {
     struct run_mount def;
@@ -439,34 +439,14 @@ static int prepare_cache(struct stage_run *run, const struct step_mounts *mounts
     return 0;
 }
 
-static const struct build_secret *find_secret(const struct build *build, const char *id)
-{
-    for (size_t i = 0; i < build->options->n_secrets; i++)
-        if (!strcmp(build->options->secrets[i].id, id))
-            return &build->options->secrets[i];
-    return NULL;
-}
-
 /* 1 when it is there. */
 static int read_secret(const struct build *build, struct step_mount *mount, struct error **err)
 {
-    const struct build_secret *secret = find_secret(build, mount->def.id);
-    if (secret && secret->is_env) {
-        const char *value = getenv(secret->source);
-        if (value)
-            strbuf_adds(&mount->secret, value);
-        if (value)
-            return 1;
-    } else if (secret) {
-        if (fs_read_file(AT_FDCWD, secret->source, &mount->secret, SECRET_MAX, err) < 0)
-            return error_wrap(err, "secret %s", secret->id);
-        return 1;
-    }
-    if (!mount->def.required)
-        return 0;
+    int found = secret_read(build->options, mount->def.id, &mount->secret, err);
+    if (found || !mount->def.required)
+        return found;
     error_set_(err, ERR_NOT_FOUND, "secret %s is required and was not given", mount->def.id);
-    error_hint(err, "pass it with --secret id=%s,src=FILE or --secret id=%s,env=NAME",
-               mount->def.id, mount->def.id);
+    error_hint(err, "pass it with --secret id=%s,src=FILE or --secret id=%s,env=NAME", mount->def.id, mount->def.id);
     return -1;
 }
 
@@ -498,13 +478,7 @@ static int prepare_secret(struct stage_run *run, struct step_mounts *mounts,
 static int prepare_ssh(struct stage_run *run, struct step_mounts *mounts, struct step_mount *mount,
                        struct mount_spec *spec, struct error **err)
 {
-    const struct strvec *ssh = run->build->options->ssh;
-    const char *path = NULL;
-    for (size_t i = 0; ssh && i < ssh->n; i++) {
-        size_t size = strcspn(ssh->items[i], "=");
-        if (strlen(mount->def.id) == size && !strncmp(ssh->items[i], mount->def.id, size))
-            path = ssh->items[i][size] ? ssh->items[i] + size + 1 : getenv("SSH_AUTH_SOCK");
-    }
+    const char *path = secret_ssh_socket(run->build->options, mount->def.id);
     struct stat st;
     if (!path) {
         if (!mount->def.required)
