@@ -139,7 +139,8 @@ test_push_without_a_name_knows_what_was_built_here() {
     err_has 'nothing was built from this directory'
     make_image other:1 hello
     cbuild tag other:1 user/app:2
-    mkdir elsewhere && cd elsewhere
+    mkdir elsewhere
+    cd elsewhere || exit
     fails 2 cbuild push
     err_has 'docker.io/library/other:1'
     err_has 'docker.io/user/app:2'
@@ -148,7 +149,7 @@ test_push_without_a_name_knows_what_was_built_here() {
     fails 2 cbuild push 'UPPER'
     fails 3 cbuild push user/nothing
     fails 3 cbuild push --all-tags user/nothing
-    cd ..
+    cd .. || exit
     # the tags of the build from here are pushed: nobody listens there
     printf 'FROM scratch\n' >Dockerfile
     ok cbuild -t 127.0.0.1:1/x .

@@ -280,7 +280,7 @@ test_a_required_secret_that_is_missing_says_how_to_pass_it() {
 
 test_ssh_agent_socket() {
     need_root
-    need ssh-agent ssh-add
+    need ssh-agent
     import_busybox
     eval "$(ssh-agent -a "$TEST_TMP/agent")" >/dev/null
     teardown() { kill "$SSH_AGENT_PID"; }
