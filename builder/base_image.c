@@ -7,6 +7,7 @@
 #include "base/array.h"
 #include "base/mem.h"
 #include "builder/executor.h"
+#include "builder/forecast_internal.h"
 #include "oci/image.h"
 #include "oci/store_tags.h"
 #include "registry/pull.h"
@@ -44,8 +45,8 @@ static bool layers_are_there(struct store *store, const struct image *image)
     return true;
 }
 
-/* 1 found and complete (of the platform, where it is an index); 0 not here. */
-static int find_local(struct build *build, const struct reference *reference,
+/* 1: manifest and config are here (of the platform, where it is an index). */
+static int read_local(struct build *build, const struct reference *reference,
                       const struct platform *platform, struct image *ret, struct error **err)
 {
     AUTO(descriptor_release) struct descriptor desc = { 0 };
@@ -65,9 +66,20 @@ static int find_local(struct build *build, const struct reference *reference,
         error_move(err, TAKE(missing));
         return -1;
     }
+    *ret = image;
+    memset(&image, 0, sizeof(image));
+    return 1;
+}
+
+/* 1 found and complete; 0 not here. */
+static int find_local(struct build *build, const struct reference *reference,
+                      const struct platform *platform, struct image *ret, struct error **err)
+{
+    AUTO(image_release) struct image image = { 0 };
+    int found = read_local(build, reference, platform, &image, err);
     /* leased before looking: collecting can't slip in between */
-    if (lease_image(build->store, &image, err) < 0)
-        return -1;
+    if (found <= 0 || lease_image(build->store, &image, err) < 0)
+        return found < 0 || *err ? -1 : 0;
     if (!layers_are_there(build->store, &image))
         return 0;
     *ret = image;
@@ -126,6 +138,29 @@ static int find_image(struct build *build, const struct reference *reference,
     return 0;
 }
 
+/* For a forecast: 1 it is here; 0 it would be pulled, which is noted. */
+static int foresee(struct build *build, struct base_image *base, const struct platform *platform,
+                   struct error **err)
+{
+    AUTO(image_release) struct image image = { 0 };
+    int found = read_local(build, &base->reference, platform, &image, err);
+    if (found < 0)
+        return -1;
+    found = found && platform_match(platform, &image.config.platform) > 0;
+    uint64_t size = 0;
+    for (size_t i = 0; found && i < image.manifest.n_layers; i++)
+        if (!store_has_blob(build->store, &image.manifest.layers[i].digest, NULL))
+            size += image.manifest.layers[i].size;
+    bool is_here = found && layers_are_there(build->store, &image);
+    forecast_add_image(build, base->name, is_here, found, size);
+    if (is_here)
+        return 1;
+    base->is_lost = true;
+    base->tree = tree_new(build->store);
+    base->recipe = forecast_lost_recipe();
+    return 0;
+}
+
 static struct digest base_recipe(const struct image_config *config)
 {
     struct digest chain = { 0 };
@@ -151,9 +186,16 @@ static int fill(struct build *build, struct base_image *base, const struct platf
         return -1;
     reference_default_tag(&base->reference);
     AUTO(image_release) struct image image = { 0 };
-    if (find_image(build, &base->reference, platform, vertex, &image, err) < 0 ||
-        lease_image(build->store, &image, err) < 0)
+    if (build->forecast) {
+        int is_here = foresee(build, base, platform, err);
+        if (is_here <= 0)
+            return is_here;
+        if (find_local(build, &base->reference, platform, &image, err) <= 0)
+            return *err ? -1 : error_set(err, ERR_STORE, "%s was removed meanwhile", base->name);
+    } else if (find_image(build, &base->reference, platform, vertex, &image, err) < 0 ||
+               lease_image(build->store, &image, err) < 0) {
         return -1;
+    }
     if (image.manifest.n_layers != image.config.n_diff_ids)
         return error_set(err, ERR_INVALID, "%s: %zu layers, but %zu diff_ids in its config",
                          base->name, image.manifest.n_layers, image.config.n_diff_ids);

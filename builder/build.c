@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "builder/build_input.h"
 #include "builder/executor.h"
+#include "builder/forecast_internal.h"
+#include "builder/step_explain.h"
 #include "oci/store_gc.h"
 #include "oci/store_tags.h"
 #include "registry/push.h"
@@ -55,6 +57,7 @@ static void build_release(struct build *build)
     error_free(build->error);
     free(build->sandboxes);
     check_options_release(&build->own_check);
+    trail_release(&build->earlier);
     strvec_release(&build->made);
     free(build->created);
     pthread_mutex_destroy(&build->lock);
@@ -136,6 +139,37 @@ static void collect(struct build *build)
                          error_message(error));
 }
 
+/* All that can be wrong before anything is asked for or run. */
+static int prepare(struct build *build, struct build_input *input, struct error **err)
+{
+    if (build_input_read(build, input, err) < 0 || build_plan(build, input, err) < 0 ||
+        build_input_open_context(build, input, err) < 0 || build_lint_before(build, err) < 0)
+        return -1;
+    explain_begin(build, input->name);
+    return 0;
+}
+
+int build_foresee(struct store *store, struct registry_session *session,
+                  const struct build_options *options, struct forecast *ret, struct error **err)
+{
+    AUTO(build_result_release) struct build_result result = { 0 };
+    AUTO(forecast_release) struct forecast forecast = { 0 };
+    AUTO(build_release)
+    struct build build = { .store = store,
+                           .session = session,
+                           .options = options,
+                           .result = &result,
+                           .forecast = &forecast };
+    build_init(&build);
+    AUTO(build_input_release) struct build_input input = BUILD_INPUT_INIT;
+    if (prepare(&build, &input, err) < 0 || schedule_run(&build, err) < 0)
+        return -1;
+    forecast_finish(&build);
+    *ret = forecast;
+    forecast = (struct forecast){ 0 };
+    return 0;
+}
+
 int build_run(struct store *store, struct registry_session *session,
               const struct build_options *options, struct progress *progress,
               struct build_result *ret, struct error **err)
@@ -149,9 +183,13 @@ int build_run(struct store *store, struct registry_session *session,
                            .result = &result };
     build_init(&build);
     AUTO(build_input_release) struct build_input input = BUILD_INPUT_INIT;
-    if (build_input_read(&build, &input, err) < 0 || build_plan(&build, &input, err) < 0 ||
-        build_input_open_context(&build, &input, err) < 0 || build_lint_before(&build, err) < 0 ||
-        schedule_run(&build, err) < 0 || finish(&build, &result, err) < 0)
+    if (prepare(&build, &input, err) < 0)
+        return -1;
+    int status = schedule_run(&build, err);
+    if (status == 0)
+        status = finish(&build, &result, err);
+    explain_end(&build, input.name);
+    if (status < 0)
         return -1;
     collect(&build);
     *ret = result;

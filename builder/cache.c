@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "builder/explain.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -185,6 +186,17 @@ static int inputs_write(int records, const struct digest *rest, const struct inp
     char name[REST_NAME_SIZE];
     rest_name(rest, name);
     return fs_write_file(records, name, text.data, text.size, 0600, err);
+}
+
+int cache_read_inputs(struct store *store, const struct digest *rest, size_t max_size,
+                      struct inputs *ret, struct error **err)
+{
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    char name[DIGEST_HEX_SIZE + 5];
+    rest_name(rest, name);
+    if (fs_read_file(store_dir_fd(store, STORE_CACHE_RECORDS), name, &text, max_size, err) < 0)
+        return -1;
+    return explain_parse_inputs(text.data, text.size, ret, err);
 }
 
 int cache_put(struct store *store, const struct cache_keys *keys,

@@ -57,5 +57,8 @@ struct cache_keys {
 int cache_put(struct store *store, const struct cache_keys *keys,
               const struct compression *compression, const struct cache_record *record,
               const struct inputs *inputs, struct error **err) WARN_UNUSED;
+/* The inputs that were kept beside a record. ERR_NOT_FOUND, ERR_INVALID, ERR_LIMIT. */
+int cache_read_inputs(struct store *store, const struct digest *rest, size_t max_size,
+                      struct inputs *ret, struct error **err) WARN_UNUSED;
 
 #endif

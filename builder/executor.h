@@ -14,6 +14,7 @@
  *   step_meta.c  instructions that change the config only
  *   step_run.c   RUN           step_copy.c   COPY, ADD, WORKDIR
  *   step.c       a step that makes a layer: keys, cache, making, recording
+ *   step_explain.c  why a step was found or not
  *   recorder.c   waits for layers in the background and writes their cache records
  *   base_image.c FROM image    image_write.c config and manifest
  */
@@ -27,11 +28,13 @@
 #include "builder/dockerfile.h"
 #include "builder/globals.h"
 #include "builder/stage.h"
+#include "builder/trail.h"
 #include "layers/tree.h"
 #include "oci/image_config.h"
 
 #include <pthread.h>
 
+struct forecast;
 struct sandbox;
 struct network;
 struct recorder;
@@ -46,6 +49,7 @@ struct base_image {
     struct image_config config;
     struct tree *tree;
     struct digest recipe; /* the key that steps on it start from */
+    bool is_lost;         /* of a forecast: it isn't in the store, nothing of it is known */
 };
 
 void base_image_free(struct base_image *base);
@@ -67,6 +71,9 @@ struct stage_run {
     struct tree *tree;
     struct digest recipe;      /* of the tree */
     struct digest history_key; /* of the tree and the metadata since */
+    struct digest first_recipe; /* of what the stage is FROM */
+    struct trail trail;         /* its steps so far */
+    char *lost; /* of a forecast: why keys aren't known from here on; NULL: they are */
     struct strvec env;         /* what RUN and expansion see: ENV and ARG, the later one wins */
     struct build_arg *args;    /* declared, in order, for history */
     size_t n_args, args_capacity;
@@ -121,6 +128,9 @@ struct build {
     struct context **kept; /* of ADD git: layers stream from them until the end */
     size_t n_kept, kept_capacity;
     struct network *network;
+
+    struct trail earlier;      /* of the build before, where somebody asks */
+    struct forecast *forecast; /* not NULL: nothing is run or fetched, this is filled */
 
     struct build_result *result; /* warnings and counts are added under lock */
 };

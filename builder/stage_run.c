@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "builder/executor.h"
+#include "builder/forecast_internal.h"
 #include "builder/lint.h"
 #include "builder/words.h"
 
@@ -131,6 +132,11 @@ static int execute(struct stage_run *run, const struct instruction *instruction,
 {
     if (cancel_check(err) < 0 || schedule_check(run->build, err) < 0)
         return -1;
+    if (run->lost) {
+        if (makes_layer(instruction->kind))
+            forecast_add_lost(run, instruction);
+        return 0;
+    }
     switch (instruction->kind) {
     case INSTRUCTION_RUN:
         return step_run_execute(run, instruction, err);
@@ -197,6 +203,10 @@ static int from_image(struct stage_run *run, const char *name, unsigned vertex, 
         AUTO(free) char *near = stage_graph_suggestion(run->build->graph, name, run->stage->index);
         return *near ? error_wrap(err, "FROM %s%s", name, near) : -1;
     }
+    if (run->base->is_lost) {
+        forecast_lose(run, xasprintf("its base %s isn't in the store", name));
+        return 0;
+    }
     inherit_config(run, &run->base->config);
     if (!platform_match(&run->stage->platform, &run->config.platform)) {
         AUTO(strbuf_release) struct strbuf want = STRBUF_INIT;
@@ -221,6 +231,7 @@ static int from_stage(struct stage_run *run, struct error **err)
     if (!parent)
         return -1;
     run->base = parent->base;
+    run->lost = xstrdup(parent->lost);
     inherit_config(run, &parent->config);
     run->tree = tree_ref(parent->tree);
     run->recipe = parent->recipe;
@@ -305,6 +316,7 @@ static int execute_from(struct stage_run *run, struct error **err)
     if (vertex)
         progress_simple(build->progress, PROGRESS_DONE, vertex);
     run->history_key = cache_history_key(&run->recipe, "FROM");
+    run->first_recipe = run->recipe;
     default_path(run);
     return 0;
 }
@@ -341,6 +353,8 @@ int stage_run_execute(struct stage_run *run, struct error **err)
     for (size_t i = 0; i < stage->n_instructions; i++)
         if (execute_located(run, &stage->instructions[i], err) < 0)
             return -1;
+    if (run->build->forecast)
+        return 0;
     if (stage_run_date_history(run, err) < 0)
         return -1;
     set_created(run);
@@ -352,6 +366,8 @@ void stage_run_release(struct stage_run *run)
     image_config_release(&run->config);
     tree_unref(run->tree);
     strvec_release(&run->env);
+    trail_release(&run->trail);
+    free(run->lost);
     for (size_t i = 0; i < run->n_args; i++) {
         free(run->args[i].name);
         free(run->args[i].value);

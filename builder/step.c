@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "builder/executor.h"
+#include "builder/forecast_internal.h"
+#include "builder/step_explain.h"
 
 #include <string.h>
 
@@ -33,7 +35,7 @@ void layer_step_options(struct stage_run *run, struct layer_options *ret)
 
 struct keys {
     struct digest rest, recipe, result;
-    bool has_result;
+    bool by_result; /* the record was found by it */
 };
 
 static void make_recipe(struct stage_run *run, struct layer_step *step, struct keys *keys)
@@ -60,7 +62,6 @@ static int result_key(struct stage_run *run, struct layer_step *step, struct key
     int result =
         recorder_result_key(run->tree, sources, step->n_sources, &keys->rest, &keys->result, err);
     free(sources);
-    keys->has_result = result == 0;
     return result;
 }
 
@@ -109,6 +110,7 @@ static int find_cached(struct stage_run *run, struct layer_step *step, struct ke
     if (result_key(run, step, keys, err) < 0)
         return -1;
     found = find_layer(build, &keys->result, record, err);
+    keys->by_result = found > 0;
     /* next time the recipe finds it */
     struct cache_keys by_recipe = { .recipe = &keys->recipe };
     if (found > 0 &&
@@ -159,6 +161,7 @@ static int use_cached(struct stage_run *run, struct layer_step *step, const stru
     struct build *build = run->build;
     AUTO(layer_unref)
     struct layer *layer = layer_from_blob(build->store, &record->blob, &record->diff_id, NULL);
+    explain_tell_hit(run, step, keys->by_result);
     if (advance(run, step, keys, layer, record->created, err) < 0)
         return -1;
     pthread_mutex_lock(&build->lock);
@@ -173,6 +176,7 @@ static int make_new(struct stage_run *run, struct layer_step *step, const struct
 {
     struct build *build = run->build;
     AUTO(layer_unref) struct layer *layer = NULL;
+    explain_tell_miss(run, step);
     if (step->make(run, step, &layer, err) < 0)
         return -1;
     char now[CLOCK_TEXT_SIZE];
@@ -186,11 +190,37 @@ static int make_new(struct stage_run *run, struct layer_step *step, const struct
     return 0;
 }
 
+/* Nothing is run: what follows is keyed as if it had been. */
+static int foresee(struct stage_run *run, struct layer_step *step, const struct keys *keys,
+                   struct error **err)
+{
+    AUTO(cache_record_release) struct cache_record record = { 0 };
+    AUTO(strvec_release) struct strvec reasons = STRVEC_INIT;
+    struct build *build = run->build;
+    int found = build->options->no_cache ? 0 : find_layer(build, &keys->recipe, &record, err);
+    if (found < 0)
+        return -1;
+    struct digest lost = forecast_lost_recipe();
+    for (size_t i = 0; i < step->n_sources; i++)
+        if (digest_equal(&step->sources[i].recipe, &lost))
+            strvec_push(&reasons, "what it takes from elsewhere isn't known before the build");
+    if (!found && !reasons.n)
+        explain_miss(run, step, &reasons);
+    if (!found && !build->options->no_cache && cache_has_rest(build->store, &keys->rest))
+        strvec_push(&reasons, "cached after all if what it stands on comes out as before");
+    forecast_add_step(run, step->instruction, found > 0, &reasons);
+    run->recipe = keys->recipe;
+    return 0;
+}
+
 static int find_or_make(struct stage_run *run, struct layer_step *step, struct error **err)
 {
     struct build *build = run->build;
     struct keys keys = { 0 };
     make_recipe(run, step, &keys);
+    explain_remember(run, step, &keys.rest);
+    if (build->forecast)
+        return foresee(run, step, &keys, err);
     AUTO(cache_record_release) struct cache_record record = { 0 };
     /* with --no-cache an equal step of another stage counts, but not before that one has written
      * its record */

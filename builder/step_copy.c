@@ -6,6 +6,7 @@
 #include "builder/context_remote.h"
 #include "builder/copy.h"
 #include "builder/executor.h"
+#include "builder/forecast_internal.h"
 #include "builder/words.h"
 #include "registry/url.h"
 #include "runner/user.h"
@@ -409,6 +410,11 @@ int step_copy_execute(struct stage_run *run, const struct instruction *instructi
         return -1;
     step.step.history = history_text(&step);
     layer_step_begin(run, &step.step);
+    if (run->build->forecast && (step.git_urls.n || (step.urls.n && !step.checksum))) {
+        forecast_lose(run, xstrdup("what a URL gives is asked for when it runs"));
+        forecast_add_lost(run, instruction);
+        return 0;
+    }
     if (find_source(&step, err) < 0)
         return layer_step_fail(run, &step.step, err);
     inputs_add(&step.step.inputs, "instruction", "", instruction_name(instruction->kind));

@@ -66,6 +66,7 @@ int cmd_images(struct app *app, char *const *argv, struct error **err);
 int cmd_import(struct app *app, char *const *argv, struct error **err);
 int cmd_inspect(struct app *app, char *const *argv, struct error **err);
 int cmd_load(struct app *app, char *const *argv, struct error **err);
+int cmd_plan(struct app *app, char *const *argv, struct error **err);
 int cmd_login(struct app *app, char *const *argv, struct error **err);
 int cmd_logout(struct app *app, char *const *argv, struct error **err);
 int cmd_prune(struct app *app, char *const *argv, struct error **err);

@@ -14,6 +14,7 @@
 
 static const struct app_command commands[] = {
     { "build", cmd_build, "build an image from a Dockerfile (the word may be left out)" },
+    { "plan", cmd_plan, "show what a build would do" },
     { "push", cmd_push, "send images to a registry" },
     { "pull", cmd_pull, "get an image from a registry" },
     { "login", cmd_login, "store credentials of a registry" },

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/step_explain.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "builder/explain.h"
+
+#include <string.h>
+
+#define INPUTS_MAX ((size_t)256 << 20)
+
+void explain_begin(struct build *build, const char *dockerfile)
+{
+    char name[DIGEST_HEX_SIZE + 6];
+    if (!build->options->explain && !build->forecast)
+        return;
+    trail_name(build->options->context, dockerfile, name);
+    trail_read(build->store, name, &build->earlier);
+}
+
+/* What made nothing new leaves the trail as it is: a cached build writes no file. */
+static bool has_news(const struct build *build)
+{
+    return !build->forecast && build->result->n_cached < build->result->n_steps;
+}
+
+void explain_end(struct build *build, const char *dockerfile)
+{
+    char name[DIGEST_HEX_SIZE + 6];
+    AUTO(trail_release) struct trail trail = { 0 };
+    AUTO(error_free) struct error *error = NULL;
+    if (!has_news(build))
+        return;
+    trail_name(build->options->context, dockerfile, name);
+    trail_read(build->store, name, &trail);
+    for (size_t i = 0; i < build->graph->n_stages; i++) {
+        const struct stage_run *run = &build->runs[i];
+        AUTO(strbuf_release) struct strbuf platform = STRBUF_INIT;
+        if (!run->started)
+            continue;
+        platform_format(&run->stage->platform, &platform);
+        trail_replace(&trail, platform.data, run->stage->label, &run->trail, run->failed);
+    }
+    if (trail_write(build->store, name, &trail, &error) < 0)
+        progress_warning(build->progress, 0, "keeping what --explain needs: %s",
+                         error_message(error));
+}
+
+/* What a stage is FROM, for people. */
+static char *base_text(const struct stage_run *run)
+{
+    const struct stage_source *base = &run->stage->base;
+    if (base->kind == STAGE_SOURCE_STAGE)
+        return xasprintf("stage %s", run->build->graph->stages[base->stage].label);
+    return xstrdup(base->kind == STAGE_SOURCE_SCRATCH ? "scratch" : base->name);
+}
+
+void explain_remember(struct stage_run *run, const struct layer_step *step,
+                      const struct digest *rest)
+{
+    AUTO(strbuf_release) struct strbuf platform = STRBUF_INIT;
+    AUTO(free) char *text = instruction_format(step->instruction);
+    AUTO(free) char *base = base_text(run);
+    platform_format(&run->stage->platform, &platform);
+    struct trail_step entry = { .platform = platform.data,
+                                .stage = run->stage->label,
+                                .text = text,
+                                .base = base,
+                                .index = run->trail.n_steps,
+                                .rest = *rest,
+                                .first = run->first_recipe,
+                                .below = run->recipe };
+    for (size_t i = 0; i < step->n_sources; i++)
+        entry.sources = cache_recipe_key(&entry.sources, &step->sources[i].recipe);
+    (void)trail_add(&run->trail, &entry);
+}
+
+/* --- the reasons ----------------------------------------------------------------------------- */
+
+static void arg_names(const struct stage_run *run, struct strvec *ret)
+{
+    for (size_t i = 0; i < run->n_args; i++)
+        strvec_push(ret, run->args[i].name);
+}
+
+static void compare_inputs(const struct stage_run *run, const struct layer_step *step,
+                           const struct trail_step *before, struct strvec *ret)
+{
+    AUTO(inputs_release) struct inputs inputs = { 0 };
+    AUTO(strvec_release) struct strvec args = STRVEC_INIT;
+    AUTO(error_free) struct error *gone = NULL;
+    if (cache_read_inputs(run->build->store, &before->rest, INPUTS_MAX, &inputs, &gone) < 0) {
+        strvec_push(ret, "something that goes into it (what went in before isn't kept any more)");
+        return;
+    }
+    arg_names(run, &args);
+    explain_inputs(&inputs, &step->inputs, &args, ret);
+}
+
+static void compare_below(const struct stage_run *run, const struct layer_step *step,
+                          const struct trail_step *before, const struct trail_step *now,
+                          struct strvec *ret)
+{
+    bool is_first = now->index == 0;
+    if (!digest_equal(&before->below, &now->below)) {
+        if (!is_first && digest_equal(&before->first, &now->first))
+            strvec_push(ret, "parent: a step before it changed");
+        else if (strcmp(before->base, now->base) != 0)
+            strvec_pushf(ret, "base: %s became %s", before->base, now->base);
+        else
+            strvec_pushf(ret, "base: %s changed", now->base);
+    }
+    if (before->sources.is_set && now->sources.is_set &&
+        !digest_equal(&before->sources, &now->sources)) {
+        const char *from =
+            step->instruction->kind == INSTRUCTION_COPY ? step->instruction->copy.from : NULL;
+        strvec_pushf(ret, "source: %s changed", from ? from : "what a mount is from");
+    }
+    (void)run;
+}
+
+void explain_miss(struct stage_run *run, const struct layer_step *step, struct strvec *ret)
+{
+    const struct trail_step *now = &run->trail.steps[run->trail.n_steps - 1];
+    const struct trail_step *before = trail_find(&run->build->earlier, now);
+    if (run->build->options->no_cache) {
+        strvec_push(ret, "--no-cache");
+        return;
+    }
+    if (!before) {
+        strvec_push(ret, "no earlier build of this step is known");
+        return;
+    }
+    if (!digest_equal(&before->rest, &now->rest))
+        compare_inputs(run, step, before, ret);
+    compare_below(run, step, before, now, ret);
+    if (!ret->n)
+        strvec_push(ret, "its record or its layer in this compression isn't in the store any more");
+}
+
+void explain_tell_miss(struct stage_run *run, const struct layer_step *step)
+{
+    AUTO(strvec_release) struct strvec reasons = STRVEC_INIT;
+    if (!run->build->options->explain)
+        return;
+    explain_miss(run, step, &reasons);
+    for (size_t i = 0; i < reasons.n; i++)
+        progress_note(run->build->progress, step->vertex, "miss: %s", reasons.items[i]);
+}
+
+void explain_tell_hit(struct stage_run *run, const struct layer_step *step, bool by_result)
+{
+    if (run->build->options->explain)
+        progress_note(run->build->progress, step->vertex, "hit%s",
+                      by_result ? ": the steps before it gave what they gave before" : "");
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/trail.h"
+
+#include "base/array.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/sha256.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRAIL_VERSION 1
+#define TRAIL_MAX_SIZE ((size_t)8 << 20)
+
+static void step_release(struct trail_step *step)
+{
+    free(step->platform);
+    free(step->stage);
+    free(step->text);
+    free(step->base);
+}
+
+void trail_release(struct trail *trail)
+{
+    for (size_t i = 0; i < trail->n_steps; i++)
+        step_release(&trail->steps[i]);
+    free(trail->steps);
+    *trail = (struct trail){ 0 };
+}
+
+struct trail_step *trail_add(struct trail *trail, const struct trail_step *step)
+{
+    struct trail_step *copy = ARRAY_PUSH(trail, steps);
+    *copy = *step;
+    copy->platform = xstrdup(step->platform);
+    copy->stage = xstrdup(step->stage);
+    copy->text = xstrdup(step->text);
+    copy->base = xstrdup(step->base);
+    return copy;
+}
+
+static size_t distance(size_t a, size_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+/* Less is nearer. An instruction that moved is nearer than another one at its place. */
+static bool is_nearer(const struct trail_step *a, const struct trail_step *than,
+                      const struct trail_step *like)
+{
+    if (!than)
+        return true;
+    bool a_platform = !strcmp(a->platform, like->platform);
+    bool b_platform = !strcmp(than->platform, like->platform);
+    if (a_platform != b_platform)
+        return a_platform;
+    bool a_text = !strcmp(a->text, like->text), b_text = !strcmp(than->text, like->text);
+    if (a_text != b_text)
+        return a_text;
+    return distance(a->index, like->index) < distance(than->index, like->index);
+}
+
+const struct trail_step *trail_find(const struct trail *trail, const struct trail_step *like)
+{
+    const struct trail_step *best = NULL;
+    for (size_t i = 0; i < trail->n_steps; i++) {
+        const struct trail_step *step = &trail->steps[i];
+        if (strcmp(step->stage, like->stage) != 0 ||
+            (strcmp(step->text, like->text) != 0 && step->index != like->index))
+            continue;
+        if (is_nearer(step, best, like))
+            best = step;
+    }
+    return best;
+}
+
+void trail_replace(struct trail *trail, const char *platform, const char *stage,
+                   const struct trail *steps, bool keep_rest)
+{
+    size_t n = 0;
+    size_t end = keep_rest && steps->n_steps ? steps->steps[steps->n_steps - 1].index : SIZE_MAX;
+    if (keep_rest && !steps->n_steps)
+        return;
+    for (size_t i = 0; i < trail->n_steps; i++) {
+        struct trail_step *step = &trail->steps[i];
+        bool is_ours = !strcmp(step->stage, stage) && !strcmp(step->platform, platform);
+        if (is_ours && step->index <= end)
+            step_release(step);
+        else
+            trail->steps[n++] = *step;
+    }
+    trail->n_steps = n;
+    for (size_t i = 0; i < steps->n_steps; i++)
+        (void)trail_add(trail, &steps->steps[i]);
+}
+
+/* --- the file -------------------------------------------------------------------------------- */
+
+void trail_name(const char *context, const char *dockerfile, char out[DIGEST_HEX_SIZE + 6])
+{
+    AUTO(free) char *path = realpath(context, NULL); /* NULL: no path, a URL or "-" */
+    AUTO(sha256_free) struct sha256 *hash = sha256_new();
+    uint8_t bytes[SHA256_SIZE];
+    sha256_update_field(hash, path ? path : context);
+    sha256_update_field(hash, dockerfile);
+    sha256_finish(hash, bytes);
+    struct digest digest = digest_from_sha256(bytes);
+    memcpy(out, "trail-", 6);
+    digest_format_hex(&digest, out + 6);
+}
+
+static const struct {
+    const char *name;
+    size_t offset;
+} texts[] = {
+    { "platform", offsetof(struct trail_step, platform) },
+    { "stage", offsetof(struct trail_step, stage) },
+    { "text", offsetof(struct trail_step, text) },
+    { "base", offsetof(struct trail_step, base) },
+}, digests[] = {
+    { "inputs", offsetof(struct trail_step, rest) },
+    { "first", offsetof(struct trail_step, first) },
+    { "below", offsetof(struct trail_step, below) },
+    { "sources", offsetof(struct trail_step, sources) },
+};
+
+static int parse_step(const json_t *object, struct trail *ret, struct error **err)
+{
+    struct trail_step *step = ARRAY_PUSH(ret, steps);
+    uint64_t index = 0;
+    if (json_get_uint64(object, "/steps", "index", JSON_REQUIRED, &index, err) < 0)
+        return -1;
+    step->index = index;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        const char *text = NULL;
+        if (json_get_string(object, "/steps", texts[i].name, JSON_REQUIRED, &text, err) < 0)
+            return -1;
+        *(char **)((char *)step + texts[i].offset) = xstrdup(text);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(digests); i++) {
+        const char *text = NULL;
+        if (json_get_string(object, "/steps", digests[i].name, JSON_OPTIONAL, &text, err) < 0 ||
+            (text &&
+             digest_parse(text, (struct digest *)((char *)step + digests[i].offset), err) < 0))
+            return -1;
+    }
+    return 0;
+}
+
+static int parse(const struct strbuf *text, struct trail *ret, struct error **err)
+{
+    AUTO(json_decref) json_t *root = json_parse_object(text->data, text->size, err);
+    AUTO(trail_release) struct trail trail = { 0 };
+    uint64_t version = 0;
+    const json_t *steps = NULL;
+    if (!root || json_get_uint64(root, "", "version", JSON_REQUIRED, &version, err) < 0)
+        return -1;
+    if (version != TRAIL_VERSION)
+        return error_set(err, ERR_UNSUPPORTED, "trail of version %llu",
+                         (unsigned long long)version);
+    if (json_get_array(root, "", "steps", JSON_REQUIRED, &steps, err) < 0)
+        return -1;
+    for (size_t i = 0; i < json_array_size(steps); i++)
+        if (parse_step(json_array_get(steps, i), &trail, err) < 0)
+            return -1;
+    *ret = trail;
+    trail = (struct trail){ 0 };
+    return 0;
+}
+
+void trail_read(struct store *store, const char *name, struct trail *ret)
+{
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    AUTO(error_free) struct error *ignored = NULL; /* it is a hint: without it less is said */
+    if (fs_read_file(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, &text, TRAIL_MAX_SIZE,
+                     &ignored) == 0 &&
+        parse(&text, ret, &ignored) < 0)
+        *ret = (struct trail){ 0 };
+}
+
+static json_t *format_step(const struct trail_step *step)
+{
+    json_t *object = json_object();
+    json_set(object, "index", json_integer((json_int_t)step->index));
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        json_set(object, texts[i].name,
+                 json_from_string(*(char *const *)((const char *)step + texts[i].offset)));
+    for (size_t i = 0; i < ARRAY_SIZE(digests); i++) {
+        const struct digest *digest =
+            (const struct digest *)((const char *)step + digests[i].offset);
+        char hex[DIGEST_TEXT_SIZE];
+        if (!digest->is_set)
+            continue;
+        digest_format(digest, hex);
+        json_set(object, digests[i].name, json_from_string(hex));
+    }
+    return object;
+}
+
+int trail_write(struct store *store, const char *name, const struct trail *trail,
+                struct error **err)
+{
+    AUTO(json_decref) json_t *root = json_object();
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    json_t *steps = json_array();
+    for (size_t i = 0; i < trail->n_steps; i++)
+        json_array_append_new(steps, format_step(&trail->steps[i]));
+    json_set(root, "steps", steps);
+    json_set(root, "version", json_integer(TRAIL_VERSION));
+    json_format_canonical(root, &text);
+    return fs_write_file(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, text.data, text.size,
+                         0600, err);
+}
