@@ -97,7 +97,7 @@ struct run_body {
 struct copy_inline {
     char *name;    /* the delimiter */
     char *content; /* tabs stripped where asked */
-    bool expand;   /* expand it, with WORDS_RAW_QUOTES */
+    bool expand;   /* expand it, with WORDS_NO_QUOTES and a backslash as escape */
     struct source_range range;
 };
 

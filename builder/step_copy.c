@@ -94,6 +94,17 @@ static int expand_optional(struct stage_run *run, const char *word, char **ret, 
     return word ? stage_run_expand(run, word, 0, ret, err) : 0;
 }
 
+/* As in a shell's heredoc quotes are ordinary characters. A backslash escapes whatever "# escape="
+ * says. */
+static int expand_body(struct stage_run *run, const char *body, char **ret, struct error **err)
+{
+    struct words_expander expander = { .escape = '\\',
+                                       .flags = WORDS_NO_QUOTES,
+                                       .lookup = words_lookup_strvec,
+                                       .context = &run->env };
+    return words_expand(&expander, body, ret, err);
+}
+
 static int add_inline_files(struct copy_step *step, struct error **err)
 {
     struct stage_run *run = step->run;
@@ -102,7 +113,7 @@ static int add_inline_files(struct copy_step *step, struct error **err)
         AUTO(free) char *content = NULL;
         if (!inline_file->expand)
             content = xstrdup(inline_file->content);
-        else if (stage_run_expand(run, inline_file->content, WORDS_RAW_QUOTES, &content, err) < 0)
+        else if (expand_body(run, inline_file->content, &content, err) < 0)
             return -1;
         strvec_push(&step->texts, content);
         struct copy_file *file = ARRAY_PUSH(step, files);

@@ -33,10 +33,10 @@
 #define WORDS_MAX_DEPTH 64
 
 enum words_flag {
-    WORDS_RAW_QUOTES = 1 << 0,  /* quotes stay in the result: bodies of COPY heredocs */
+    WORDS_RAW_QUOTES = 1 << 0,  /* quotes stay in the result: heredoc names */
     WORDS_RAW_ESCAPES = 1 << 1, /* escape characters stay too (they still escape) */
     WORDS_KEEP_UNSET = 1 << 2,  /* $unset and ${unset} stay as written */
-    WORDS_NO_QUOTES = 1 << 3,   /* quotes are ordinary characters */
+    WORDS_NO_QUOTES = 1 << 3,   /* quotes are ordinary characters: bodies of COPY heredocs */
 };
 
 struct words_expander {

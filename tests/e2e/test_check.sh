@@ -203,4 +203,12 @@ test_error_true_fails_a_build_before_it_asks_for_anything() {
     err_lacks 'pulling'
 }
 
+test_quotes_in_a_heredoc_are_ordinary() {
+    need_root
+    printf 'FROM scratch\nENV A=1\nCOPY <<E /f\ndon%st "$A" %s$A%s \\$A\nE\n' "'" "'" "'" >Dockerfile
+    ok cbuild -t x .
+    image_tree x >/dev/null
+    equal "$(cat "$TEST_TMP/tree/f")" "don't \"1\" '1' \$A"
+}
+
 run_tests "$@"
