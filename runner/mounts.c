@@ -18,6 +18,13 @@ static const char *const proc_masked[] = { "acpi",       "asound",        "inter
 static const char *const proc_read_only[] = { "bus", "fs", "irq", "sys", "sysrq-trigger" };
 static const char *const sys_masked[] = { "firmware", "devices/virtual/powercap" };
 
+/* Where other file systems are mounted in it */
+static const char *const sys_mounted[] = { "fs/cgroup",      "fs/bpf",         "fs/pstore",
+                                           "kernel/debug",   "kernel/tracing", "kernel/config",
+                                           "kernel/security" };
+#define SYS_ATTRIBUTES                                                                             \
+    (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 int mounts_new(const struct lookup *target, const char *type, unsigned long flags, const char *data,
@@ -203,9 +210,38 @@ static int mount_cgroup(bool masked, struct report *report)
     return 0;
 }
 
+/* The host's, all of it read-only; what is mounted in it is hidden where it can't be made so. */
+static int bind_sys(struct lookup *target, bool masked, struct report *report)
+{
+    if (fchdir(target->parent_fd) < 0 ||
+        mount("/sys", lookup_name(target), NULL, MS_BIND | MS_REC, NULL) < 0)
+        return report_errno(report, "binding /sys on", target->path);
+    if (reopen(target, report) < 0)
+        return -1;
+    if (!masked || sys_mount_setattr(target->fd, SYS_ATTRIBUTES, true) == 0)
+        return 0;
+    if (!syscall_refused() ||
+        mount(NULL, lookup_name(target), NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | PSEUDO, NULL) < 0)
+        return report_errno(report, "making read-only", target->path);
+    if (enter_mounted(target, report) < 0)
+        return -1;
+    for (size_t i = 0; i < COUNT(sys_mounted); i++)
+        if (mask(sys_mounted[i], report) < 0)
+            return -1;
+    return 0;
+}
+
+/* In a user namespace sysfs can be mounted only where the network namespace is of that too. */
+static int enter_sys(struct lookup *target, bool masked, struct report *report)
+{
+    if (mounts_enter(target, "sysfs", PSEUDO | (masked ? MS_RDONLY : 0), NULL, report) == 0)
+        return 0;
+    return report->error == EPERM ? bind_sys(target, masked, report) : -1;
+}
+
 int mounts_sys(struct lookup *target, bool masked, struct report *report)
 {
-    if (mounts_enter(target, "sysfs", PSEUDO | (masked ? MS_RDONLY : 0), NULL, report) < 0)
+    if (enter_sys(target, masked, report) < 0)
         return -1;
     if (enter_mounted(target, report) < 0 || mount_cgroup(masked, report) < 0)
         return -1;

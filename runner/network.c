@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "runner/network_helper.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 struct network {
     const struct network_kind *kind; /* NULL: the host's */
@@ -39,6 +41,8 @@ int network_new(struct network **ret, char **warning, struct error **err)
         strbuf_addf(&why, "%s%s", i ? "; " : "", error_message(failed));
         network_helper_release(&network->helper);
     }
+    if (access("/dev/net/tun", R_OK | W_OK) < 0) /* what both helpers need */
+        strbuf_addf(&why, "; /dev/net/tun: %s", strerrordesc_np(errno));
     *warning = xasprintf("RUN uses the host's network: a private one can't be made (%s)", why.data);
     *ret = TAKE(network);
     return 0;

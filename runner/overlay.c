@@ -12,6 +12,8 @@
 #define OPTIONS_SIZE 4096 /* mount(2) takes a page */
 #define NAME_SIZE 32      /* of our links */
 #define MAX_VALUE 255     /* bytes that fsconfig takes */
+#define REOPEN_TRIES 1000
+#define SELF_FD "/proc/self/fd/"
 
 /* The newest first: what an older kernel doesn't know is left out from the front. */
 static const char *const optional[] = { "uuid=off", "volatile", "xino=off", "metacopy=off",
@@ -57,19 +59,45 @@ static const char *link_name(const struct overlay_plan *plan, char kind, size_t 
     return name;
 }
 
-/* A link in scratch to where path is; a name through a descriptor is read, as it means another
- * mount. */
+/*
+ * A name through a descriptor means another mount namespace. The same directory of this one, as a
+ * name through a descriptor again, so that it may be renamed at any time.
+ */
+static const char *reopen(const char *path, char text[PATH_MAX])
+{
+    char number[TEXT_NUMBER_SIZE];
+    struct stat there, here;
+    for (int try = 0; try < REOPEN_TRIES; try++) {
+        ssize_t size = readlink(path, text, PATH_MAX - 1);
+        if (size < 0 || stat(path, &there) < 0)
+            return NULL;
+        text[size] = '\0';
+        int fd = open(text, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 && errno != ENOENT)
+            return NULL;
+        if (fd < 0) /* renamed since */
+            continue;
+        if (fstat(fd, &here) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino) {
+            size_t used = 0;
+            (void)(text_append(text, PATH_MAX, &used, SELF_FD) && /* it fits */
+                   text_append(text, PATH_MAX, &used, text_number(number, (unsigned)fd)));
+            return text;
+        }
+        (void)close(fd);
+    }
+    errno = ESTALE;
+    return NULL;
+}
+
+/* A link in scratch to where path is. */
 static const char *make_link(const struct overlay_plan *plan, char kind, size_t i, const char *path,
                              char name[NAME_SIZE])
 {
     char text[PATH_MAX];
-    if (!strncmp(path, "/proc/self/fd/", strlen("/proc/self/fd/"))) {
-        ssize_t size = readlink(path, text, sizeof(text) - 1);
-        if (size < 0)
-            return NULL;
-        text[size] = '\0';
-        path = text;
-    }
+    if (!strncmp(path, SELF_FD, strlen(SELF_FD)))
+        path = reopen(path, text);
+    if (!path)
+        return NULL;
     if (symlink(path, link_name(plan, kind, i, name)) < 0 && errno != EEXIST)
         return NULL;
     return name;

@@ -15,8 +15,8 @@
  *
  * The kernel wants layers that are mounted in the caller's own mount namespace. So
  * overlay_open() is called before the sandbox leaves ours: then paths like "/proc/self/fd/N" do,
- * and no rename of a directory in the meantime matters. The fallback needs plain names in the new
- * one, which it reads from such links.
+ * and no rename of a directory in the meantime matters. The fallback, and a user namespace, which
+ * may not mount in ours, open the same directories again in the new one.
  *
  * overlay_plan_init() is for the parent; the others are async-signal-safe.
  */

@@ -1,12 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether this process may make sandboxes, and if not, the way out. (Entering a user
- * namespace of our own, for users without root, is to come here.)
+ * What a process needs to make sandboxes and to own directory forms: root's rights, or for an
+ * ordinary user a user namespace with subordinate ids, where it is root.
+ *
+ * Entering happens once, before the first thread, since the kernel refuses it afterwards; and only
+ * for work that needs it. A child makes the namespace, we let newuidmap and newgidmap map its ids
+ * (they are set-uid, and look up in /etc/subuid and /etc/subgid what the user may have), and then
+ * we join it. So whatever fails, fails while we still are who we were, and nothing has changed.
+ *
+ * In the namespace our own id is 0, ids from 1 on are the subordinate ones. Open descriptors, the
+ * working directory, pid and environment stay. geteuid() is 0 then: who asks it wants to know whom
+ * we may act as; who wants to know who the user is, asks before.
  */
 #ifndef CBUILD_RUNNER_USERNS_H
 #define CBUILD_RUNNER_USERNS_H
 
 #include "base/error.h"
+
+#include <stdbool.h>
+
+/* An ordinary user, who may enter one. */
+bool userns_can_enter(void);
+/*
+ * ERR_UNSUPPORTED with the way out as a hint: newuidmap or the user's ranges are missing, or the
+ * kernel is told not to make user namespaces. ERR_CANCELLED.
+ */
+int userns_enter(struct error **err) WARN_UNUSED;
 
 /* ERR_UNSUPPORTED with a hint: not root, or a container that takes away what is needed. */
 int userns_check_privilege(struct error **err) WARN_UNUSED;
