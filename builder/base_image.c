@@ -254,3 +254,15 @@ struct base_image *base_image_get(struct build *build, const char *name,
     pthread_mutex_unlock(&build->base_lock);
     return result < 0 ? NULL : base;
 }
+
+bool base_image_may_trigger(struct build *build, const char *name, const struct platform *platform)
+{
+    AUTO(error_free) struct error *ignored = NULL; /* told when the image is asked for */
+    AUTO(reference_release) struct reference reference = { 0 };
+    AUTO(image_release) struct image image = { 0 };
+    if (build->options->pull || reference_parse(name, &reference, &ignored) < 0)
+        return true;
+    reference_default_tag(&reference);
+    return find_local(build, &reference, platform, &image, &ignored) != 1 ||
+           image.config.on_build.n;
+}

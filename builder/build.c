@@ -55,6 +55,7 @@ static void build_release(struct build *build)
     globals_free(build->globals);
     dockerfile_free(build->dockerfile);
     error_free(build->error);
+    error_free(build->no_privilege);
     free(build->sandboxes);
     check_options_release(&build->own_check);
     trail_release(&build->earlier);
@@ -183,7 +184,8 @@ int build_run(struct store *store, struct registry_session *session,
                            .result = &result };
     build_init(&build);
     AUTO(build_input_release) struct build_input input = BUILD_INPUT_INIT;
-    if (prepare(&build, &input, err) < 0)
+    if (privilege_enter_unseen(&build, err) < 0 || prepare(&build, &input, err) < 0 ||
+        privilege_enter(&build, err) < 0)
         return -1;
     int status = schedule_run(&build, err);
     if (status == 0)

@@ -17,6 +17,7 @@
  *   step_explain.c  why a step was found or not
  *   recorder.c   waits for layers in the background and writes their cache records
  *   base_image.c FROM image    image_write.c config and manifest
+ *   privilege.c  an ordinary user's namespace for RUN
  */
 #ifndef CBUILD_BUILDER_EXECUTOR_H
 #define CBUILD_BUILDER_EXECUTOR_H
@@ -128,6 +129,7 @@ struct build {
     struct context **kept; /* of ADD git: layers stream from them until the end */
     size_t n_kept, kept_capacity;
     struct network *network;
+    struct error *no_privilege; /* why RUN can't work here; NULL: it can, or nothing runs */
 
     struct trail earlier;      /* of the build before, where somebody asks */
     struct forecast *forecast; /* not NULL: nothing is run or fetched, this is filled */
@@ -147,6 +149,14 @@ int build_plan(struct build *build, const struct build_input *input,
 int build_lint_before(struct build *build, struct error **err) WARN_UNUSED;
 /* When the bases are known: findings become warnings; ERR_CHECKS as before. */
 int build_lint_after(struct build *build, struct error **err) WARN_UNUSED;
+
+/* privilege.c, each before the first thread */
+/* Where the Dockerfile comes by HTTP, which takes threads: enters a user namespace unseen. */
+int privilege_enter_unseen(struct build *build, struct error **err) WARN_UNUSED;
+/* When it is planned: enters one when an ordinary user's build may run something. */
+int privilege_enter(struct build *build, struct error **err) WARN_UNUSED;
+/* Any time: whether RUN can work. ERR_UNSUPPORTED with the way out. */
+int privilege_check(const struct build *build, struct error **err) WARN_UNUSED;
 
 /* schedule.c */
 int schedule_run(struct build *build, struct error **err) WARN_UNUSED;
@@ -267,6 +277,8 @@ int step_context_execute(struct stage_run *run, const struct instruction *from,
 struct base_image *base_image_get(struct build *build, const char *name,
                                   const struct platform *platform, unsigned vertex,
                                   struct error **err);
+/* Whether it may bring triggers: it does, or it isn't here yet. Asks no registry. */
+bool base_image_may_trigger(struct build *build, const char *name, const struct platform *platform);
 /* A named context that has files; NULL and *err NULL: it stands for an image, named in *image (free
  * it). */
 struct context *named_context_get(struct build *build, const char *name, char **image,

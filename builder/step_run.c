@@ -206,6 +206,8 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
 {
     struct run_step *step = CONTAINER_OF(layer_step, struct run_step, step);
     struct build *build = run->build;
+    if (privilege_check(build, err) < 0)
+        return -1;
     if (step_mounts_prepare(run, &step->mounts, err) < 0)
         return -1;
     for (size_t i = 0; i < step->mounts.env.n; i++) { /* they win over ENV and ARG */

@@ -2,6 +2,8 @@
 #include "cli/app.h"
 
 #include "cli/render_plain.h"
+#include "layers/snapshot.h"
+#include "runner/userns.h"
 
 #include <string.h>
 
@@ -28,6 +30,11 @@ struct store *app_store(struct app *app, struct error **err)
                            &(struct lock_wait){ .waiting = tell_wait, .data = app->progress });
     }
     return app->store;
+}
+
+int app_own_forms(struct app *app, struct error **err)
+{
+    return userns_can_enter() && snapshot_has_mapped(app->store) ? userns_enter(err) : 0;
 }
 
 struct registry_session *app_session(struct app *app)

@@ -13,7 +13,10 @@
 #include "oci/store.h"
 #include "registry/session.h"
 
+#include <sys/types.h>
+
 struct app {
+    uid_t uid;        /* the user's: in a user namespace getuid() says 0 */
     const char *root; /* --root; NULL: the default store */
     struct registry_options registry;
     struct strvec insecure;    /* hosts */
@@ -30,6 +33,11 @@ DEFINE_AUTO_STRUCT(struct app, app_release)
 /* Both belong to the app. The session cannot fail: it opens nothing. */
 struct store *app_store(struct app *app, struct error **err);
 struct registry_session *app_session(struct app *app);
+/*
+ * Before all forms of the (opened) store are read or removed: enters the user namespace where some
+ * are of one. Before the first thread. ERR_UNSUPPORTED: they stay out of reach.
+ */
+int app_own_forms(struct app *app, struct error **err) WARN_UNUSED;
 /*
  * Chooses how progress is shown: "plain", "quiet", "none", "auto" or NULL ($BUILDKIT_PROGRESS, else
  * auto). ERR_USAGE. Call it before anything that tells progress; plain where it is never called.

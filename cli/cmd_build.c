@@ -60,7 +60,7 @@ static int write_results(struct app *app, const struct build_command *command,
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     for (size_t i = 0; i < command->n_references; i++)
         strvec_take(&names, reference_format(&command->references[i]));
-    if (names.n && last_build_write(app->store, &names, err) < 0)
+    if (names.n && last_build_write(app->store, app->uid, &names, err) < 0)
         return error_wrap(err, "remembering the tags for push");
     if (command->quiet) {
         printf("%s\n", id);

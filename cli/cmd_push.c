@@ -66,7 +66,7 @@ static int add_all_tags(struct app *app, const char *text, struct strvec *names,
 
 static int names_of_last_build(struct app *app, struct strvec *names, struct error **err)
 {
-    int found = last_build_read(app->store, names, err);
+    int found = last_build_read(app->store, app->uid, names, err);
     if (found < 0)
         return -1;
     if (found) {

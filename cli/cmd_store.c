@@ -50,8 +50,11 @@ int cmd_prune(struct app *app, char *const *argv, struct error **err)
     if (parsed != 0)
         return parsed < 0 ? -1 : 0;
     struct store_gc_result result = { 0 };
-    if (options_check_operands(&prune_help, &operands, 0, 0, err) < 0 || !app_store(app, err) ||
-        remove_untagged(app->store, err) < 0 ||
+    AUTO(error_free) struct error *out_of_reach = NULL;
+    if (options_check_operands(&prune_help, &operands, 0, 0, err) < 0 || !app_store(app, err))
+        return -1;
+    int owned = app_own_forms(app, &out_of_reach);
+    if (remove_untagged(app->store, err) < 0 ||
         store_gc(app->store, all ? STORE_GC_RECORDS : 0, &result, err) < 0)
         return -1;
     char size[32];
@@ -60,6 +63,11 @@ int cmd_prune(struct app *app, char *const *argv, struct error **err)
         "Removed %llu blobs, %llu directory forms, %llu cache records\nTotal reclaimed space: %s\n",
         (unsigned long long)result.n_blobs, (unsigned long long)result.n_forms,
         (unsigned long long)result.n_records, size);
+    if (owned < 0 && result.n_left) {
+        error_move(err, TAKE(out_of_reach));
+        return error_wrap(err, "%llu directory forms are left on disk",
+                          (unsigned long long)result.n_left);
+    }
     return 0;
 }
 
@@ -117,7 +125,8 @@ int cmd_df(struct app *app, char *const *argv, struct error **err)
     int parsed = options_parse(options, &df_help, argv, &operands, err);
     if (parsed != 0)
         return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&df_help, &operands, 0, 0, err) < 0 || !app_store(app, err))
+    if (options_check_operands(&df_help, &operands, 0, 0, err) < 0 || !app_store(app, err) ||
+        app_own_forms(app, err) < 0)
         return -1;
     AUTO(table_release) struct table table = { .n_columns = 3 };
     strvec_push(&table.cells, "TYPE");

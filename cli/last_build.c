@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* One small file per user and directory, among what is kept of build contexts. */
-static char *file_name(struct error **err)
+static char *file_name(uid_t uid, struct error **err)
 {
     AUTO(free) char *directory = getcwd(NULL, 0);
     if (!directory)
@@ -16,12 +16,12 @@ static char *file_name(struct error **err)
     struct digest digest = digest_of(directory, strlen(directory));
     char hex[DIGEST_HEX_SIZE];
     digest_format_hex(&digest, hex);
-    return xasprintf("tags-%u-%s", (unsigned)getuid(), hex);
+    return xasprintf("tags-%u-%s", (unsigned)uid, hex);
 }
 
-int last_build_write(struct store *store, const struct strvec *tags, struct error **err)
+int last_build_write(struct store *store, uid_t uid, const struct strvec *tags, struct error **err)
 {
-    AUTO(free) char *name = file_name(err);
+    AUTO(free) char *name = file_name(uid, err);
     if (!name)
         return -1;
     AUTO(json_decref) json_t *root = json_object();
@@ -32,9 +32,9 @@ int last_build_write(struct store *store, const struct strvec *tags, struct erro
                          0600, err);
 }
 
-int last_build_read(struct store *store, struct strvec *tags, struct error **err)
+int last_build_read(struct store *store, uid_t uid, struct strvec *tags, struct error **err)
 {
-    AUTO(free) char *name = file_name(err);
+    AUTO(free) char *name = file_name(uid, err);
     if (!name)
         return -1;
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;

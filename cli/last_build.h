@@ -7,10 +7,13 @@
 #include "base/strvec.h"
 #include "oci/store.h"
 
-/* Of the current directory. */
-int last_build_write(struct store *store, const struct strvec *tags,
+#include <sys/types.h>
+
+/* Of the current directory. `uid`: the user's, whatever it is in a user namespace. */
+int last_build_write(struct store *store, uid_t uid, const struct strvec *tags,
                      struct error **err) WARN_UNUSED;
 /* 1 and the tags (normalised), 0 where there was none, -1. */
-int last_build_read(struct store *store, struct strvec *tags, struct error **err) WARN_UNUSED;
+int last_build_read(struct store *store, uid_t uid, struct strvec *tags,
+                    struct error **err) WARN_UNUSED;
 
 #endif

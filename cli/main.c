@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const struct app_command commands[] = {
     { "build", cmd_build, "build an image from a Dockerfile (the word may be left out)" },
@@ -162,7 +163,7 @@ static int open_standard_streams(struct error **err)
 int main(int argc UNUSED, char **argv)
 {
     AUTO(error_free) struct error *error = NULL;
-    struct app app = { .tls_verify = true };
+    struct app app = { .uid = getuid(), .tls_verify = true };
     int result = open_standard_streams(&error);
     if (result == 0)
         result = cancel_init(&error);

@@ -50,6 +50,18 @@ static int set_time(int fd, const struct entry *entry, struct error **err)
     return futimens(fd, times) < 0 ? error_errno(err, "setting the time") : 0;
 }
 
+static int owner_error(const struct entry *entry, struct error **err)
+{
+    int failure = errno;
+    (void)error_errno(err, "setting the owner %u:%u", entry->uid, entry->gid);
+    if (failure == EINVAL) { /* an id that our user namespace hasn't got */
+        error_recode(err, ERR_UNSUPPORTED);
+        error_hint(err, "there are too few subordinate ids for it: give this user more in "
+                        "/etc/subuid and /etc/subgid, or build as root");
+    }
+    return -1;
+}
+
 int attributes_set_file(int fd, const struct entry *entry, const struct rights *rights, mode_t made,
                         struct error **err)
 {
@@ -58,7 +70,7 @@ int attributes_set_file(int fd, const struct entry *entry, const struct rights *
     /* in this order: a change of owner takes set-id bits and capabilities away */
     bool chowned = !is_ours(entry, rights);
     if (chowned && fchown(fd, entry->uid, entry->gid) < 0)
-        return error_errno(err, "setting the owner");
+        return owner_error(entry, err);
     if ((entry->mode != made || (chowned && (made & 06000))) && fchmod(fd, entry->mode) < 0)
         return error_errno(err, "setting the mode");
     if (set_xattrs(fd, entry, err) < 0)
@@ -74,7 +86,7 @@ int attributes_set_directory(int fd, const struct entry *entry, const struct rig
         return error_errno(err, "opening a directory");
     if (rights->owners) {
         if (fchown(dir, entry->uid, entry->gid) < 0)
-            return error_errno(err, "setting the owner");
+            return owner_error(entry, err);
         if (fchmod(dir, entry->mode) < 0)
             return error_errno(err, "setting the mode");
         if (set_xattrs(dir, entry, err) < 0)
@@ -88,7 +100,7 @@ int attributes_set_node(int dir_fd, const char *name, const struct entry *entry,
 {
     if (rights->owners && !is_ours(entry, rights) &&
         fchownat(dir_fd, name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
-        return error_errno(err, "setting the owner");
+        return owner_error(entry, err);
     if (rights->owners && entry->type != ENTRY_SYMLINK &&
         fchmodat(dir_fd, name, entry->mode, 0) < 0)
         return error_errno(err, "setting the mode");

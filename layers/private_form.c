@@ -48,6 +48,12 @@ static char *folder_name(struct error **err)
     return xasprintf("u-%.12s", hex);
 }
 
+bool form_folder_is_mapped(const char *name)
+{
+    return strncmp(name, "u-", 2) == 0 && strcmp(name, "u-plain") != 0 &&
+           strcmp(name, "u-root") != 0;
+}
+
 /* An O_PATH fd of the directory `name`, made with mode 0700 when missing (0) or newly (1). */
 static int make_directory(int dir_fd, const char *name, bool must_be_new, struct error **err)
 {

@@ -12,10 +12,14 @@
 
 #include "oci/store.h"
 
+#include <stdbool.h>
+
 #define PRIVATE_FORM_TREE "tree"
 
 struct private_form;
 
+/* Whether FORM is that of a user namespace. */
+bool form_folder_is_mapped(const char *name);
 /* layers/FORM, made when missing: an O_PATH fd. */
 int form_folder_open(struct store *store, struct error **err) WARN_UNUSED;
 /* "d-HEX" or "c-HEX"; free() it. */

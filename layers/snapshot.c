@@ -89,6 +89,27 @@ void snapshot_free(struct snapshot *snapshot)
     free(snapshot);
 }
 
+static bool has_names(int dir_fd, const char *name)
+{
+    AUTO(error_free)
+    struct error *ignored = NULL; /* what can't be listed can't be collected either */
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    return fs_list(dir_fd, name, &names, &ignored) == 0 && names.n;
+}
+
+bool snapshot_has_mapped(struct store *store)
+{
+    AUTO(error_free) struct error *ignored = NULL;
+    AUTO(strvec_release) struct strvec folders = STRVEC_INIT;
+    int layers = store_dir_fd(store, STORE_LAYERS);
+    if (fs_list_fd(layers, &folders, "layers", &ignored) < 0)
+        return false;
+    for (size_t i = 0; i < folders.n; i++)
+        if (form_folder_is_mapped(folders.items[i]) && has_names(layers, folders.items[i]))
+            return true;
+    return false;
+}
+
 /* An O_PATH fd, -1 when there is none. */
 static int find_form(struct store *store, int folder_fd, char kind, const struct digest *digest,
                      struct error **err)

@@ -4,7 +4,8 @@
  * user.overlay.opaque. A cache, never a truth: made again from verified blobs.
  *
  * They live under layers/FORM/NAME; FORM tells the xattr prefix and id map ("u-root" for root; an
- * ordinary user's "u-plain" hold no owners, devices and whiteouts: good for reading content only).
+ * ordinary user's "u-plain" hold no owners, devices and whiteouts: good for reading content only;
+ * "u-" and 12 hex digits for an id map).
  * NAME: d-HEX   made by applying the tar with this diff_id, complete in itself c-HEX   chain_id: a
  * RUN's upper, or a tar that leaves out parents or links into a lower layer p-...   private: work
  * in progress, or a RUN's upper whose chain_id isn't known yet; its process holds a lock
@@ -14,6 +15,8 @@
 #define CBUILD_LAYERS_SNAPSHOT_H
 
 #include "oci/store.h"
+
+#include <stdbool.h>
 
 struct snapshot;
 struct tree;
@@ -42,6 +45,12 @@ int snapshot_name(struct snapshot *snapshot, const struct digest *chain_id,
 /* Removes what is still private. */
 void snapshot_free(struct snapshot *snapshot);
 DEFINE_AUTO(struct snapshot, snapshot_free)
+
+/*
+ * Whether forms of a user namespace are in the store: who isn't in it may neither read nor remove
+ * all of them.
+ */
+bool snapshot_has_mapped(struct store *store);
 
 /* An existing form, leased: an O_PATH fd, or -1 with *err NULL when there is none. */
 int snapshot_find(struct store *store, const struct digest *diff_id, const struct digest *chain_id,

@@ -23,6 +23,7 @@ struct file {
 };
 
 struct credentials {
+    uid_t uid; /* the user's: in a user namespace geteuid() says 0 later */
     const char *fixed, *docker_config;
     struct progress *progress;
     pthread_mutex_t mutex;
@@ -61,6 +62,7 @@ struct credentials *credentials_new(const char *fixed, const char *docker_config
                                     struct progress *progress)
 {
     struct credentials *credentials = NEW(struct credentials);
+    credentials->uid = geteuid();
     credentials->fixed = fixed;
     credentials->docker_config = docker_config;
     credentials->progress = progress;
@@ -171,7 +173,7 @@ static void load(struct credentials *credentials)
     if (runtime)
         add_filef(credentials, "%s/containers/auth.json", runtime);
     else
-        add_filef(credentials, "/run/containers/%u/auth.json", (unsigned)geteuid());
+        add_filef(credentials, "/run/containers/%u/auth.json", (unsigned)credentials->uid);
     if (config)
         add_filef(credentials, "%s/containers/auth.json", config);
     else if (home)

@@ -18,7 +18,7 @@ make_image() { # NAME
 
 test_podman_loads_every_format_under_its_name() {
     need podman
-    need_root
+    need_run
     make_image app:1.0
     for format in both oci docker; do
         case $format in both) set -- ;; *) set -- --format $format ;; esac
@@ -33,7 +33,7 @@ test_podman_loads_every_format_under_its_name() {
 
 test_archives_of_podman_are_loaded_with_the_image_id() {
     need podman
-    need_root
+    need_run
     make_image app:1.0
     config=$(cbuild inspect -f '{{.ConfigDigest}}' app:1.0)
     cbuild save -o image.tar app:1.0

@@ -36,7 +36,7 @@ test_dockerfile_option_dash_reads_standard_input_with_the_context() {
 }
 
 test_run_works_in_every_form() {
-    need_root
+    need_run
     import_busybox
     cat >Dockerfile <<'EOT'
 FROM busybox
@@ -63,7 +63,7 @@ EOT
 }
 
 test_run_true_gives_an_empty_layer() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nRUN true\n' >Dockerfile
     ok cbuild -t x .
@@ -74,7 +74,7 @@ test_run_true_gives_an_empty_layer() {
 }
 
 test_run_leaves_no_mount_and_no_process() {
-    need_root
+    need_run
     import_busybox
     mount_count=$(wc -l </proc/self/mountinfo)
     printf 'FROM busybox\nRUN sleep 987 & sleep 0.1; echo started\n' >Dockerfile
@@ -92,7 +92,7 @@ test_stages_that_the_target_does_not_need_are_not_built() {
 }
 
 test_independent_stages_run_at_the_same_time() {
-    need_root
+    need_run
     import_busybox
     cat >Dockerfile <<'EOT'
 FROM busybox AS a
@@ -124,7 +124,7 @@ test_output_files_and_quiet_mode() {
 }
 
 test_plain_progress_has_the_shape_that_scripts_know() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox AS build\nRUN echo some text\nRUN echo other >&2\n' >Dockerfile
     ok cbuild -t x .
@@ -160,7 +160,7 @@ test_what_is_parsed_but_not_supported_yet_fails_by_line() {
 }
 
 test_same_input_gives_the_same_digest_on_fresh_stores() {
-    need_root
+    need_run
     import_busybox
     mkdir src && echo one >src/a && ln -s a src/b
     cat >Dockerfile <<'EOT'

@@ -19,7 +19,7 @@ EOT
 }
 
 test_rebuild_is_cached_and_gives_the_same_digest_without_an_epoch() {
-    need_root
+    need_run
     make_app
     ok cbuild -t x .
     equal "$(cached)" 0
@@ -46,7 +46,7 @@ test_cached_rebuild_opens_no_context_file_and_no_socket() {
 }
 
 test_one_changed_byte_with_the_same_size_and_time_reruns_the_step() {
-    need_root
+    need_run
     make_app
     ok cbuild -t x .
     sleep 2.1
@@ -61,7 +61,7 @@ test_one_changed_byte_with_the_same_size_and_time_reruns_the_step() {
 }
 
 test_modification_times_do_not_count() {
-    need_root
+    need_run
     make_app
     ok cbuild -t x .
     touch -d @1500000000 src/f1
@@ -70,7 +70,7 @@ test_modification_times_do_not_count() {
 }
 
 test_mode_counts() {
-    need_root
+    need_run
     make_app
     ok cbuild -t x .
     chmod 600 src/f1
@@ -79,7 +79,7 @@ test_mode_counts() {
 }
 
 test_a_rerun_that_changes_nothing_stops_there() {
-    need_root
+    need_run
     import_busybox
     echo 1 >in
     printf 'FROM busybox\nCOPY in /in\nRUN rm /in && echo constant > /out && touch -d @0 /out / 2>/dev/null; true\nFROM busybox\nCOPY --from=0 /out /out\nRUN echo expensive > /e\n' >Dockerfile
@@ -92,7 +92,7 @@ test_a_rerun_that_changes_nothing_stops_there() {
 }
 
 test_build_arg_reruns_what_follows_its_arg() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nRUN echo before > /a\nARG V=1\nRUN echo after > /b\n' >Dockerfile
     ok cbuild -t x .
@@ -103,7 +103,7 @@ test_build_arg_reruns_what_follows_its_arg() {
 }
 
 test_proxy_arguments_do_not_count() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nRUN echo ${http_proxy:-none} > /a\n' >Dockerfile
     ok cbuild -t x .
@@ -117,7 +117,7 @@ test_proxy_arguments_do_not_count() {
 }
 
 test_no_cache_runs_every_step() {
-    need_root
+    need_run
     make_app
     ok cbuild -t x .
     ok cbuild -t x --no-cache .
@@ -125,7 +125,7 @@ test_no_cache_runs_every_step() {
 }
 
 test_damaged_or_missing_cache_is_a_miss_not_an_error() {
-    need_root
+    need_run
     make_app
     ok cbuild -t x .
     for f in "$CBUILD_ROOT"/cache/records/*; do echo garbage >"$f"; done
@@ -137,7 +137,7 @@ test_damaged_or_missing_cache_is_a_miss_not_an_error() {
 }
 
 test_eight_builds_at_once_share_one_store() {
-    need_root
+    need_run
     make_app
     sed -i 's/sleep 0/sleep 0.3/' Dockerfile
     for i in 1 2 3 4 5 6 7 8; do
@@ -149,7 +149,7 @@ test_eight_builds_at_once_share_one_store() {
 }
 
 test_no_cache_makes_equal_steps_of_two_stages_once() {
-    need_root
+    need_run
     import_busybox
     cat >Dockerfile <<'EOT'
 FROM busybox AS one
@@ -177,7 +177,7 @@ times() { # NAME
 }
 
 test_an_image_is_as_old_as_the_last_thing_done_to_it() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nENV A=1\nRUN true\n' >Dockerfile
     ok cbuild -t x .
@@ -197,7 +197,7 @@ test_an_image_is_as_old_as_the_last_thing_done_to_it() {
 }
 
 test_a_stage_that_adds_nothing_leaves_its_parents_record_alone() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox AS one\nRUN echo content >/f\nFROM one\n' >Dockerfile
     for _ in 1 2 3; do
@@ -215,7 +215,7 @@ test_a_stage_that_adds_nothing_leaves_its_parents_record_alone() {
 }
 
 test_records_name_the_chain_so_that_its_form_is_kept() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nRUN echo 1 >/f\nRUN echo 2 >/g\n' >Dockerfile
     ok cbuild -t x .

@@ -32,7 +32,7 @@ test_a_dockerfile_error_costs_no_network_and_no_step() {
 }
 
 test_failing_run_names_status_output_and_lines() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nRUN echo last words; exit 42\n' >Dockerfile
     fails 1 cbuild -t x .
@@ -46,7 +46,7 @@ test_failing_run_names_status_output_and_lines() {
 }
 
 test_missing_command_names_it() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nRUN ["/no/such/command"]\n' >Dockerfile
     fails 1 cbuild -t x .
@@ -97,7 +97,7 @@ test_help_of_every_command() {
 }
 
 test_ctrl_c_in_run_leaves_nothing() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nRUN echo ready; sleep 600\n' >Dockerfile
     # the shell starts background commands with SIGINT ignored, which a program inherits
@@ -115,7 +115,7 @@ test_ctrl_c_in_run_leaves_nothing() {
 }
 
 test_kill_at_any_time_costs_no_repair() {
-    need_root
+    need_run
     import_busybox
     mkdir d && head -c 3000000 /dev/urandom >d/big
     printf 'FROM busybox\nCOPY d /d\nRUN echo a > /a; sleep 0.05\nRUN cat /d/big /d/big > /b\n' >Dockerfile

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An ordinary user's RUN needs a user namespace, and so do the directory forms below it, whose
+ * files have owners. The kernel lets us enter one only before the first thread: so it is decided
+ * when the Dockerfile is planned and before any base image is fetched; for a Dockerfile that is
+ * fetched itself, unseen. An ordinary user who can't have a namespace still builds all that needs
+ * none.
+ */
+#include "builder/context_remote.h"
+#include "builder/executor.h"
+#include "runner/userns.h"
+
+static bool has_run(const struct stage *stage)
+{
+    for (size_t i = 0; i < stage->n_instructions; i++)
+        if (stage->instructions[i].kind == INSTRUCTION_RUN)
+            return true;
+    return false;
+}
+
+/* Triggers of an image that isn't here are unknown until it is fetched, and then it is too late. */
+static bool base_may_run(struct build *build, const struct stage *stage)
+{
+    switch (stage->base.kind) {
+    case STAGE_SOURCE_SCRATCH:
+        return false;
+    case STAGE_SOURCE_STAGE: /* its own triggers stand in the Dockerfile */
+        for (size_t i = 0; i < build->graph->stages[stage->base.stage].n_instructions; i++)
+            if (build->graph->stages[stage->base.stage].instructions[i].kind == INSTRUCTION_ONBUILD)
+                return true;
+        return false;
+    case STAGE_SOURCE_CONTEXT:
+        return true;
+    case STAGE_SOURCE_IMAGE:
+        return base_image_may_trigger(build, stage->base.name, &stage->platform);
+    }
+    return true;
+}
+
+static bool may_run(struct build *build)
+{
+    for (size_t i = 0; i < build->graph->n_stages; i++) {
+        const struct stage *stage = &build->graph->stages[i];
+        if (stage->is_needed && (has_run(stage) || base_may_run(build, stage)))
+            return true;
+    }
+    return false;
+}
+
+static int enter(struct build *build, struct error **err)
+{
+    AUTO(error_free) struct error *refused = NULL;
+    if (build->no_privilege || userns_enter(&refused) == 0)
+        return 0;
+    if (error_is(refused, ERR_CANCELLED)) {
+        error_move(err, TAKE(refused));
+        return -1;
+    }
+    build->no_privilege = TAKE(refused); /* every step may be cached, or none be a RUN */
+    return 0;
+}
+
+int privilege_enter_unseen(struct build *build, struct error **err)
+{
+    bool is_fetched = context_place_kind(build->options->context) == PLACE_HTTP;
+    return userns_can_enter() && is_fetched ? enter(build, err) : 0;
+}
+
+int privilege_enter(struct build *build, struct error **err)
+{
+    return userns_can_enter() && may_run(build) ? enter(build, err) : 0;
+}
+
+int privilege_check(const struct build *build, struct error **err)
+{
+    if (!build->no_privilege)
+        return userns_check_privilege(err);
+    error_move(err, error_copy(build->no_privilege));
+    return -1;
+}
