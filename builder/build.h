@@ -48,7 +48,7 @@ struct build_options {
     enum build_network network;
     bool no_cache;
     bool pull;
-    bool explain; /* tell of each step why it was or wasn't in the cache */
+    bool explain;   /* tell of each step why it was or wasn't in the cache */
     bool has_epoch; /* SOURCE_DATE_EPOCH */
     int64_t epoch;
     struct compression compression;

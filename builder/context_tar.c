@@ -90,15 +90,15 @@ static int make_dirs(struct unpack *unpack, const char *path, struct error **err
     for (size_t end = 0; path[end];) {
         size_t start = end;
         end += strcspn(path + end, "/");
-        AUTO(free) char *upto = xstrndup(path, end);
+        AUTO(free) char *prefix = xstrndup(path, end);
         AUTO(free) char *name = xstrndup(path + start, end - start);
         AUTO(error_free) struct error *missing = NULL;
-        int next = open_dir(unpack, upto, &missing);
+        int next = open_dir(unpack, prefix, &missing);
         if (next < 0 && error_is(missing, ERR_NOT_FOUND)) {
             if (mkdirat(fd, name, 0700) < 0)
-                return error_errno(err, "making directory %s", upto);
-            remember_directory(unpack, upto, 0755, 0);
-            next = open_dir(unpack, upto, err);
+                return error_errno(err, "making directory %s", prefix);
+            remember_directory(unpack, prefix, 0755, 0);
+            next = open_dir(unpack, prefix, err);
             if (next < 0)
                 return -1;
         } else if (next < 0) {

@@ -70,13 +70,13 @@ struct stage_run {
     struct base_image *base; /* of the chain's first FROM; borrowed; NULL: scratch */
     struct image_config config;
     struct tree *tree;
-    struct digest recipe;      /* of the tree */
-    struct digest history_key; /* of the tree and the metadata since */
+    struct digest recipe;       /* of the tree */
+    struct digest history_key;  /* of the tree and the metadata since */
     struct digest first_recipe; /* of what the stage is FROM */
     struct trail trail;         /* its steps so far */
-    char *lost; /* of a forecast: why keys aren't known from here on; NULL: they are */
-    struct strvec env;         /* what RUN and expansion see: ENV and ARG, the later one wins */
-    struct build_arg *args;    /* declared, in order, for history */
+    char *lost;             /* of a forecast: why keys aren't known from here on; NULL: they are */
+    struct strvec env;      /* what RUN and expansion see: ENV and ARG, the later one wins */
+    struct build_arg *args; /* declared, in order, for history */
     size_t n_args, args_capacity;
     bool cmd_is_ours;     /* CMD was set in this stage: ENTRYPOINT leaves it */
     size_t n_dated;       /* history entries that have their time */

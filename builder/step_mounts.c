@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-
 struct step_mount {
     struct run_mount def;
     char *target;            /* absolute */
@@ -446,7 +445,8 @@ static int read_secret(const struct build *build, struct step_mount *mount, stru
     if (found || !mount->def.required)
         return found;
     error_set_(err, ERR_NOT_FOUND, "secret %s is required and was not given", mount->def.id);
-    error_hint(err, "pass it with --secret id=%s,src=FILE or --secret id=%s,env=NAME", mount->def.id, mount->def.id);
+    error_hint(err, "pass it with --secret id=%s,src=FILE or --secret id=%s,env=NAME",
+               mount->def.id, mount->def.id);
     return -1;
 }
 

@@ -8,8 +8,8 @@
 
 struct download_request {
     const char *url;
-    const char *authorization;     /* value of that header, for the URL's origin alone; NULL: none */
-    const char *if_none_match;     /* ETag of a copy we have; NULL: none */
+    const char *authorization; /* value of that header, for the URL's origin alone; NULL: none */
+    const char *if_none_match; /* ETag of a copy we have; NULL: none */
     const char *if_modified_since; /* Last-Modified of it, as received; NULL: none */
     uint64_t max_size;             /* 0: 16 GiB */
     unsigned vertex;

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define OUTPUT_MAX_LINE ((size_t)32768) /* of a longer line a part is delivered */
-#define OUTPUT_SLOW_MS 250          /* and of one that isn't finished within this time */
+#define OUTPUT_SLOW_MS 250              /* and of one that isn't finished within this time */
 #define OUTPUT_TAIL_LINES 64
 #define OUTPUT_TAIL_SIZE ((size_t)8192)
 

@@ -25,7 +25,8 @@ struct child_mount {
     struct overlay_plan overlay; /* MOUNT_TREE */
     char *options;               /* MOUNT_TMPFS */
     /* the child's own notes */
-    int fd; /* the source: a mount attached nowhere, or (not `detached`) of the own mount namespace */
+    int fd; /* the source: a mount attached nowhere, or (not `detached`) of the own mount namespace
+             */
     bool detached;
     int tree_fd; /* MOUNT_TREE, not attached yet; -1: this kernel can't */
     bool is_dir;

@@ -17,7 +17,7 @@ EOT
 test_check_shows_findings_with_excerpt_and_correction() {
     bad_dockerfile
     without_store build --check .
-    equal "$status" 6
+    equal "${status:-}" 6
     out_has 'Dockerfile:1: StageNameCasing: stage name "Build" should be in lower case'
     out_has '   1 | >>> FROM busybox AS Build'
     out_has '     = AS build'
