@@ -139,8 +139,8 @@ test_plain_progress_has_the_shape_that_scripts_know() {
 
 test_build_args_and_their_warnings() {
     printf 'ARG G=global\nFROM scratch\nARG G\nARG VERSION=1\nLABEL g=$G v=$VERSION\n' >Dockerfile
-    VERSION=7 ok cbuild -t x --build-arg VERSION --build-arg UNSET_HERE --build-arg VERSIO=2 .
-    err_has '--build-arg VERSIO: no ARG of that name; did you mean VERSION?'
+    VERSION=7 ok cbuild -t x --build-arg VERSION --build-arg UNSET_HERE --build-arg VERSIONN=2 .
+    err_has '--build-arg VERSIONN: no ARG of that name; did you mean VERSION?'
     err_lacks UNSET_HERE
     ok cbuild inspect -f '{{json .Config.Labels}}' x
     out_is '{"g":"global","v":"7"}'
