@@ -3,11 +3,14 @@
 
 #include "base/array.h"
 #include "base/mem.h"
+#include "base/suggest.h"
 #include "builder/lint_internal.h"
 
 #include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
+
+#define MAX_GUESSES 1000
 
 void lint_findings_release(struct lint_findings *findings)
 {
@@ -21,8 +24,7 @@ void lint_findings_release(struct lint_findings *findings)
 
 void lint_env_release(struct lint_env *env)
 {
-    strvec_release(&env->values);
-    strvec_release(&env->declared);
+    hashmap_release(&env->names);
 }
 
 bool lint_is_name(const char *text)
@@ -32,6 +34,14 @@ bool lint_is_name(const char *text)
     while (isalnum((unsigned char)*text) || *text == '_')
         text++;
     return !*text;
+}
+
+const char *lint_guess(struct lint *lint, const char *name, const struct strvec *names)
+{
+    if (names->n > LINT_MAX_NAMES || lint->n_guesses >= MAX_GUESSES)
+        return NULL;
+    lint->n_guesses++;
+    return suggest_nearest(name, (const char *const *)names->items, names->n);
 }
 
 /* --- what is skipped ------------------------------------------------------------------------- */
@@ -232,13 +242,14 @@ static void check_maintainers(struct lint *lint)
 
 static void collect_names(struct lint *lint)
 {
-    strvec_append(&lint->names, &lint->globals->declared);
+    for (size_t i = 0; i < lint->globals->declared.n; i++)
+        hashmap_put(&lint->names, lint->globals->declared.items[i], NULL);
     for (size_t i = 0; i < lint->dockerfile->n_instructions; i++) {
         const struct instruction *instruction = &lint->dockerfile->instructions[i];
         if (instruction->kind != INSTRUCTION_ARG && instruction->kind != INSTRUCTION_ENV)
             continue;
         for (size_t j = 0; j < instruction->pairs.n_items; j++)
-            strvec_push(&lint->names, instruction->pairs.items[j].key);
+            hashmap_put(&lint->names, instruction->pairs.items[j].key, NULL);
     }
 }
 
@@ -270,6 +281,7 @@ static void run_all(struct lint *lint)
     collect_names(lint);
     lint->envs = xcalloc(graph->n_stages, sizeof(*lint->envs));
     for (size_t i = 0; i < graph->n_stages; i++) {
+        hashmap_init(&lint->envs[i].names, free);
         lint_from(lint, &graph->stages[i]);
         if (defaults)
             lint_from_defaults(lint, &graph->stages[i], defaults);
@@ -279,7 +291,8 @@ static void run_all(struct lint *lint)
     for (size_t i = 0; i < graph->n_stages; i++)
         lint_env_release(&lint->envs[i]);
     free(lint->envs);
-    strvec_release(&lint->names);
+    hashmap_release(&lint->names);
+    hashmap_release(&lint->stages);
 }
 
 int lint_run(const struct lint_options *options, struct lint_findings *ret, struct error **err)
@@ -289,6 +302,8 @@ int lint_run(const struct lint_options *options, struct lint_findings *ret, stru
     struct lint lint = { .options = options,
                          .dockerfile = options->graph->dockerfile,
                          .globals = options->graph->globals,
+                         .names = HASHMAP_INIT(NULL),
+                         .stages = HASHMAP_INIT(NULL),
                          .ret = &findings };
     lint.check = lint_check_options(lint.dockerfile, lint.globals, &own, err);
     if (!lint.check)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
-#include "base/suggest.h"
 #include "builder/lint_internal.h"
 #include "builder/words.h"
 #include "oci/reference.h"
@@ -62,7 +61,7 @@ static void report_undefined(struct lint *lint, const struct stage *stage,
         strvec_append(&known, &globals->declared);
         for (size_t j = 0; j < globals->values.n; j++)
             strvec_pushn(&known, globals->values.items[j], strcspn(globals->values.items[j], "="));
-        const char *near = suggest_nearest(name, (const char *const *)known.items, known.n);
+        const char *near = lint_guess(lint, name, &known);
         lint_add(lint, stage->from, "UndefinedArgInFrom",
                  near ? xasprintf("did you mean %s?", near)
                       : xasprintf("put ARG %s before the first FROM", name),
@@ -105,15 +104,12 @@ static void check_name(struct lint *lint, const struct stage *stage)
     if (!strcmp(from->name, "scratch") || !strcmp(from->name, "context"))
         lint_add(lint, stage->from, "ReservedStageName", xstrdup("choose another name"),
                  "\"%s\" is a reserved name", from->name);
-    const struct stage *stages = lint->options->graph->stages;
-    for (size_t i = 0; i < stage->index; i++) {
-        if (!stages[i].name || strcmp(stages[i].name, from->name) != 0)
-            continue;
+    struct instruction *earlier = hashmap_get(&lint->stages, from->name);
+    if (earlier)
         lint_add(lint, stage->from, "DuplicateStageName", xstrdup("choose another name"),
                  "stage name \"%s\" was given in line %zu: later lines mean this one", from->name,
-                 stages[i].from->range.first);
-        return;
-    }
+                 earlier->range.first);
+    hashmap_put(&lint->stages, from->name, (void *)(uintptr_t)stage->from);
 }
 
 /* As the FROM is written, if that is in one case. */

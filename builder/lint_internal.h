@@ -9,13 +9,17 @@
 #ifndef CBUILD_BUILDER_LINT_INTERNAL_H
 #define CBUILD_BUILDER_LINT_INTERNAL_H
 
+#include "base/hashmap.h"
 #include "builder/lint.h"
+
+/* Comparing each unset name with each known one takes minutes where there are ten thousands. */
+#define LINT_MAX_NAMES ((size_t)1000)
 
 /* What is known at a place of a stage; a stage FROM another begins with that one's end. */
 struct lint_env {
-    struct strvec values;   /* "K=V": ENV, and ARG that have a value */
-    struct strvec declared; /* names of ARGs */
-    bool base_is_known;     /* the image's own variables are among the values */
+    struct hashmap names;          /* to the value, owned; NULL: an ARG without one */
+    const struct lint_env *parent; /* of the stage that this one is FROM */
+    bool base_is_known;            /* the image's own variables are among the values */
     bool has_shell, has_workdir;
 };
 
@@ -25,7 +29,9 @@ struct lint {
     const struct globals *globals;
     const struct check_options *check;
     struct lint_env *envs; /* one per stage, at its end */
-    struct strvec names;   /* all that some ARG or ENV of the file declares */
+    struct hashmap names;  /* all that some ARG or ENV of the file declares */
+    struct hashmap stages; /* name to the FROM that gave it last */
+    size_t n_guesses;      /* at what a name was meant to be: not without end */
     struct lint_findings *ret;
 };
 
@@ -42,5 +48,7 @@ void lint_stage(struct lint *lint, const struct stage *stage);
 void lint_env_release(struct lint_env *env);
 
 bool lint_is_name(const char *text);
+/* The nearest of the names, NULL: none, or there are too many to ask. */
+const char *lint_guess(struct lint *lint, const char *name, const struct strvec *names);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 #include "base/path.h"
-#include "base/suggest.h"
 #include "builder/instruction_words.h"
 #include "builder/lint_internal.h"
 #include "builder/words.h"
@@ -22,16 +21,40 @@ struct stage_lint {
 
 /* --- the environment ------------------------------------------------------------------------- */
 
+/* A value of a parent holds on where an ARG of this stage has none. */
+static const char *value_of(const struct lint_env *env, const char *name)
+{
+    for (; env; env = env->parent) {
+        const char *value = hashmap_get(&env->names, name);
+        if (value)
+            return value;
+    }
+    return NULL;
+}
+
+static bool is_declared(const struct lint_env *env, const char *name)
+{
+    for (; env; env = env->parent)
+        if (hashmap_has(&env->names, name))
+            return true;
+    return false;
+}
+
+static void set_value(struct lint_env *env, const char *name, const char *value)
+{
+    hashmap_put(&env->names, name, xstrdup(value));
+}
+
 static const char *lookup(void *context, const char *name)
 {
     const struct stage_lint *run = context;
-    return env_get(&run->env->values, name);
+    return value_of(run->env, name);
 }
 
 static void seen(void *context, const char *name, bool is_set)
 {
     struct stage_lint *run = context;
-    if (!is_set && !strvec_has(&run->env->declared, name) && !strvec_has(&run->unset, name))
+    if (!is_set && !is_declared(run->env, name) && !strvec_has(&run->unset, name))
         strvec_push(&run->unset, name);
 }
 
@@ -61,18 +84,19 @@ static int visit_word(void *data, const char *word, unsigned flags, char escape,
 /* The name of the environment that `name` seems to be: one letter more, less, or exchanged. */
 static const char *misspelled(const struct stage_lint *run, const char *name, struct strvec *names)
 {
-    for (size_t i = 0; i < run->env->values.n; i++) {
-        const char *item = run->env->values.items[i];
-        strvec_pushn(names, item, strcspn(item, "="));
+    for (const struct lint_env *env = run->env; env; env = env->parent) {
+        if (env->names.n > LINT_MAX_NAMES - names->n)
+            return NULL;
+        for (struct hashmap_entry *e = NULL; (e = hashmap_next(&env->names, e));)
+            strvec_push(names, e->key);
     }
-    strvec_append(names, &run->env->declared);
-    return suggest_nearest(name, (const char *const *)names->items, names->n);
+    return lint_guess(run->lint, name, names);
 }
 
 /* Without the base's own variables: whether the file shows that this isn't one of them. */
 static bool is_surely_unset(const struct stage_lint *run, const char *name, const char *near)
 {
-    if (run->env->base_is_known || !lint_is_name(name) || strvec_has(&run->lint->names, name) ||
+    if (run->env->base_is_known || !lint_is_name(name) || hashmap_has(&run->lint->names, name) ||
         globals_value(run->lint->globals, name))
         return true;
     if (!near)
@@ -159,7 +183,7 @@ static void take_env(struct stage_lint *run)
     }
     report_unset(run);
     for (size_t i = 0; i < set.n; i += 2)
-        env_set(&run->env->values, set.items[i], set.items[i + 1]);
+        set_value(run->env, set.items[i], set.items[i + 1]);
 }
 
 static void take_arg(struct stage_lint *run)
@@ -177,9 +201,10 @@ static void take_arg(struct stage_lint *run)
         else if (!given && !pair->value)
             given = globals_value(globals, key);
         check_secret(run, key);
-        strvec_push(&run->env->declared, key);
         if (given)
-            env_set(&run->env->values, key, given);
+            set_value(run->env, key, given);
+        else if (!is_declared(run->env, key))
+            hashmap_put(&run->env->names, key, NULL);
     }
     report_unset(run);
 }
@@ -372,7 +397,11 @@ static void begin_with_image(struct stage_lint *run)
     if (!config)
         return;
     run->env->base_is_known = true;
-    strvec_copy(&run->env->values, &config->env);
+    for (size_t i = 0; i < config->env.n; i++) {
+        const char *item = config->env.items[i];
+        AUTO(free) char *name = xstrndup(item, strcspn(item, "="));
+        set_value(run->env, name, item[strlen(name)] ? item + strlen(name) + 1 : "");
+    }
     run->env->has_shell = config->has_shell && config->shell.n;
     check_platform(run, config);
 }
@@ -384,8 +413,7 @@ static void begin(struct stage_lint *run)
     const struct lint_env *parent = &run->lint->envs[base->stage];
     switch (base->kind) {
     case STAGE_SOURCE_STAGE:
-        strvec_copy(&run->env->values, &parent->values);
-        strvec_copy(&run->env->declared, &parent->declared);
+        run->env->parent = parent;
         run->env->base_is_known = parent->base_is_known;
         run->env->has_shell = parent->has_shell;
         run->env->has_workdir = parent->has_workdir;
@@ -398,8 +426,8 @@ static void begin(struct stage_lint *run)
         begin_with_image(run);
         break;
     }
-    if (!env_get(&run->env->values, "PATH"))
-        env_set(&run->env->values, "PATH", "/bin");
+    if (!value_of(run->env, "PATH"))
+        set_value(run->env, "PATH", "/bin");
 }
 
 void lint_stage(struct lint *lint, const struct stage *stage)
