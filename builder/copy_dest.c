@@ -10,6 +10,7 @@
 #include "layers/whiteout.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <string.h>
 
 #define LINKS_MAX 40
@@ -115,9 +116,27 @@ static char *join_rest(const char *done, const char *rest)
     return path_clean_rooted(joined);
 }
 
+/* What no file system holds, and no unpacker takes, ours included. It also bounds the walks. */
+static int check_length(const char *path, struct error **err)
+{
+    if (strlen(path) >= PATH_MAX)
+        return error_set(err, ERR_INVALID, "/%.40s...: path of more than %d bytes", path,
+                         PATH_MAX - 1);
+    for (const char *p = path; *p; p += *p == '/') {
+        size_t size = strcspn(p, "/");
+        if (size > NAME_MAX)
+            return error_set(err, ERR_INVALID, "/%.40s...: name of more than %d bytes", path,
+                             NAME_MAX);
+        p += size;
+    }
+    return 0;
+}
+
 int copy_dest_real_path(struct copy_dest *dest, const char *path, bool follow_last, char **real,
                         struct error **err)
 {
+    if (check_length(path, err) < 0)
+        return -1;
     AUTO(free) char *done = xstrdup("");
     AUTO(free) char *rest = xstrdup(path);
     for (int links = 0; *rest;) {
@@ -187,6 +206,8 @@ int copy_dest_make_dirs(struct copy_dest *dest, const char *path, const struct c
 {
     if (!path[0])
         return 0;
+    if (check_length(path, err) < 0)
+        return -1;
     const struct copy_node *node = load(dest, path, err);
     if (!node)
         return -1;
@@ -226,6 +247,8 @@ static size_t group_of(struct copy_dest *dest, const char *link_key)
 /* What may be put onto what. */
 static int check_put(const struct copy_node *node, const struct entry *entry, struct error **err)
 {
+    if (check_length(entry->path, err) < 0)
+        return -1;
     if (whiteout_is_reserved(path_base(entry->path)))
         return error_set(err, ERR_INVALID,
                          "/%s: names that begin with \"" WHITEOUT_PREFIX

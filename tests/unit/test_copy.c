@@ -377,6 +377,10 @@ static void files_replace_files_and_links(void **state UNUSED)
     check_cases(cases, ARRAY_SIZE(cases));
 }
 
+#define FOUR(text) text text text text
+#define N_256 FOUR(FOUR(FOUR("nnnn")))
+#define DIRS_4096 FOUR(FOUR(FOUR(FOUR(FOUR("d/d/")))))
+
 static void things_of_another_kind_are_in_the_way(void **state UNUSED)
 {
     static const struct copy_case cases[] = {
@@ -409,6 +413,18 @@ static void things_of_another_kind_are_in_the_way(void **state UNUSED)
           .context = "f .wh.x - - - 1\n",
           .words = ".wh.x /d/",
           .error = "/d/.wh.x: names that begin with \".wh.\"" },
+        { .name = "a name that no file system holds",
+          .context = "f f - - - 1\n",
+          .words = "f /d/" N_256,
+          .error = "name of more than 255 bytes" },
+        { .name = "a directory's name that no file system holds",
+          .context = "f f - - - 1\n",
+          .words = "f /" N_256 "/d/",
+          .error = "name of more than 255 bytes" },
+        { .name = "a path that no file system holds",
+          .context = "f f - - - 1\n",
+          .words = "f /" DIRS_4096 "f",
+          .error = "path of more than 4095 bytes" },
     };
     check_cases(cases, ARRAY_SIZE(cases));
 }
