@@ -425,6 +425,12 @@ def busy_for_ever(h):
         return h.error(429, "TOOMANYREQUESTS", "slow down", Retry_After="86400", RateLimit_Remaining="0;w=21600")
 
 
+@fault("busy-blobs")
+def busy_blobs(h):
+    if h.kind == "blob":
+        return h.error(429, "TOOMANYREQUESTS", "slow down", Retry_After="86400")
+
+
 @fault("unavailable")
 def unavailable(h):
     if h.kind in ("manifest", "blob") and h.repo.nth("busy " + h.name) <= 3:

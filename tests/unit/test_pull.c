@@ -88,6 +88,7 @@ static void pulls_fail_in_order(void **state UNUSED)
         { "endless-manifest", ERR_LIMIT, "more than 4194304 bytes", 1 },
         { "endless-error", ERR_UNAUTHORIZED, "403 ", 1 },
         { "busy-for-ever", ERR_NETWORK, "86400 seconds, longer than cbuild waits", 1 },
+        { "busy-blobs", ERR_NETWORK, "86400 seconds, longer than cbuild waits", 4 },
         { "down", ERR_NETWORK, "5 attempts, the last: GET", 5 },
         { "html-error", ERR_NOT_FOUND, "404 not found", 1 },
         { "schema1", ERR_UNSUPPORTED, "schema 1", 1 },
