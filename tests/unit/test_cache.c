@@ -170,6 +170,26 @@ static void collecting_keeps_what_records_name_and_their_inputs(void **state)
     assert_false(cache_has_rest(fixture->store, &dead));
 }
 
+/* A collecting that comes between the look and the use of what was found. */
+static void what_was_found_is_leased(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(cache_record_release) struct cache_record record = { 0 }, found = { 0 }, again = { 0 };
+    make_record(fixture->store, "layer", &record);
+    struct digest used = digest_of("used", 4), unused = digest_of("unused", 6);
+    put(fixture->store, &used, NULL, NULL, &record);
+    put(fixture->store, &unused, NULL, NULL, &record);
+    fixture_reopen(fixture); /* the leases of who put them end */
+    assert_int_equal(find(fixture->store, &used, &gzip, &found), 1);
+    struct store_gc_result result = { 0 };
+    assert_ok(store_gc(fixture->store, STORE_GC_RECORDS, &result, &err), err);
+    uint64_t size;
+    assert_true(store_has_blob(fixture->store, &found.blob.digest, &size));
+    assert_int_equal(find(fixture->store, &used, &gzip, &again), 1);
+    assert_int_equal(find(fixture->store, &unused, &gzip, &again), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +200,7 @@ int main(void)
         fixture_test(a_record_whose_blob_is_gone_or_cut_is_a_miss),
         fixture_test(damaged_records_are_misses),
         fixture_test(collecting_keeps_what_records_name_and_their_inputs),
+        fixture_test(what_was_found_is_leased),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
