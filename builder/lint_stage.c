@@ -24,20 +24,22 @@ struct stage_lint {
 /* A value of a parent holds on where an ARG of this stage has none. */
 static const char *value_of(const struct lint_env *env, const char *name)
 {
-    for (; env; env = env->parent) {
-        const char *value = hashmap_get(&env->names, name);
-        if (value)
-            return value;
-    }
-    return NULL;
+    const char *value;
+    do {
+        value = hashmap_get(&env->names, name);
+        env = env->parent;
+    } while (!value && env);
+    return value;
 }
 
 static bool is_declared(const struct lint_env *env, const char *name)
 {
-    for (; env; env = env->parent)
-        if (hashmap_has(&env->names, name))
-            return true;
-    return false;
+    bool has;
+    do {
+        has = hashmap_has(&env->names, name);
+        env = env->parent;
+    } while (!has && env);
+    return has;
 }
 
 static void set_value(struct lint_env *env, const char *name, const char *value)
@@ -84,12 +86,14 @@ static int visit_word(void *data, const char *word, unsigned flags, char escape,
 /* The name of the environment that `name` seems to be: one letter more, less, or exchanged. */
 static const char *misspelled(const struct stage_lint *run, const char *name, struct strvec *names)
 {
-    for (const struct lint_env *env = run->env; env; env = env->parent) {
+    const struct lint_env *env = run->env;
+    do {
         if (env->names.n > LINT_MAX_NAMES - names->n)
             return NULL;
         for (struct hashmap_entry *e = NULL; (e = hashmap_next(&env->names, e));)
             strvec_push(names, e->key);
-    }
+        env = env->parent;
+    } while (env);
     return lint_guess(run->lint, name, names);
 }
 

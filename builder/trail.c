@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 
-#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,8 +107,9 @@ void trail_name(const char *context, const char *dockerfile, char out[DIGEST_HEX
     sha256_update_field(hash, dockerfile);
     sha256_finish(hash, bytes);
     struct digest digest = digest_from_sha256(bytes);
-    memcpy(out, "trail-", 6);
-    digest_format_hex(&digest, out + 6);
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(&digest, hex);
+    (void)snprintf(out, DIGEST_HEX_SIZE + 6, "trail-%s", hex);
 }
 
 static const struct {
