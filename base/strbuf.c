@@ -96,6 +96,15 @@ void strbuf_addf(struct strbuf *buf, const char *format, ...)
     va_end(args);
 }
 
+void strbuf_add_printable(struct strbuf *buf, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
+        strbuf_addc(buf, control ? '?' : *text);
+    }
+}
+
 void strbuf_add_json_string(struct strbuf *buf, const char *text)
 {
     strbuf_addc(buf, '"');

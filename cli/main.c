@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "base/cancel.h"
 #include "base/mem.h"
+#include "base/strbuf.h"
 #include "base/suggest.h"
 #include "base/tempfile.h"
 #include "cli/app.h"
@@ -129,9 +130,18 @@ static void print_error(const struct error *error)
     const char *hint = error_hint_text(error);
     if (detail && *detail)
         fprintf(stderr, "%s%s", detail, detail[strlen(detail) - 1] == '\n' ? "" : "\n");
-    fprintf(stderr, "cbuild: %s\n", error_message(error));
-    if (hint)
-        fprintf(stderr, "hint: %s\n", hint);
+    /* names in it may come from a registry, an archive or a Dockerfile; a step's own output is the
+     * detail */
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    strbuf_adds(&text, "cbuild: ");
+    strbuf_add_printable(&text, error_message(error));
+    strbuf_addc(&text, '\n');
+    if (hint) {
+        strbuf_adds(&text, "hint: ");
+        strbuf_add_printable(&text, hint);
+        strbuf_addc(&text, '\n');
+    }
+    (void)fwrite(text.data, 1, text.size, stderr);
 }
 
 static int status_of(const struct error *error)

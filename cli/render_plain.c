@@ -142,9 +142,22 @@ static void add_vertex_event(struct render_plain *render, struct vertex *vertex,
                     event->kind == PROGRESS_WARNING ? "WARNING: " : "", event->text);
 }
 
-static void emit(struct progress *progress, const struct progress_event *event)
+static void emit(struct progress *progress, const struct progress_event *given)
 {
     struct render_plain *render = CONTAINER_OF(progress, struct render_plain, progress);
+    /* names and messages hold what Dockerfiles and registries say; only a step's output goes out as
+     * it is */
+    AUTO(strbuf_release) struct strbuf name = STRBUF_INIT;
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    struct progress_event clean = *given, *event = &clean;
+    if (given->name) {
+        strbuf_add_printable(&name, given->name);
+        clean.name = name.data;
+    }
+    if (given->text) {
+        strbuf_add_printable(&text, given->text);
+        clean.text = text.data;
+    }
     pthread_mutex_lock(&render->lock);
     struct vertex *vertex = find(render, event->vertex);
     if (vertex)

@@ -76,6 +76,12 @@ test_unknown_stage_number() {
     err_has 'Dockerfile:2: '
 }
 
+test_escape_codes_of_a_dockerfile_do_not_reach_the_terminal() {
+    printf 'FROM scratch\nCOPY \0332Jx /\n' >Dockerfile
+    fails 3 cbuild -t x .
+    ! grep -q $'\033' "$TEST_TMP/err" || { show; fail "an escape code"; }
+}
+
 test_unknown_option_names_its_neighbour() {
     fails 2 cbuild build --no-cahce .
     err_has 'unknown option --no-cahce'

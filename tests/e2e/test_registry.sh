@@ -186,6 +186,31 @@ test_certificates_are_checked() {
     fails 5 cbuild pull --cert-dir "$REGISTRY_CERT_DIR" "127.0.0.2:${REGISTRY_HOST##*:}/a/b:1"
 }
 
+# An image whose config calls its layer by another diff_id: every digest is right, the image is wrong.
+test_a_layer_that_is_not_what_the_config_says_is_refused() {
+    need skopeo jq
+    start
+    make_image liar:1 hello
+    mkdir oci && cbuild save --format oci liar:1 | tar -xf - -C oci
+    local blobs=oci/blobs/sha256 manifest config
+    manifest=$(jq -r '.manifests[0].digest' oci/index.json)
+    config=$(jq -r .config.digest "$blobs/${manifest#sha256:}")
+    jq -c '.rootfs.diff_ids[0] = "sha256:" + ("1" * 64)' "$blobs/${config#sha256:}" >config.json
+    jq -c --arg d "sha256:$(sha256sum <config.json | cut -d' ' -f1)" --argjson s "$(wc -c <config.json)" \
+        '.config.digest = $d | .config.size = $s' "$blobs/${manifest#sha256:}" >manifest.json
+    cp config.json "$blobs/$(sha256sum <config.json | cut -d' ' -f1)"
+    cp manifest.json "$blobs/$(sha256sum <manifest.json | cut -d' ' -f1)"
+    jq -c --arg d "sha256:$(sha256sum <manifest.json | cut -d' ' -f1)" --argjson s "$(wc -c <manifest.json)" \
+        '.manifests[0].digest = $d | .manifests[0].size = $s | .manifests[0].annotations = {"org.opencontainers.image.ref.name": "x"}' \
+        oci/index.json >index.json
+    cp index.json oci/index.json
+    ok skopeo copy -q --dest-tls-verify=false oci:oci:x "docker://$REGISTRY_HOST/liar:1"
+    fails 1 second_store cbuild pull "$REGISTRY_HOST/liar:1"
+    err_has 'layer 1'
+    err_has 'diff_id'
+    fails 3 second_store cbuild inspect "$REGISTRY_HOST/liar:1"
+}
+
 test_a_full_disk_is_said_and_leaves_room_for_less() {
     need_root
     start
