@@ -99,11 +99,14 @@ static void posix_spawnattr_destroy_auto(posix_spawnattr_t *attributes)
 }
 
 /* errno of the first call that didn't work, 0 */
-static int add_actions(posix_spawn_file_actions_t *actions, const int stdio[3], int dir_fd)
+static int add_actions(posix_spawn_file_actions_t *actions, const int stdio[3], int dir_fd,
+                       int pass_fd)
 {
     int failure = 0;
     for (int i = 0; i < 3 && !failure; i++)
         failure = posix_spawn_file_actions_adddup2(actions, stdio[i], i);
+    if (pass_fd > STDERR_FILENO && !failure) /* onto itself: it stays open */
+        failure = posix_spawn_file_actions_adddup2(actions, pass_fd, pass_fd);
     if (dir_fd >= 0 && !failure)
         failure = posix_spawn_file_actions_addfchdir_np(actions, dir_fd);
     return failure;
@@ -136,7 +139,7 @@ static int child_spawn(struct child *child, const struct spawn_spec *spec, const
     AUTO(posix_spawnattr_destroy) posix_spawnattr_t attributes;
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
-    int failure = add_actions(&actions, stdio, dir_fd);
+    int failure = add_actions(&actions, stdio, dir_fd, spec->pass_fd);
     if (!failure)
         failure = set_attributes(&attributes);
     /* posix_spawn has char *const *, and leaves the strings alone */

@@ -18,11 +18,12 @@ struct spawn_spec {
     size_t input_size;
     size_t max_output; /* of stdout; ERR_LIMIT above */
     int timeout_ms;    /* 0: none; the process group is killed, ERR_FAILED */
+    int pass_fd;       /* inherited, under its number; 0: none */
 };
 
 #define SPAWN_SPEC_INIT                                                                            \
     {                                                                                              \
-        NULL, NULL, NULL, NULL, 0, 1 << 20, 0                                                      \
+        NULL, NULL, NULL, NULL, 0, 1 << 20, 0, 0                                                   \
     }
 
 struct spawn_result {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/git_run.h"
 
+#include "base/as_user.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/spawn.h"
@@ -74,7 +75,8 @@ static void pass(struct strvec *env, const char *const *names)
 }
 
 /*
- * config_fd is read through our own entry of /proc, so that nothing is inherited. The keys of
+ * config_fd is inherited: our own entry of /proc would be closed to git in its namespace. The keys
+ * of
  * ~/.ssh are the user's, and a Dockerfile may come from anywhere.
  */
 static void set_env(struct strvec *env, const struct git_repository *repository, int config_fd)
@@ -93,7 +95,7 @@ static void set_env(struct strvec *env, const struct git_repository *repository,
     strvec_push(env, "GIT_ATTR_NOSYSTEM=1");
     strvec_push(env, "GIT_CEILING_DIRECTORIES=/");
     strvec_push(env, "GIT_OPTIONAL_LOCKS=0");
-    strvec_pushf(env, "GIT_CONFIG_GLOBAL=/proc/%ld/fd/%d", (long)getpid(), config_fd);
+    strvec_pushf(env, "GIT_CONFIG_GLOBAL=/proc/self/fd/%d", config_fd);
     strvec_pushf(env, "GIT_ALLOW_PROTOCOL=http:https:git:ssh%s",
                  git_url_is_file(repository->url) ? ":file" : "");
     if (repository->is_typed) {
@@ -195,12 +197,14 @@ int git_run(const struct git_run *run, struct strbuf *output, struct error **err
         return -1;
     strvec_push(&argv, "git");
     strvec_append(&argv, run->args);
+    as_user_wrap(&argv);
     set_env(&env, run->repository, config_fd);
     struct spawn_spec spec = SPAWN_SPEC_INIT;
     spec.argv = (const char *const *)argv.items;
     spec.env = (const char *const *)env.items;
     spec.dir = run->dir;
     spec.timeout_ms = run->timeout_ms;
+    spec.pass_fd = config_fd;
     if (spawn_run(&spec, &result, err) < 0) {
         if (error_is(*err, ERR_NOT_FOUND)) {
             error_recode(err, ERR_UNSUPPORTED);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The only file that ends the process, and the only one that prints errors. */
 #include "base/array.h"
+#include "base/as_user.h"
 #include "base/cancel.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
@@ -172,6 +173,7 @@ static int open_standard_streams(struct error **err)
 
 int main(int argc UNUSED, char **argv)
 {
+    as_user_main(argv);
     AUTO(error_free) struct error *error = NULL;
     struct app app = { .uid = getuid(), .tls_verify = true };
     int result = open_standard_streams(&error);

@@ -2,6 +2,7 @@
 #include "registry/credentials.h"
 
 #include "base/array.h"
+#include "base/as_user.h"
 #include "base/fs.h"
 #include "base/hashmap.h"
 #include "base/mem.h"
@@ -195,9 +196,12 @@ int credentials_run_helper(const char *helper, const char *verb, const char *inp
     if (strchr(helper, '/') || !*helper)
         return error_set(err, ERR_INVALID, "credential helper \"%.60s\": not a name", helper);
     AUTO(free) char *program = xasprintf("docker-credential-%s", helper);
-    const char *const argv[] = { program, verb, NULL };
+    AUTO(strvec_release) struct strvec argv = STRVEC_INIT;
+    strvec_push(&argv, program);
+    strvec_push(&argv, verb);
+    as_user_wrap(&argv);
     struct spawn_spec spec = SPAWN_SPEC_INIT;
-    spec.argv = argv;
+    spec.argv = (const char *const *)argv.items;
     spec.input = input;
     spec.input_size = strlen(input);
     spec.timeout_ms = CREDENTIAL_HELPER_TIMEOUT_MS;

@@ -281,5 +281,23 @@ test_push_without_a_name_finds_the_last_build() {
     err_has 'localhost:1/nowhere:1'
 }
 
+# git for a context that a step needs: ssh looks for keys by the user's id, and a session bus compares it.
+test_programs_of_the_user_run_as_the_user() {
+    need_user
+    need git
+    import_busybox
+    cat >ssh <<EOT
+#!/bin/sh
+id -u >$PWD/seen; id -g >>$PWD/seen; grep CapEff /proc/self/status >>$PWD/seen; echo mine >$PWD/written
+exit 1
+EOT
+    chmod +x ssh
+    printf 'FROM busybox\nRUN true\nCOPY --from=remote f /\n' >Dockerfile
+    run env GIT_SSH="$PWD/ssh" GIT_SSH_VARIANT=simple "$CBUILD" --build-context remote=ssh://git@host.invalid/x.git -t x .
+    [ "$status" != 0 ] || fail "there is no such repository"
+    equal "$(tr '\n\t' ' ' <seen)" "$(id -u) $(id -g) CapEff: 0000000000000000 "
+    equal "$(stat -c %u:%g written)" "$(id -u):$(id -g)"
+}
+
 [ "$(id -u)" != 0 ] || as_test_user "$@"
 run_tests "$@"
