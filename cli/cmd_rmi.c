@@ -94,7 +94,8 @@ int cmd_rmi(struct app *app, char *const *argv, struct error **err)
     if (no_prune)
         return 0;
     struct store_gc_result collected = { 0 };
-    AUTO(error_free) struct error *later = NULL; /* forms out of reach are left to prune, which tells */
+    AUTO(error_free)
+    struct error *later = NULL; /* forms out of reach are left to prune, which tells */
     return app_own_forms(app, &later) < 0 && error_is(later, ERR_CANCELLED)
                ? error_set(err, ERR_CANCELLED, "interrupted")
                : store_gc(app->store, STORE_GC_TRY, &collected, err);
