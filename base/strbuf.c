@@ -101,7 +101,7 @@ void strbuf_add_printable(struct strbuf *buf, const char *text)
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
         bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
-        strbuf_addc(buf, control ? '?' : *text);
+        strbuf_add(buf, control ? "?" : text, 1);
     }
 }
 
