@@ -172,7 +172,7 @@ test_call_refuses_what_it_does_not_know() {
 }
 
 test_build_ends_with_the_warnings() {
-    need_root
+    need_run
     import_busybox
     bad_dockerfile
     ok cbuild -t x .
@@ -183,7 +183,7 @@ test_build_ends_with_the_warnings() {
 }
 
 test_variables_of_the_base_count_in_a_build() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nENV FROM_BASE=1\n' >Dockerfile
     ok cbuild -t base .
@@ -204,7 +204,7 @@ test_error_true_fails_a_build_before_it_asks_for_anything() {
 }
 
 test_quotes_in_a_heredoc_are_ordinary() {
-    need_root
+    need_run
     printf 'FROM scratch\nENV A=1\nCOPY <<E /f\ndon%st "$A" %s$A%s \\$A\nE\n' "'" "'" "'" >Dockerfile
     ok cbuild -t x .
     image_tree x >/dev/null

@@ -223,7 +223,7 @@ test_quiet_modes() {
 }
 
 test_a_failing_run_shows_its_last_output_once() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nRUN echo last words; exit 42\n' >Dockerfile
     fails 1 cbuild -t x .
@@ -242,7 +242,7 @@ test_a_failing_run_shows_its_last_output_once() {
 }
 
 test_closed_standard_streams_are_not_taken_for_files() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nRUN echo some output; cat\n' >Dockerfile
     ok sh -c '"$CBUILD" -t x . <&- 2>&-'

@@ -24,7 +24,7 @@ last_layer() { # NAME
 cached() { grep -Ec '^#[0-9]+ CACHED$' "$TEST_TMP/err" || true; }
 
 test_bind_shows_the_context_without_what_is_ignored() {
-    need_root
+    need_run
     import_busybox
     mkdir -p sub && echo 1 >a && echo 2 >sub/b && echo no >c
     echo c >.dockerignore
@@ -40,7 +40,7 @@ EOT
 }
 
 test_bind_content_is_in_the_key_and_nothing_else_is() {
-    need_root
+    need_run
     import_busybox
     mkdir sub && echo 1 >sub/f && echo 1 >other
     printf 'FROM busybox\nRUN --mount=source=sub,target=/s cat /s/f >/out\n' >Dockerfile
@@ -54,7 +54,7 @@ test_bind_content_is_in_the_key_and_nothing_else_is() {
 }
 
 test_bind_of_a_file_and_of_a_directory_that_holds_its_own_name() {
-    need_root
+    need_run
     import_busybox
     mkdir d && echo inside >d/d && echo file >f && echo odd >'f[1]'
     cat >Dockerfile <<'EOT'
@@ -71,7 +71,7 @@ EOT
 }
 
 test_bind_writes_are_thrown_away() {
-    need_root
+    need_run
     import_busybox
     mkdir s empty && echo old >s/f
     cat >Dockerfile <<'EOT'
@@ -87,7 +87,7 @@ EOT
 }
 
 test_bind_from_stages_and_images() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM scratch\nCOPY tool /bin/tool\n' >Dockerfile.tool
     printf '#!/bin/sh\necho from the image\n' >tool && chmod +x tool
@@ -111,7 +111,7 @@ EOT
 }
 
 test_a_missing_mount_source_names_the_line() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nRUN --mount=source=nowhere,target=/m true\n' >Dockerfile
     fails 3 cbuild -t x .
@@ -124,7 +124,7 @@ test_a_missing_mount_source_names_the_line() {
 }
 
 test_cache_persists_between_builds_and_is_in_no_layer() {
-    need_root
+    need_run
     import_busybox
     cat >Dockerfile <<'EOT'
 FROM busybox
@@ -142,7 +142,7 @@ EOT
 }
 
 test_cache_owner_mode_and_first_content() {
-    need_root
+    need_run
     import_busybox
     cat >Dockerfile <<'EOT'
 FROM busybox AS seed
@@ -175,7 +175,7 @@ EOT
 }
 
 test_locked_and_private_caches_are_used_by_one_at_a_time() {
-    need_root
+    need_run
     import_busybox
     for mode in locked private; do
         write_sharing $mode
@@ -188,7 +188,7 @@ test_locked_and_private_caches_are_used_by_one_at_a_time() {
 }
 
 test_one_locked_cache_at_two_places_does_not_wait_for_itself() {
-    need_root
+    need_run
     import_busybox
     cat >Dockerfile <<'EOT'
 FROM busybox
@@ -198,7 +198,7 @@ EOT
 }
 
 test_a_failing_stage_ends_the_wait_for_a_lock() {
-    need_root
+    need_run
     import_busybox
     cat >Dockerfile.hold <<'EOT'
 FROM busybox
@@ -222,7 +222,7 @@ EOT
 }
 
 test_tmpfs_has_a_size_and_leaves_nothing() {
-    need_root
+    need_run
     import_busybox
     cat >Dockerfile <<'EOT'
 FROM busybox
@@ -233,7 +233,7 @@ EOT
 }
 
 test_secrets_as_files_and_variables() {
-    need_root
+    need_run
     import_busybox
     printf 'S3cret-in-a-file-%s' 4711 >token
     cat >Dockerfile <<'EOT'
@@ -258,7 +258,7 @@ EOT
 }
 
 test_a_failing_run_does_not_tell_its_secret() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nRUN --mount=type=secret,id=w,env=W --mount=type=secret,id=w false\n' >Dockerfile
     W=S3cret-4711 fails 1 cbuild -t x --secret id=w,env=W .
@@ -267,7 +267,7 @@ test_a_failing_run_does_not_tell_its_secret() {
 }
 
 test_a_required_secret_that_is_missing_says_how_to_pass_it() {
-    need_root
+    need_run
     import_busybox
     printf 'FROM busybox\nRUN --mount=type=secret,id=token,required=true true\n' >Dockerfile
     fails 3 cbuild -t x .
@@ -279,7 +279,7 @@ test_a_required_secret_that_is_missing_says_how_to_pass_it() {
 }
 
 test_ssh_agent_socket() {
-    need_root
+    need_run
     need ssh-agent
     import_busybox
     eval "$(ssh-agent -a "$TEST_TMP/agent")" >/dev/null
@@ -302,7 +302,7 @@ EOT
 }
 
 test_stubs_of_mounts_leave_no_trace() {
-    need_root
+    need_run
     import_busybox
     echo x >f
     cat >Dockerfile <<'EOT'
@@ -316,7 +316,7 @@ EOT
 }
 
 test_mounts_see_variables_but_from_does_not() {
-    need_root
+    need_run
     import_busybox
     mkdir d && echo v >d/f
     printf 'FROM busybox\nARG WHERE=/w\nENV D=d\nRUN --mount=source=$D,target=$WHERE cat /w/f\n' >Dockerfile
