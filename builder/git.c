@@ -51,23 +51,23 @@ int git_pick_ref(const char *output, const struct git_url *url, struct git_commi
 {
     size_t best = SIZE_MAX;
     AUTO(git_commit_release) struct git_commit found = { .id = NULL };
-    for (const char *line = output; *line;) {
+    for (const char *line = output, *next; *line; line = next) {
         size_t size = strcspn(line, "\n");
         size_t id_size = strcspn(line, "\t\n");
+        next = line + size + (line[size] == '\n');
         AUTO(free) char *id = xstrndup(line, id_size);
-        if (id_size < size && git_is_commit(id)) {
-            const char *name = line + id_size + 1;
-            size_t name_size = size - id_size - 1;
-            size_t place = rank(url, name, name_size);
-            if (place < best) {
-                best = place;
-                git_commit_release(&found);
-                found.id = TAKE(id);
-                bool peeled = name_size > 3 && strncmp(name + name_size - 3, "^{}", 3) == 0;
-                found.ref = xstrndup(name, peeled ? name_size - 3 : name_size);
-            }
-        }
-        line += size + (line[size] == '\n');
+        if (id_size >= size || !git_is_commit(id))
+            continue;
+        const char *name = line + id_size + 1;
+        size_t name_size = size - id_size - 1;
+        size_t place = rank(url, name, name_size);
+        if (place >= best)
+            continue;
+        best = place;
+        git_commit_release(&found);
+        found.id = TAKE(id);
+        bool peeled = name_size > 3 && strncmp(name + name_size - 3, "^{}", 3) == 0;
+        found.ref = xstrndup(name, peeled ? name_size - 3 : name_size);
     }
     if (!found.id)
         return 0;

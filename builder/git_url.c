@@ -179,7 +179,9 @@ static char *decode(const char *text, size_t size)
     char *out = xmalloc(size + 1);
     size_t n = 0;
     for (size_t i = 0; i < size; i++) {
-        char c = text[i] == '+' ? ' ' : text[i];
+        char c = text[i];
+        if (c == '+')
+            c = ' ';
         if (c == '%' && i + 2 < size && isxdigit((unsigned char)text[i + 1]) &&
             isxdigit((unsigned char)text[i + 2])) {
             const char digits[] = { text[i + 1], text[i + 2], '\0' };

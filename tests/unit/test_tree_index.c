@@ -275,7 +275,8 @@ static void compare_with_model(const struct tree_index *index, struct model *mod
         const struct entry *expected = NULL, *found = NULL;
         char a = model_look(models, n, asked[i], &expected);
         char b = index_look(index, asked[i], &found);
-        a = asked[i][0] ? a : 'd';
+        if (!asked[i][0])
+            a = 'd';
         if (a != b || expected != found)
             fail_msg("\"%s\": '%c' %p, expected '%c' %p", asked[i], b ? b : '-',
                      (const void *)found, a ? a : '-', (const void *)expected);
