@@ -257,7 +257,7 @@ test_only_what_runs_programs_asks_for_a_namespace() {
     printf 'FROM busybox AS run\nRUN true\nFROM busybox AS plain\nLABEL a=b\n' >D
     for command in "-t a ." "-f D --target plain -t b ." "images" "inspect a" "history a" "save -o x.tar a" "rmi a"; do
         # shellcheck disable=SC2086 # words
-        ASAN_OPTIONS=detect_leaks=0 ASAN_OPTIONS=detect_leaks=0 ok strace -f -e trace=unshare,clone3,clone,setns,execve -o trace "$CBUILD" $command
+        ASAN_OPTIONS=detect_leaks=0 ok strace -f -e trace=unshare,clone3,clone,setns,execve -o trace "$CBUILD" $command
         ! grep -E 'NEWUSER|uidmap' trace || fail "$command"
     done
 }
