@@ -21,6 +21,7 @@ help:
 	'tidy           clang-tidy-$(TOOLS) alone; FILES=... for some files' \
 	'check-arrows   who may include whom' \
 	'check-walls    lengths of files and functions' \
+	'check-promises tests that tests/promises names exist' \
 	'check-fault    the fault shim, and base under it' \
 	'fuzz           each fuzz target for FUZZ_SECONDS=60' \
 	'fuzz-corpus    each fuzz target once over its stored inputs' \
@@ -36,7 +37,7 @@ help:
 
 # --- checks
 
-.PHONY: fmt check-format check-arrows check-walls check-headers check-shell check-spelling tidy lint lint-quick
+.PHONY: fmt check-format check-arrows check-walls check-promises check-headers check-shell check-spelling tidy lint lint-quick
 fmt:
 	clang-format-$(TOOLS) -i $(SOURCES) $(HEADERS) $(TEST_SOURCES)
 
@@ -48,6 +49,9 @@ check-arrows:
 
 check-walls:
 	@.ci/check-walls
+
+check-promises:
+	@.ci/check-promises
 
 # A header compiles alone.
 check-headers:
@@ -71,7 +75,7 @@ tidy:
 	    test ! -s "$(O)/tidy.$$$$" || { cat "$(O)/tidy.$$$$"; rm "$(O)/tidy.$$$$"; exit 1; }; \
 	    rm "$(O)/tidy.$$$$"' sh
 
-lint-quick: check-format check-arrows check-walls check-headers check-shell check-spelling
+lint-quick: check-format check-arrows check-walls check-promises check-headers check-shell check-spelling
 lint: lint-quick tidy
 
 # --- the fault shim
