@@ -9,6 +9,7 @@
 #include "builder/dockerignore.h"
 #include "layers/tar_read.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -263,6 +264,14 @@ int build_input_read(struct build *build, struct build_input *input, struct erro
     return find_dockerfile(build, input, err);
 }
 
+/* A name that is there counts, whatever it leads to: rules that can't be read hide nothing, and
+ * what they were to hide would get into images. */
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 static int read_ignore(const char *path, const char *ignore_path, struct dockerignore **ret,
                        struct error **err)
 {
@@ -270,10 +279,10 @@ static int read_ignore(const char *path, const char *ignore_path, struct dockeri
     AUTO(free) char *at_root = path_join(path, ".dockerignore");
     const char *names[] = { ignore_path, at_root };
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        if (!names[i] || !is_file(names[i]))
+        if (!names[i] || !is_there(names[i]))
             continue;
         if (fs_read_file(AT_FDCWD, names[i], &text, IGNORE_MAX, err) < 0)
-            return -1;
+            return error_wrap(err, "reading the ignore rules");
         return dockerignore_parse(path_base(names[i]), text.data, text.size, ret, err);
     }
     return 0;

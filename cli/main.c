@@ -55,7 +55,7 @@ static const struct {
 static void print_help(void)
 {
     printf("Usage: cbuild [build] [OPTIONS] CONTEXT|-\n"
-           "       cbuild COMMAND [OPTIONS] [ARGUMENTS]\n\n"
+           "       cbuild [--root DIR] COMMAND [OPTIONS] [ARGUMENTS]\n\n"
            "Builds container images from Dockerfiles, and moves them to and from "
            "registries.\n\nCommands:\n");
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
@@ -100,8 +100,30 @@ static int unknown_command(const char *word, struct error **err)
     return -1;
 }
 
+/* "cbuild --root DIR COMMAND": what every command takes may stand before it. */
+static int take_global_options(struct app *app, char *const **argv, struct error **err)
+{
+    static const char name[] = "--root";
+    const size_t size = sizeof(name) - 1;
+    for (const char *word; (word = (*argv)[1]) && !strncmp(word, name, size); ++*argv) {
+        if (word[size] == '=') {
+            app->root = word + size + 1;
+        } else if (!word[size] && (*argv)[2]) {
+            app->root = (*argv)[2];
+            ++*argv;
+        } else if (!word[size]) {
+            return error_set(err, ERR_USAGE, "--root needs a value: DIR");
+        } else {
+            break;
+        }
+    }
+    return 0;
+}
+
 static int dispatch(struct app *app, char *const *argv, struct error **err)
 {
+    if (take_global_options(app, &argv, err) < 0)
+        return -1;
     const char *word = argv[1];
     if (!word || !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
         const struct app_command *asked = word && argv[2] ? find_command(argv[2]) : NULL;
