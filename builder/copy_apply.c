@@ -7,6 +7,7 @@
 #include "builder/copy_dest.h"
 #include "builder/copy_internal.h"
 #include "builder/copy_unpack.h"
+#include "builder/glob.h"
 #include "layers/tar_read.h"
 
 #include <string.h>
@@ -20,7 +21,7 @@ struct apply {
     bool has_owner;
     struct copy_made made;
     size_t n_onto_name; /* files put at the destination's own name */
-    bool warned_mode;
+    bool warned_mode, warned_flat;
 };
 
 /* Told once: with an octal --chmod all directories get it. */
@@ -274,14 +275,33 @@ static int put_directories(struct apply *apply, struct error **err)
     return 0;
 }
 
+/* A wildcard over directories merges what they hold: hardly ever wanted, so it is told (once). */
+static void warn_flattened(struct apply *apply, const struct copy_source *source, const char *word)
+{
+    struct copy *copy = apply->copy;
+    if (apply->warned_flat || copy->parents || source->items[0].entry.type != ENTRY_DIRECTORY)
+        return;
+    AUTO(free) char *pattern = path_clean_rooted(word);
+    if (!glob_has_meta(path_base(pattern)))
+        return;
+    copy_warn(copy,
+              "%s matches the directory %s: its contents go to /%s without it; to keep the "
+              "directories name the one above, or use --parents",
+              word, source->path, copy->destination);
+    apply->warned_flat = true;
+}
+
 static int put_all(struct apply *apply, struct error **err)
 {
     struct copy *copy = apply->copy;
     size_t at = 0;
-    for (size_t word = 0; word < copy->words.n; word++)
-        for (; at < copy->word_ends[word]; at++)
+    for (size_t word = 0; word < copy->words.n; word++) {
+        for (; at < copy->word_ends[word]; at++) {
+            warn_flattened(apply, &copy->sources.list[at], copy->words.items[word]);
             if (put_source(apply, &copy->sources.list[at], word, at, err) < 0)
                 return -1;
+        }
+    }
     for (size_t i = 0; i < copy->n_files; i++)
         if (put_file(apply, &copy->files[i], err) < 0)
             return -1;

@@ -14,8 +14,8 @@ struct copy_case {
     const char *below; /* lines of the destination; NULL: scratch */
     const char *words; /* sources and destination, blanks between; \x20 can't be had */
     struct copy_spec spec;
-    const char *exclude;
-    const char *layer; /* NULL: fails with `error` */
+    const char *exclude; /* patterns, blanks between */
+    const char *layer;   /* NULL: fails with `error` */
     const char *error;
 };
 
@@ -69,8 +69,11 @@ static void setting_init(struct setting *setting, struct fixture *fixture,
     setting->below =
         what->below ? fixture_tree(fixture, NULL, what->below) : tree_new(fixture->store);
     split_words(what->words, &setting->sources, &setting->destination);
-    if (what->exclude)
-        strvec_push(&setting->excludes, what->exclude);
+    for (const char *at = what->exclude; at && *at; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " ");
+        strvec_pushn(&setting->excludes, at, n);
+        at += n;
+    }
     setting->spec = what->spec;
     setting->spec.context = setting->context;
     setting->spec.from = setting->from;

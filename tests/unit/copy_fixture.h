@@ -175,6 +175,8 @@ static inline void changeset_from_lines(const char *lines, struct changeset *ret
         entry->uid = line.uid;
         entry->gid = line.gid;
         entry->mtime = line.mtime;
+        if (line.type == 'c')
+            assert_int_equal(sscanf(line.rest, "%u,%u", &entry->dev_major, &entry->dev_minor), 2);
         if (line.type == 'l' || line.type == 'h')
             entry->link = xstrdup(line.rest);
         if (line.type == 'f') {
