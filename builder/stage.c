@@ -40,7 +40,7 @@ static ssize_t find_stage(const struct stage_graph *graph, const char *name, siz
 
 static bool has_context(const struct stage_graph *graph, const char *name)
 {
-    if (!graph->contexts)
+    if (!graph->contexts || !strcasecmp(name, "scratch") || !strcasecmp(name, "context"))
         return false;
     for (size_t i = 0; i < graph->contexts->n; i++) {
         const char *item = graph->contexts->items[i];
@@ -77,6 +77,25 @@ static int resolve_number(const char *text, size_t before, struct stage_source *
     return 0;
 }
 
+/* A later stage, or the stage itself: an image of that name is surely not meant. */
+static int refuse_later(const struct stage_graph *graph, const char *name, size_t before,
+                        struct error **err)
+{
+    const struct dockerfile *dockerfile = graph->dockerfile;
+    for (size_t i = before; i < dockerfile->n_stages; i++) {
+        const struct instruction *from = &dockerfile->instructions[dockerfile->stages[i].from];
+        if (!from->from.name || strcasecmp(from->from.name, name) != 0)
+            continue;
+        if (i == before)
+            return error_set(err, ERR_SYNTAX, "stage \"%s\" can't take files from itself", name);
+        return error_set(err, ERR_SYNTAX,
+                         "stage \"%s\" comes later, in line %zu: files are taken from earlier "
+                         "stages only",
+                         name, from->range.first);
+    }
+    return 0;
+}
+
 int stage_graph_resolve(const struct stage_graph *graph, const char *text, size_t before,
                         struct stage_source *ret, struct error **err)
 {
@@ -100,6 +119,8 @@ int stage_graph_resolve(const struct stage_graph *graph, const char *text, size_
         *ret = (struct stage_source){ .kind = STAGE_SOURCE_SCRATCH };
         return 0;
     }
+    if (refuse_later(graph, name, before, err) < 0)
+        return -1;
     *ret = (struct stage_source){ .kind = STAGE_SOURCE_IMAGE, .name = TAKE(name) };
     return 0;
 }
@@ -126,6 +147,28 @@ static void add_need(struct stage *stage, const struct stage_source *source)
     *ARRAY_PUSH(stage, needs) = source->stage;
 }
 
+static int resolve_platform(const struct stage_graph *graph, struct stage *stage,
+                            struct error **err)
+{
+    const char *written = stage->from->from.platform;
+    if (!written || !*written) {
+        platform_copy(&stage->platform, &graph->globals->target_platform);
+        return 0;
+    }
+    AUTO(free) char *platform = NULL;
+    if (expand_global(graph, written, &platform, err) < 0)
+        return -1;
+    if (!*platform) {
+        error_set_(err, ERR_SYNTAX, "--platform=%s is empty", written);
+        error_hint(err, "give the ARG a default before the first FROM, or pass --build-arg");
+        return -1;
+    }
+    if (platform_parse(platform, &stage->platform, err) < 0)
+        return error_wrap(err, "--platform=%s", written);
+    stage->has_platform = true;
+    return 0;
+}
+
 static int resolve_base(struct stage_graph *graph, struct stage *stage, struct error **err)
 {
     const struct from_body *from = &stage->from->from;
@@ -137,21 +180,14 @@ static int resolve_base(struct stage_graph *graph, struct stage *stage, struct e
         error_hint(err, "give the ARG a default before the first FROM, or pass --build-arg");
         return -1;
     }
-    if (from->platform) {
-        AUTO(free) char *platform = NULL;
-        if (expand_global(graph, from->platform, &platform, err) < 0)
-            return -1;
-        if (*platform) {
-            if (platform_parse(platform, &stage->platform, err) < 0)
-                return error_wrap(err, "--platform=%s", from->platform);
-            stage->has_platform = true;
-        }
-    }
-    if (!stage->has_platform)
-        platform_copy(&stage->platform, &graph->globals->target_platform);
+    if (resolve_platform(graph, stage, err) < 0)
+        return -1;
 
     ssize_t earlier;
-    if (has_context(graph, image))
+    if (stage->is_replaced)
+        stage->base =
+            (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = xstrdup(stage->name) };
+    else if (has_context(graph, image))
         stage->base = (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = TAKE(image) };
     else if ((earlier = find_stage(graph, image, stage->index, false)) >= 0)
         stage->base = (struct stage_source){ .kind = STAGE_SOURCE_STAGE, .stage = (size_t)earlier };
@@ -199,6 +235,9 @@ static int stage_init(struct stage_graph *graph, size_t index, struct error **er
     stage->instructions = stage->from + 1;
     stage->n_instructions = range->end - range->from - 1;
     stage->name = stage->from->from.name;
+    stage->is_replaced = stage->name && has_context(graph, stage->name);
+    if (stage->is_replaced)
+        stage->n_instructions = 0;
     stage->label = stage->name ? xstrdup(stage->name) : xasprintf("stage-%zu", index);
     if (resolve_base(graph, stage, err) < 0)
         return dockerfile_locate(dockerfile, stage->from, stage->from->from.image, err);

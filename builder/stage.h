@@ -4,7 +4,8 @@
  * which ones the target needs. Pure: no disk, no network.
  *
  * A stage's names are compared without case in COPY --from and --target; FROM NAME must
- * match the case (as BuildKit does). The later of two stages of one name counts.
+ * match the case (as BuildKit does). The later of two stages of one name counts. A named context
+ * of a stage's name replaces the whole stage: its base and its instructions.
  */
 #ifndef CBUILD_BUILDER_STAGE_H
 #define CBUILD_BUILDER_STAGE_H
@@ -41,7 +42,8 @@ struct stage {
     struct stage_source base;
     size_t *needs; /* stages, each once */
     size_t n_needs, needs_capacity;
-    bool is_needed; /* by the target */
+    bool is_needed;   /* by the target */
+    bool is_replaced; /* a named context of its name stands for all of it */
 };
 
 struct stage_graph {
@@ -56,7 +58,7 @@ struct stage_graph {
 /*
  * dockerfile, globals, contexts outlive the graph. target NULL: the last stage.
  * ERR_NOT_FOUND: unknown target or stage number (with the nearest name); ERR_SYNTAX: blank base
- * name, cycle.
+ * name or platform, files taken from a later stage or the stage itself.
  */
 struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile,
                                     const struct globals *globals, const struct strvec *contexts,
@@ -66,7 +68,7 @@ DEFINE_AUTO(struct stage_graph, stage_graph_free)
 
 /*
  * What --from=text means in a stage (`before`: only earlier stages count): a number, a stage, a
- * named context, else an image. Global ARGs in it are expanded.
+ * named context, else an image. Global ARGs in it are expanded. ERR_SYNTAX: a later stage's name.
  */
 int stage_graph_resolve(const struct stage_graph *graph, const char *text, size_t before,
                         struct stage_source *ret, struct error **err) WARN_UNUSED;

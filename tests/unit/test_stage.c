@@ -71,19 +71,28 @@ static char *describe(const struct stage_graph *graph)
     return strbuf_detach(&text);
 }
 
+struct graph_case {
+    const char *text, *target, *context, *expected;
+};
+
+static void check_graphs(const struct graph_case *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct error *err = NULL;
+        AUTO(fixture_release) struct fixture fixture = { 0 };
+        assert_ok(make(&fixture, cases[i].text, cases[i].target, cases[i].context, &err), err);
+        AUTO(free) char *text = describe(fixture.graph);
+        if (strcmp(text, cases[i].expected) != 0)
+            fail_msg("%s\nis       %s\nexpected %s", cases[i].text, text, cases[i].expected);
+    }
+}
+
 static void stages_know_their_bases_and_needs(void **state UNUSED)
 {
-    static const struct {
-        const char *text, *target, *context, *expected;
-    } cases[] = {
+    static const struct graph_case cases[] = {
         { "FROM scratch\n", NULL, NULL, "stage-0: scratch" },
         { "FROM alpine AS Build\nFROM build\n", NULL, NULL,
           "build: image alpine; stage-1: stage 0 +0" },
-        /* FROM must match the case */
-        { "FROM alpine AS build\nFROM BUILD\n", NULL, NULL,
-          "(build: image alpine); stage-1: image BUILD" },
-        { "FROM alpine AS build\nFROM scratch\nCOPY --from=BUILD a b\n", NULL, NULL,
-          "build: image alpine; stage-1: scratch +0" },
         { "FROM alpine AS build\nFROM scratch\nCOPY --from=0 a b\nCOPY --from=build c d\n", NULL,
           NULL, "build: image alpine; stage-1: scratch +0" },
         { "FROM alpine AS a\nFROM alpine AS b\nFROM scratch\nRUN --mount=from=a,target=/a x\n",
@@ -91,9 +100,6 @@ static void stages_know_their_bases_and_needs(void **state UNUSED)
         { "FROM alpine AS a\nFROM a AS b\nFROM b AS c\nFROM c\n", "b", NULL,
           "a: image alpine; b: stage 0 +0; (c: stage 1 +1); (stage-3: stage 2 +2)" },
         { "FROM alpine AS a\nFROM a AS b\n", "A", NULL, "a: image alpine; (b: stage 0 +0)" },
-        /* of two of one name the later counts */
-        { "FROM one AS a\nFROM two AS a\nFROM a\n", NULL, NULL,
-          "(a: image one); a: image two; stage-2: stage 1 +1" },
         { "FROM scratch AS scratch\nFROM scratch\n", NULL, NULL,
           "scratch: scratch; stage-1: stage 0 +0" },
         /* not a stage, so an image */
@@ -102,23 +108,88 @@ static void stages_know_their_bases_and_needs(void **state UNUSED)
         { "FROM alpine:latest\n", NULL, "alpine=docker-image://x",
           "stage-0: context alpine:latest" },
         { "FROM alpine:3\n", NULL, "alpine=docker-image://x", "stage-0: image alpine:3" },
-        { "FROM one AS a\nFROM a\n", NULL, "a=dir", "(a: image one); stage-1: context a" },
         { "FROM --platform=linux/arm64 one AS a\nFROM a\n", NULL, NULL,
           "a: image one arm64; stage-1: stage 0 arm64 +0" },
         { "FROM --platform=$BUILDPLATFORM one AS a\nFROM --platform=$TARGETPLATFORM two\n", NULL,
           NULL, "(a: image one); stage-1: image two" },
         { "ARG BASE=one\nFROM $BASE:${TAG:-1}\n", NULL, NULL, "stage-0: image one:1" },
+    };
+    check_graphs(cases, ARRAY_SIZE(cases));
+}
+
+static void stage_names_are_case_insensitive_but_in_from(void **state UNUSED)
+{
+    static const struct graph_case cases[] = {
+        { "FROM alpine AS Build\nFROM build\n", NULL, NULL,
+          "build: image alpine; stage-1: stage 0 +0" },
+        /* FROM must match the case */
+        { "FROM alpine AS build\nFROM BUILD\n", NULL, NULL,
+          "(build: image alpine); stage-1: image BUILD" },
+        { "FROM alpine AS build\nFROM scratch\nCOPY --from=BUILD a b\n", NULL, NULL,
+          "build: image alpine; stage-1: scratch +0" },
+        { "FROM alpine AS build\nFROM scratch\n", "BUILD", NULL,
+          "build: image alpine; (stage-1: scratch)" },
+        { "FROM alpine AS build\nFROM scratch\nRUN --mount=from=Build,target=/a x\n", NULL, NULL,
+          "build: image alpine; stage-1: scratch +0" },
+    };
+    check_graphs(cases, ARRAY_SIZE(cases));
+}
+
+static void later_of_two_stages_of_one_name_counts(void **state UNUSED)
+{
+    static const struct graph_case cases[] = {
+        { "FROM one AS a\nFROM two AS a\nFROM a\n", NULL, NULL,
+          "(a: image one); a: image two; stage-2: stage 1 +1" },
+        { "FROM one AS a\nFROM two AS A\nFROM scratch\nCOPY --from=a x y\n", NULL, NULL,
+          "(a: image one); a: image two; stage-2: scratch +1" },
+        { "FROM one AS a\nFROM two AS a\n", "a", NULL, "(a: image one); a: image two" },
+        /* the second is built on the first */
+        { "FROM one AS a\nFROM a AS a\nFROM a\n", NULL, NULL,
+          "a: image one; a: stage 0 +0; stage-2: stage 1 +1" },
+    };
+    check_graphs(cases, ARRAY_SIZE(cases));
+}
+
+static void named_context_replaces_the_stage_of_its_name(void **state UNUSED)
+{
+    static const struct graph_case cases[] = {
+        { "FROM one AS a\nFROM a\n", NULL, "a=dir", "(a: context a); stage-1: context a" },
+        { "FROM one AS A\nFROM scratch\nCOPY --from=0 x y\n", NULL, "a=dir",
+          "a: context a; stage-1: scratch +0" },
+        /* with all it would do and need */
+        { "FROM one AS dep\nFROM two AS a\nCOPY --from=dep x y\nFROM scratch\n", "a", "A=dir",
+          "(dep: image one); a: context a; (stage-2: scratch)" },
+        /* these are never contexts */
+        { "FROM scratch\n", NULL, "scratch=dir", "stage-0: scratch" },
+        { "FROM one AS context\n", NULL, "context=dir", "context: image one" },
+    };
+    check_graphs(cases, ARRAY_SIZE(cases));
+}
+
+static void from_flag_expands_global_arguments(void **state UNUSED)
+{
+    static const struct graph_case cases[] = {
         { "ARG FROM=a\nFROM one AS a\nFROM scratch\nCOPY --from=$FROM x y\n", NULL, NULL,
           "a: image one; stage-1: scratch +0" },
+        { "ARG FROM\nFROM one AS a\nFROM two AS b\nFROM scratch\nCOPY --from=${FROM:-b} x y\n",
+          NULL, NULL, "(a: image one); b: image two; stage-2: scratch +1" },
+        { "ARG N=0\nFROM one AS a\nFROM scratch\nCOPY --from=$N x y\n", NULL, NULL,
+          "a: image one; stage-1: scratch +0" },
     };
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct error *err = NULL;
-        AUTO(fixture_release) struct fixture fixture = { 0 };
-        assert_ok(make(&fixture, cases[i].text, cases[i].target, cases[i].context, &err), err);
-        AUTO(free) char *text = describe(fixture.graph);
-        if (strcmp(text, cases[i].expected) != 0)
-            fail_msg("%s\nis       %s\nexpected %s", cases[i].text, text, cases[i].expected);
-    }
+    check_graphs(cases, ARRAY_SIZE(cases));
+}
+
+static void stages_the_target_does_not_need_are_left_out(void **state UNUSED)
+{
+    static const struct graph_case cases[] = {
+        { "FROM one AS a\nFROM two AS b\nFROM a\n", NULL, NULL,
+          "a: image one; (b: image two); stage-2: stage 0 +0" },
+        { "FROM one AS a\nFROM two AS b\nCOPY --from=a x y\nFROM three\n", "b", NULL,
+          "a: image one; b: image two +0; (stage-2: image three)" },
+        { "FROM one AS a\nFROM a AS b\nFROM two AS c\nRUN --mount=from=b,target=/b x\nFROM three\n",
+          "c", NULL, "a: image one; b: stage 0 +0; c: image two +1; (stage-3: image three)" },
+    };
+    check_graphs(cases, ARRAY_SIZE(cases));
 }
 
 static void errors_name_line_and_way_out(void **state UNUSED)
@@ -143,6 +214,8 @@ static void errors_name_line_and_way_out(void **state UNUSED)
           "target stage \"biuld\"", "did you mean \"build\"?" },
         { "FROM scratch AS build\nFROM scratch AS test\n", "x", ERR_NOT_FOUND, "target stage \"x\"",
           "build, test" },
+        { "FROM --platform=$NOTHING x\n", NULL, ERR_SYNTAX,
+          "Dockerfile:1: --platform=$NOTHING is empty", "--build-arg" },
         /* a number is no target */
         { "FROM scratch\n", "0", ERR_NOT_FOUND, "target stage \"0\"", "AS 0" },
     };
@@ -157,6 +230,37 @@ static void errors_name_line_and_way_out(void **state UNUSED)
     }
 }
 
+static void cycles_and_later_stages_are_refused_before_an_image_is_asked_for(void **state UNUSED)
+{
+    static const struct {
+        const char *text;
+        enum error_code code;
+        const char *message;
+    } cases[] = {
+        { "FROM x AS a\nCOPY --from=a f /\n", ERR_SYNTAX,
+          "Dockerfile:2: stage \"a\" can't take files from itself" },
+        { "FROM x AS a\nRUN --mount=from=A,target=/a x\n", ERR_SYNTAX,
+          "Dockerfile:2: stage \"A\" can't take files from itself" },
+        { "FROM x\nCOPY --from=0 f /\n", ERR_NOT_FOUND,
+          "Dockerfile:2: stage 0: there is no stage before this one" },
+        { "FROM x AS a\nCOPY --from=c f /\nFROM x AS b\nCOPY --from=a f /\nFROM x AS c\n"
+          "COPY --from=b f /\n",
+          ERR_SYNTAX, "Dockerfile:2: stage \"c\" comes later, in line 5" },
+        { "FROM x\nCOPY --from=B f /\nFROM y AS b\n", ERR_SYNTAX,
+          "Dockerfile:2: stage \"B\" comes later" },
+        { "FROM x\nRUN --mount=from=b,target=/b x\nFROM y AS b\n", ERR_SYNTAX,
+          "Dockerfile:2: stage \"b\" comes later" },
+        { "FROM x\nCOPY --from=1 f /\nFROM y\n", ERR_NOT_FOUND,
+          "Dockerfile:2: stage 1: there is no stage before" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        AUTO(fixture_release) struct fixture fixture = { 0 };
+        int result = make(&fixture, cases[i].text, NULL, NULL, &err);
+        assert_fails(result, err, cases[i].code, cases[i].message);
+    }
+}
+
 static void sources_are_looked_for_before_their_stage(void **state UNUSED)
 {
     static const struct {
@@ -164,9 +268,9 @@ static void sources_are_looked_for_before_their_stage(void **state UNUSED)
         size_t before;
         const char *expected;
     } cases[] = {
-        { "a", 2, "stage 0" },       { "A", 1, "stage 0" },         { "a", 0, "image a" },
-        { "b", 1, "image b" },       { "1", 2, "stage 1" },         { "c", 2, "context c" },
-        { "scratch", 2, "scratch" }, { "x/y:1", 2, "image x/y:1" },
+        { "a", 2, "stage 0" },         { "A", 1, "stage 0" }, { "1", 2, "stage 1" },
+        { "c", 2, "context c" },       { "d", 1, "image d" }, { "scratch", 2, "scratch" },
+        { "x/y:1", 2, "image x/y:1" },
     };
     struct error *err = NULL;
     AUTO(fixture_release) struct fixture fixture = { 0 };
@@ -189,7 +293,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stages_know_their_bases_and_needs),
+        cmocka_unit_test(stage_names_are_case_insensitive_but_in_from),
+        cmocka_unit_test(later_of_two_stages_of_one_name_counts),
+        cmocka_unit_test(named_context_replaces_the_stage_of_its_name),
+        cmocka_unit_test(from_flag_expands_global_arguments),
+        cmocka_unit_test(stages_the_target_does_not_need_are_left_out),
         cmocka_unit_test(errors_name_line_and_way_out),
+        cmocka_unit_test(cycles_and_later_stages_are_refused_before_an_image_is_asked_for),
         cmocka_unit_test(sources_are_looked_for_before_their_stage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
