@@ -91,6 +91,16 @@ static int add_global_arg(struct globals *globals, const struct dockerfile *dock
     return 0;
 }
 
+/* Of the target; a last stage without a name is "default". */
+static const char *target_stage(const struct dockerfile *dockerfile, const char *target)
+{
+    const struct dockerfile_stage *last = &dockerfile->stages[dockerfile->n_stages - 1];
+    const char *name = dockerfile->instructions[last->from].from.name;
+    if (target)
+        return target;
+    return name ? name : "default";
+}
+
 struct globals *globals_new(const struct dockerfile *dockerfile, const struct strvec *build_args,
                             const struct platform *platform, const char *target, struct error **err)
 {
@@ -101,7 +111,7 @@ struct globals *globals_new(const struct dockerfile *dockerfile, const struct st
     platform_copy(&globals->target_platform, platform ? platform : &globals->build_platform);
     set_platform_args(&globals->values, "TARGET", &globals->target_platform);
     set_platform_args(&globals->values, "BUILD", &globals->build_platform);
-    env_set(&globals->values, "TARGETSTAGE", target ? target : "default");
+    env_set(&globals->values, "TARGETSTAGE", target_stage(dockerfile, target));
     /* a --build-arg of one of these names takes its place */
     for (size_t i = 0; i < globals->values.n; i++) {
         AUTO(free)

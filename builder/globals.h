@@ -19,8 +19,8 @@ struct globals {
 };
 
 /*
- * `platform` NULL: the host's. `target`: --target's text or NULL ("default"). Errors name the ARG's
- * line.
+ * `platform` NULL: the host's. `target`: --target's text or NULL: the last stage. Errors name the
+ * ARG's line.
  */
 struct globals *globals_new(const struct dockerfile *dockerfile, const struct strvec *build_args,
                             const struct platform *platform, const char *target,

@@ -61,6 +61,63 @@ static void values_come_from_arguments_defaults_and_the_platform(void **state UN
     }
 }
 
+static void targetstage_is_the_targets_name_or_default(void **state UNUSED)
+{
+    static const struct {
+        const char *text, *args, *target, *value;
+    } cases[] = {
+        { "FROM scratch\n", "", NULL, "default" },
+        { "FROM scratch AS a\nFROM scratch AS Last\n", "", NULL, "last" },
+        { "FROM scratch AS a\nFROM scratch\n", "", NULL, "default" },
+        { "FROM scratch AS a\nFROM scratch\n", "", "a", "a" },
+        { "FROM scratch AS a\nFROM scratch\n", "TARGETSTAGE=mine", "a", "mine" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        AUTO(dockerfile_free) struct dockerfile *dockerfile = NULL;
+        AUTO(globals_free)
+        struct globals *globals =
+            make(cases[i].text, cases[i].args, "linux/amd64", cases[i].target, &dockerfile, &err);
+        assert_ok_ptr(globals, err);
+        assert_string_equal(globals_value(globals, "TARGETSTAGE"), cases[i].value);
+    }
+}
+
+static void platform_arguments_are_global_and_can_be_overridden(void **state UNUSED)
+{
+    static const struct {
+        const char *name, *value; /* for linux/arm/v7; NULL: the machine's, not asked */
+    } cases[] = {
+        { "TARGETPLATFORM", "linux/arm/v7" },
+        { "TARGETOS", "linux" },
+        { "TARGETOSVERSION", "" },
+        { "TARGETARCH", "arm" },
+        { "TARGETVARIANT", "v7" },
+        { "BUILDPLATFORM", NULL },
+        { "BUILDOS", "linux" },
+        { "BUILDOSVERSION", "" },
+        { "BUILDARCH", NULL },
+        { "BUILDVARIANT", NULL },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        AUTO(dockerfile_free) struct dockerfile *dockerfile = NULL;
+        AUTO(dockerfile_free) struct dockerfile *again = NULL;
+        AUTO(globals_free)
+        struct globals *globals =
+            make("FROM scratch\n", "", "linux/arm/v7", NULL, &dockerfile, &err);
+        assert_ok_ptr(globals, err);
+        const char *value = globals_value(globals, cases[i].name);
+        if (!value || (cases[i].value && strcmp(value, cases[i].value) != 0))
+            fail_msg("%s is \"%s\"", cases[i].name, value ? value : "(unset)");
+        AUTO(free) char *arg = xasprintf("%s=mine", cases[i].name);
+        AUTO(globals_free)
+        struct globals *given = make("FROM scratch\n", arg, "linux/arm/v7", NULL, &again, &err);
+        assert_ok_ptr(given, err);
+        assert_string_equal(globals_value(given, cases[i].name), "mine");
+    }
+}
+
 static void errors_name_the_line_of_the_arg(void **state UNUSED)
 {
     struct error *err = NULL;
@@ -103,6 +160,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_come_from_arguments_defaults_and_the_platform),
+        cmocka_unit_test(targetstage_is_the_targets_name_or_default),
+        cmocka_unit_test(platform_arguments_are_global_and_can_be_overridden),
         cmocka_unit_test(errors_name_the_line_of_the_arg),
         cmocka_unit_test(proxies_need_no_arg),
         cmocka_unit_test(environments_keep_their_order),
