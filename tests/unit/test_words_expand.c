@@ -129,71 +129,22 @@ static void word_lists_agree_with_conformance(void **state UNUSED)
     json_decref(cases);
 }
 
-static void expands_by_the_rules(void **state UNUSED)
+struct expand_case {
+    const char *word, *value, *error; /* value NULL: the error's text */
+    char escape;
+    unsigned flags;
+};
+
+static void check_expansions(const struct expand_case *cases, size_t n)
 {
-    static const struct {
-        const char *word, *value, *error; /* value NULL: the error's text */
-        char escape;
-        unsigned flags;
-    } cases[] = {
-        /* defaults, alternatives, requirements */
-        { "${E:-w}|${E-w}|${U:-w}|${U-w}", "w||w|w", NULL, '\\', 0 },
-        { "${A:+w}|${E:+w}|${E+w}|${U+w}", "w||w|", NULL, '\\', 0 },
-        { "${U:?}", NULL, "U: is not allowed to be unset", '\\', 0 },
-        { "${E:?}", NULL, "E: is not allowed to be empty", '\\', 0 },
-        { "${U?give $A}", NULL, "U: give a", '\\', 0 },
-        { "${E?}x", "x", NULL, '\\', 0 },
-        { "${U:-'$A'}${U:-\"$A\"}", "$Aa", NULL, '\\', 0 },
-        { "${U:-${U:-${U:-deep}}}", "deep", NULL, '\\', 0 },
-        /* patterns: only * and ?, escapes, no brackets */
-        { "${P#*/}|${P##*/}|${P%/*}|${P%%/*}", "usr/lib/x.tar.gz|x.tar.gz|/usr/lib|", NULL, '\\',
-          0 },
-        { "${P%.*}|${P%%.*}", "/usr/lib/x.tar|/usr/lib/x", NULL, '\\', 0 },
-        { "${B#[a]}|${A#[a]}", "b|a", NULL, '\\', 0 },
-        { "${A#\\x}", NULL, "invalid escape", '\\', 0 },
-        { "${C#*\\}}", "d", NULL, '\\', 0 },
-        { "${P//\\//-}", "-usr-lib-x.tar.gz", NULL, '\\', 0 },
-        { "${P/u?r/X}", "/X/lib/x.tar.gz", NULL, '\\', 0 },
-        { "${P/l*./_}", "/usr/_gz", NULL, '\\', 0 },
-        { "${U//a/b}|${U#x}", "|", NULL, '\\', 0 },
-        { "${A//*/x}", "x", NULL, '\\', 0 },
-        { "${H#?}", "llo", NULL, '\\', 0 },
-        { "${H%?}", "\u00e9ll", NULL, '\\', 0 },
-        { "${A//a/$1}|${A//a/'$1'}", "|$1", NULL, '\\', 0 },
-        /* syntax */
-        { "${A/x}", NULL, "missing '/'", '\\', 0 },
-        { "${A:#x}", NULL, "unsupported modifier", '\\', 0 },
-        { "${A:=x}", NULL, "unsupported modifier", '\\', 0 },
-        { "${}", NULL, "bad substitution", '\\', 0 },
-        { "${:x}", NULL, "bad substitution", '\\', 0 },
-        { "${A", NULL, "missing '}'", '\\', 0 },
-        { "${A:-x", NULL, "missing '}'", '\\', 0 },
-        { "${", NULL, "missing '}'", '\\', 0 },
-        { "'a", NULL, "unterminated single quote", '\\', 0 },
-        { "\"a", NULL, "unterminated double quote", '\\', 0 },
-        /* special names vanish; a dollar before anything else stays */
-        { "$1$@$*$#$?$-$$$!$0", "", NULL, '\\', 0 },
-        { "a$$b|$ x|$/|$", "ab|$ x|$/|$", NULL, '\\', 0 },
-        { "$Ax|${A}x|$A.x", "|ax|a.x", NULL, '\\', 0 },
-        /* quotes and escapes */
-        { "'$A'\"$A\"\\$A", "$Aa$A", NULL, '\\', 0 },
-        { "\"\\$A\\\"\\\\\\n\"", "$A\"\\\\n", NULL, '\\', 0 },
-        { "`$A\\$A", "$A\\a", NULL, '`', 0 },
-        { "\"`\"`$`n\"", "\"$`n", NULL, '`', 0 },
-        { "a\\", "a", NULL, '\\', 0 },
-        /* bodies of COPY heredocs */
-        { "\"$A\" '$A' \\$A \\\\ \\\n.", "\"a\" '$A' $A \\ \n.", NULL, '\\', WORDS_RAW_QUOTES },
-        { "it's $A", "it's a", NULL, '\\', WORDS_NO_QUOTES },
-        /* unset ones kept */
-        { "$U|${U}|${U:-$A}|${U#x}|${U//x/y}|$A", "$U|${U}|${U:-a}|${U#x}|${U//x/y}|a", NULL, '\\',
-          WORDS_KEEP_UNSET },
-    };
     AUTO(strvec_release) struct strvec env = STRVEC_INIT;
-    static const char *const values[] = { "A=a",    "E=",    "P=/usr/lib/x.tar.gz",
-                                          "B=[a]b", "C=c}d", "H=\u00e9llo" };
+    static const char *const values[] = {
+        "A=a",      "E=",        "P=/usr/lib/x.tar.gz", "B=[a]b",     "C=c}d",
+        "S=*b\\c?", "D=ababab_", "\u00fc=letter",       "H=\u00e9llo"
+    };
     for (size_t i = 0; i < ARRAY_SIZE(values); i++)
         strvec_push(&env, values[i]);
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (size_t i = 0; i < n; i++) {
         struct words_expander expander = { .escape = cases[i].escape,
                                            .flags = cases[i].flags,
                                            .lookup = words_lookup_strvec,
@@ -208,6 +159,137 @@ static void expands_by_the_rules(void **state UNUSED)
             fail_msg("%s: \"%s\", error \"%s\", expected \"%s\"", cases[i].word, value,
                      error_message(err), cases[i].value);
     }
+}
+
+static void defaults_and_alternatives_see_unset_and_empty(void **state UNUSED)
+{
+    static const struct expand_case cases[] = {
+        { "${E:-w}|${E-w}|${U:-w}|${U-w}", "w||w|w", NULL, '\\', 0 },
+        { "${A:+w}|${E:+w}|${E+w}|${U+w}", "w||w|", NULL, '\\', 0 },
+        { "${U:-'$A'}${U:-\"$A\"}", "$Aa", NULL, '\\', 0 },
+        { "${U:-${U:-${U:-deep}}}", "deep", NULL, '\\', 0 },
+    };
+    check_expansions(cases, ARRAY_SIZE(cases));
+}
+
+static void required_variables_are_errors_when_missing(void **state UNUSED)
+{
+    static const struct expand_case cases[] = {
+        { "${U:?}", NULL, "U: is not allowed to be unset", '\\', 0 },
+        { "${E:?}", NULL, "E: is not allowed to be empty", '\\', 0 },
+        { "${U?give $A}", NULL, "U: give a", '\\', 0 },
+        { "${E?}x", "x", NULL, '\\', 0 },
+        { "${A:?x}${A?x}", "aa", NULL, '\\', 0 },
+        { "${U?}", NULL, "U: is not allowed to be unset", '\\', 0 },
+    };
+    check_expansions(cases, ARRAY_SIZE(cases));
+}
+
+static void shortest_and_longest_matches_are_removed(void **state UNUSED)
+{
+    static const struct expand_case cases[] = {
+        { "${P#*/}|${P##*/}|${P%/*}|${P%%/*}", "usr/lib/x.tar.gz|x.tar.gz|/usr/lib|", NULL, '\\',
+          0 },
+        { "${P%.*}|${P%%.*}", "/usr/lib/x.tar|/usr/lib/x", NULL, '\\', 0 },
+        { "${H#?}", "llo", NULL, '\\', 0 },
+        { "${H%?}", "\u00e9ll", NULL, '\\', 0 },
+    };
+    check_expansions(cases, ARRAY_SIZE(cases));
+}
+
+static void patterns_know_no_brackets_and_few_escapes(void **state UNUSED)
+{
+    static const struct expand_case cases[] = {
+        { "${B#[a]}|${A#[a]}", "b|a", NULL, '\\', 0 },
+        { "${A#\\x}", NULL, "invalid escape", '\\', 0 },
+        { "${C#*\\}}", "d", NULL, '\\', 0 },
+        { "${P//\\//-}", "-usr-lib-x.tar.gz", NULL, '\\', 0 },
+        { "${B#\\[}", NULL, "invalid escape", '\\', 0 },
+        { "${B/[ab]/x}|${B%[b]}", "[a]b|[a]b", NULL, '\\', 0 },
+        { "${S#\\*}|${S%\\?}|${S/\\\\/-}", "b\\c?|*b\\c|*b-c?", NULL, '\\', 0 },
+    };
+    check_expansions(cases, ARRAY_SIZE(cases));
+}
+
+static void replacing_takes_the_longest_match_and_a_literal_replacement(void **state UNUSED)
+{
+    static const struct expand_case cases[] = {
+        { "${P/u?r/X}", "/X/lib/x.tar.gz", NULL, '\\', 0 },
+        { "${P/l*./_}", "/usr/_gz", NULL, '\\', 0 },
+        { "${U//a/b}|${U#x}", "|", NULL, '\\', 0 },
+        { "${A//*/x}", "x", NULL, '\\', 0 },
+        { "${A//a/$1}|${A//a/'$1'}", "|$1", NULL, '\\', 0 },
+        { "${A/a/'$1'}|${A//a/'$1$0${1}'}", "$1|$1$0${1}", NULL, '\\', 0 },
+        { "${P/\\//}|${P//x*/y}|${P//.}", NULL, "missing '/'", '\\', 0 },
+        { "${P/\\//}|${P//x*/y}", "usr/lib/x.tar.gz|/usr/lib/y", NULL, '\\', 0 },
+        { "${D//ab/x}|${D/ab/x}", "xxx_|xabab_", NULL, '\\', 0 },
+    };
+    check_expansions(cases, ARRAY_SIZE(cases));
+}
+
+static void malformed_substitutions_are_errors(void **state UNUSED)
+{
+    static const struct expand_case cases[] = {
+        { "${A/x}", NULL, "missing '/'", '\\', 0 },
+        { "${A:#x}", NULL, "unsupported modifier", '\\', 0 },
+        { "${A:=x}", NULL, "unsupported modifier", '\\', 0 },
+        { "${}", NULL, "bad substitution", '\\', 0 },
+        { "${:x}", NULL, "bad substitution", '\\', 0 },
+        { "${A", NULL, "missing '}'", '\\', 0 },
+        { "${A:-x", NULL, "missing '}'", '\\', 0 },
+        { "${", NULL, "missing '}'", '\\', 0 },
+        { "'a", NULL, "unterminated single quote", '\\', 0 },
+        { "\"a", NULL, "unterminated double quote", '\\', 0 },
+        { "${{", NULL, "bad substitution", '\\', 0 },
+        { "${A//x}", NULL, "missing '/'", '\\', 0 },
+        { "${A:%x}", NULL, "unsupported modifier", '\\', 0 },
+        { "${A!}", NULL, "unsupported modifier", '\\', 0 },
+    };
+    check_expansions(cases, ARRAY_SIZE(cases));
+}
+
+static void special_names_vanish_and_other_dollars_stay(void **state UNUSED)
+{
+    static const struct expand_case cases[] = {
+        { "$1$@$*$#$?$-$$$!$0", "", NULL, '\\', 0 },
+        { "a$$b|$ x|$/|$", "ab|$ x|$/|$", NULL, '\\', 0 },
+        { "$Ax|${A}x|$A.x", "|ax|a.x", NULL, '\\', 0 },
+        { "\"$1$$\"$9x|$10", "x|", NULL, '\\', 0 },
+        { "$\u00fc|${\u00fc}|$\u00fcx", "letter|letter|", NULL, '\\', 0 },
+        { "$.|$%|$,", "$.|$%|$,", NULL, '\\', 0 },
+    };
+    check_expansions(cases, ARRAY_SIZE(cases));
+}
+
+static void quotes_keep_and_escapes_protect(void **state UNUSED)
+{
+    static const struct expand_case cases[] = {
+        { "'$A'\"$A\"\\$A", "$Aa$A", NULL, '\\', 0 },
+        { "\"\\$A\\\"\\\\\\n\"", "$A\"\\\\n", NULL, '\\', 0 },
+        { "`$A\\$A", "$A\\a", NULL, '`', 0 },
+        { "\"`\"`$`n\"", "\"$`n", NULL, '`', 0 },
+        { "a\\", "a", NULL, '\\', 0 },
+        { "\\$A|\\${A}|\\a\\ b", "$A|${A}|a b", NULL, '\\', 0 },
+    };
+    check_expansions(cases, ARRAY_SIZE(cases));
+}
+
+static void heredoc_bodies_keep_their_quotes(void **state UNUSED)
+{
+    static const struct expand_case cases[] = {
+        { "\"$A\" '$A' \\$A \\\\ \\\n.", "\"a\" '$A' $A \\ \n.", NULL, '\\', WORDS_RAW_QUOTES },
+        { "it's $A", "it's a", NULL, '\\', WORDS_NO_QUOTES },
+    };
+    check_expansions(cases, ARRAY_SIZE(cases));
+}
+
+static void unset_variables_can_be_kept(void **state UNUSED)
+{
+    static const struct expand_case cases[] = {
+        { "$U|${U}|${U:-$A}|${U#x}|${U//x/y}|$A", "$U|${U}|${U:-a}|${U#x}|${U//x/y}|a", NULL, '\\',
+          WORDS_KEEP_UNSET },
+    };
+    check_expansions(cases, ARRAY_SIZE(cases));
 }
 
 static void nesting_and_size_are_limited(void **state UNUSED)
@@ -240,7 +322,16 @@ int main(void)
         cmocka_unit_test(expansion_agrees_with_conformance),
         cmocka_unit_test(reports_names_as_conformance_says),
         cmocka_unit_test(word_lists_agree_with_conformance),
-        cmocka_unit_test(expands_by_the_rules),
+        cmocka_unit_test(defaults_and_alternatives_see_unset_and_empty),
+        cmocka_unit_test(required_variables_are_errors_when_missing),
+        cmocka_unit_test(shortest_and_longest_matches_are_removed),
+        cmocka_unit_test(patterns_know_no_brackets_and_few_escapes),
+        cmocka_unit_test(replacing_takes_the_longest_match_and_a_literal_replacement),
+        cmocka_unit_test(malformed_substitutions_are_errors),
+        cmocka_unit_test(special_names_vanish_and_other_dollars_stay),
+        cmocka_unit_test(quotes_keep_and_escapes_protect),
+        cmocka_unit_test(heredoc_bodies_keep_their_quotes),
+        cmocka_unit_test(unset_variables_can_be_kept),
         cmocka_unit_test(nesting_and_size_are_limited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
