@@ -169,6 +169,7 @@ static char *subject(const struct input *input, const struct strvec *args)
         { "workdir", "WORKDIR", false },
         { "user", "USER", false },
         { "network", "network", false },
+        { "host name", "host name", false },
         { "platform", "platform", false },
         { "epoch", "SOURCE_DATE_EPOCH", false },
         { "option", "--", true },

@@ -162,15 +162,16 @@ static int add_download(struct copy_step *step, const char *url, struct error **
     struct build *build = step->run->build;
     AUTO(url_file_release) struct url_file file = URL_FILE_INIT;
     AUTO(free) char *shown = url_redact(url);
+    AUTO(free) char *name = url_file_name(url);
+    if (!name && step->destination[strlen(step->destination) - 1] == '/')
+        return error_set(err, ERR_SYNTAX,
+                         "ADD %s: the URL names no file; give the destination a file name", shown);
     if (context_remote_fetch(build, url, step->step.vertex, &file, err) < 0)
         return error_wrap(err, "ADD %s", shown);
     if (step->checksum && check_checksum(step->checksum, &file.digest, shown, err) < 0)
         return -1;
     struct copy_file *entry = ARRAY_PUSH(step, files);
-    entry->name = url_file_name(url);
-    if (!entry->name && step->destination[strlen(step->destination) - 1] == '/')
-        return error_set(err, ERR_SYNTAX,
-                         "ADD %s: the URL names no file; give the destination a file name", shown);
+    entry->name = TAKE(name);
     entry->fd = file.fd;
     entry->size = file.size;
     entry->mode = 0600;

@@ -134,6 +134,13 @@ static int describe_failure(const struct run_step *step, struct error **err)
     return error_wrap(err, "process \"%s\" did not complete successfully", command.data);
 }
 
+/* NULL: the default */
+static const char *sandbox_hostname(const struct stage_run *run)
+{
+    const char *given = globals_build_arg(run->build->globals, "BUILDKIT_SANDBOX_HOSTNAME");
+    return given && *given ? given : NULL;
+}
+
 static int fill_spec(struct stage_run *run, struct run_step *step, struct sandbox_spec *spec,
                      struct error **err)
 {
@@ -141,6 +148,7 @@ static int fill_spec(struct stage_run *run, struct run_step *step, struct sandbo
     spec->env = (const char *const *)step->env.items;
     spec->cwd = stage_run_cwd(run);
     spec->user = run->config.user;
+    spec->hostname = sandbox_hostname(run);
     spec->network_mode = step->network;
     if (step->network == NETWORK_PRIVATE && private_network(run->build, &spec->network, err) < 0)
         return -1;
@@ -350,6 +358,9 @@ static void add_inputs(struct stage_run *run, struct run_step *step)
     inputs_add(inputs, "workdir", "", stage_run_cwd(run));
     inputs_add(inputs, "user", "", run->config.user ? run->config.user : "");
     inputs_add(inputs, "network", "", networks[step->network]);
+    const char *hostname = sandbox_hostname(run);
+    if (hostname)
+        inputs_add(inputs, "host name", "", hostname);
 }
 
 int step_run_execute(struct stage_run *run, const struct instruction *instruction,

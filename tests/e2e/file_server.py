@@ -81,7 +81,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         kind, _, rest = self.path.lstrip("/").partition("/")
         if kind in ("files", "plain"):
-            self.file(os.path.join(DIR, "files", rest), kind == "files")
+            self.file(os.path.join(DIR, "files", rest.partition("?")[0]), kind == "files")
         elif kind == "guarded" and self.headers.get("Authorization") != "Bearer sesame":
             self.answer(401)
         elif kind == "guarded":

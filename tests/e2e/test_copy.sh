@@ -1,0 +1,243 @@
+#!/bin/bash
+# shellcheck disable=SC2094,SC2154 # status is lib.sh's
+# COPY and ADD as builds show them: what a context, a stage, a URL or a repository brings.
+. "$(dirname "$0")/lib.sh"
+
+GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a GIT_CONFIG_GLOBAL=/dev/null
+export GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL GIT_CONFIG_GLOBAL
+
+# serve: files in www/files, repositories in www/repos, at $URL
+serve() {
+    need python3
+    mkdir -p www/files www/repos
+    coproc SERVER { exec "$TOP/tests/e2e/file_server.py" "$PWD/www"; }
+    local ready
+    read -r ready <&"${SERVER[0]}"
+    equal "$ready" ready
+    URL=http://127.0.0.1:$(cat www/port)
+}
+
+# repo NAME DIR: a directory as a repository behind $URL/smart/NAME.git
+repo() {
+    need git
+    git init -q -b main "$2"
+    git -C "$2" add -A
+    git -C "$2" commit -qm x
+    git clone -q --mirror "$2" "www/repos/$1.git" 2>/dev/null
+    git -C "www/repos/$1.git" update-server-info
+}
+
+tree_is() { # IMAGE LINE...: path, type, mode and owner of files and links
+    local image=$1
+    shift
+    image_tree "$image" | awk '$2 ~ /^[fl]$/ { print $1, $2, $3, $4 }' >tree
+    equal "$(cat tree)" "$(printf '%s\n' "$@")" "tree of $image"
+}
+digest_path() { echo "$CBUILD_ROOT/blobs/sha256/${1#sha256:}"; }
+layer_sizes() { # IMAGE: entries of each layer
+    local layer
+    for layer in $(jq -r '.layers[].digest' "$(digest_path "$(image_id "$1")")"); do
+        tar -tzf "$(digest_path "$layer")" | wc -l
+    done | tr '\n' ' '
+}
+
+test_stages_are_named_by_earlier_numbers_and_names_of_any_case() {
+    echo 1 >f
+    cat >Dockerfile <<'EOT'
+FROM scratch AS Base
+COPY f /a
+FROM scratch
+COPY --from=0 a /by-number
+COPY --from=bAsE /a /by-name
+EOT
+    ok cbuild -q -t x .
+    tree_is x 'by-name f 644 0:0' 'by-number f 644 0:0'
+    # FROM has to match case; numbers are for --from only
+    printf 'FROM scratch AS base\nFROM BASE\n' >Dockerfile
+    fails 1 cbuild -q .
+    err_has 'Dockerfile:2'
+    printf 'FROM scratch AS base\nCOPY f /\nFROM scratch AS other\nCOPY f /\n' >Dockerfile
+    ok cbuild -q -t x --target OTHER .
+    fails 3 cbuild -q -t x --target 0 .
+}
+
+test_a_number_of_no_earlier_stage_is_an_error_before_anything_runs() {
+    local number
+    for number in 1 2 7; do
+        printf 'FROM scratch\nCOPY missing /\nFROM scratch\nCOPY --from=%s /a /b\n' $number >Dockerfile
+        fails 3 cbuild .
+        err_has "Dockerfile:4"
+        err_has "stage $number: there is only stage 0 before this one"
+        err_lacks "not found in the build context"
+    done
+}
+
+test_a_url_or_repository_is_no_source_of_copy() {
+    local source
+    for source in http://127.0.0.1:1/x https://127.0.0.1:1/x.git git@127.0.0.1:a/b ssh://127.0.0.1/x git://127.0.0.1/x; do
+        printf 'FROM scratch\nCOPY %s /\n' "$source" >Dockerfile
+        fails 1 cbuild .
+        err_has 'Dockerfile:2'
+        err_has "source can't be a URL for COPY"
+        err_has 'ADD takes URLs'
+    done
+}
+
+test_a_name_like_github_com_is_a_local_path_in_add() {
+    mkdir -p github.com/o/r
+    echo local >github.com/o/r/f
+    printf 'FROM scratch\nADD github.com/o/r /r/\n' >Dockerfile
+    ok cbuild -q -t x .
+    tree_is x 'r/f f 644 0:0'
+}
+
+test_a_wildcard_without_a_match_is_an_empty_layer() {
+    echo 1 >f
+    printf 'FROM scratch\nCOPY no* /\nCOPY f no* /\n' >Dockerfile
+    ok cbuild -q -t x .
+    equal "$(layer_sizes x)" '0 1 '
+    tree_is x 'f f 644 0:0'
+}
+
+test_add_of_a_url_is_a_file_of_mode_0600_named_without_the_query() {
+    serve
+    echo one >www/files/f.txt
+    tar -C www/files -czf www/files/a.tgz f.txt
+    cat >Dockerfile <<EOT
+FROM scratch
+ADD $URL/files/f.txt?v=1#frag /d/
+ADD $URL/files/f.txt /name
+ADD --chmod=0644 --chown=5:6 $URL/files/f.txt /mode/
+ADD $URL/files/a.tgz /packed/
+ADD --unpack=true $URL/files/a.tgz /unpacked/
+EOT
+    ok cbuild -q -t x .
+    tree_is x 'd/f.txt f 600 0:0' 'mode/f.txt f 644 5:6' 'name f 600 0:0' 'packed/a.tgz f 600 0:0' \
+        'unpacked/f.txt f 644 0:0'
+    [ "$(stat -c %Y "$TEST_TMP/tree/name")" = 1600000000 ] || fail "the time isn't Last-Modified"
+    printf 'FROM scratch\nADD --checksum=sha256:%064d %s/files/f.txt f /d/\n' 1 "$URL" >Dockerfile
+    fails 1 cbuild -q .
+    err_has '--checksum takes one http(s) or git source'
+    printf 'FROM scratch\nADD %s/ /d/\n' "$URL" >Dockerfile
+    fails 1 cbuild -q .
+    err_has 'names no file'
+}
+
+test_add_takes_what_holds_a_tar_and_nothing_else_for_one() {
+    mkdir t && echo x >t/x
+    tar -C t -czf archive.jpg x
+    gzip -c t/x >plain.tar.gz
+    : >empty.tar
+    printf 'FROM scratch\nADD archive.jpg /1\nADD plain.tar.gz empty.tar /2/\nADD --unpack=false archive.jpg /3/\n' >Dockerfile
+    ok cbuild -q -t x .
+    tree_is x '1/x f 644 0:0' '2/empty.tar f 644 0:0' '2/plain.tar.gz f 644 0:0' '3/archive.jpg f 644 0:0'
+}
+
+test_ignore_files_are_for_local_contexts_not_for_git_urls_or_stages() {
+    serve
+    mkdir main named remote
+    for dir in main named remote; do
+        echo 1 >$dir/seen
+        echo 2 >$dir/hidden
+        echo hidden >$dir/.dockerignore
+    done
+    printf 'FROM scratch\nCOPY . /all/\n' >remote/Dockerfile
+    tar -C remote -czf www/files/t.tgz .
+    repo r remote
+    cat >main/Dockerfile <<'EOT'
+FROM scratch AS stage
+COPY --from=git hidden /hidden
+FROM scratch
+COPY . /main/
+COPY --from=named . /named/
+COPY --from=git hidden /git
+COPY --from=url hidden /url
+COPY --from=stage hidden /stage
+EOT
+    ok cbuild -q -t x --build-context named=named --build-context "git=$URL/smart/r.git" \
+        --build-context "url=$URL/files/t.tgz" main
+    tree_is x 'git f 644 0:0' 'main/.dockerignore f 644 0:0' 'main/Dockerfile f 644 0:0' 'main/seen f 644 0:0' \
+        'named/.dockerignore f 644 0:0' 'named/seen f 644 0:0' 'stage f 644 0:0' 'url f 644 0:0'
+    local place
+    for place in smart/r.git files/t.tgz; do
+        ok cbuild -q -t x "$URL/$place"
+        image_tree x | grep -q '^all/hidden f' || fail "$place: an ignore file counted"
+    done
+}
+
+test_dockerfile_and_ignore_file_may_be_ignored_and_are_read_all_the_same() {
+    echo 1 >f
+    printf 'Dockerfile\n.dockerignore\n' >.dockerignore
+    printf 'FROM scratch\nCOPY . /\n' >Dockerfile
+    ok cbuild -q -t x .
+    tree_is x 'f f 644 0:0'
+    printf 'FROM scratch\nCOPY Dockerfile /\n' >Dockerfile
+    fails 3 cbuild -q .
+    err_has 'excluded by line 1 of .dockerignore'
+}
+
+test_a_dockerfiles_own_ignore_file_replaces_the_contexts() {
+    echo 1 >a
+    echo 2 >b
+    echo a >.dockerignore
+    printf 'b\n*ignore\n*ocker*\n' >My.Dockerfile.dockerignore
+    printf 'FROM scratch\nCOPY . /\n' >My.Dockerfile
+    ok cbuild -q -t x -f My.Dockerfile .
+    tree_is x 'a f 644 0:0'
+}
+
+test_patterns_are_anchored_and_the_last_match_wins() {
+    mkdir -p node_modules sub/node_modules sub/keep
+    touch node_modules/a sub/node_modules/b sub/keep/c.py sub/keep/d.txt '#odd' x top.py
+    printf 'FROM scratch\nCOPY . /\n' >../D
+    run_case() { # PATTERNS EXPECTED
+        printf "$1" >.dockerignore
+        ok cbuild -q -t x -f ../D .
+        image_tree x | awk '$2 == "f" { print $1 }' | grep -v dockerignore | tr '\n' ' ' >../list
+        equal "$(cat ../list)" "$2" "$1"
+    }
+    run_case 'node_modules\n' '#odd sub/keep/c.py sub/keep/d.txt sub/node_modules/b top.py x '
+    run_case '/node_modules/\n/x\n' '#odd sub/keep/c.py sub/keep/d.txt sub/node_modules/b top.py '
+    run_case '**/node_modules\n# x\n' '#odd sub/keep/c.py sub/keep/d.txt top.py x '
+    run_case '*\n!**/*.py\n' 'sub/keep/c.py top.py '
+    run_case 'sub\n!sub/keep/d.txt\n#odd\n' '#odd node_modules/a sub/keep/d.txt top.py x '
+    run_case ' #odd\n!  x\nsub/**\n' 'node_modules/a top.py x '
+    run_case '*\n!x\nx\n' ''
+}
+
+test_directories_files_and_links_in_the_way_fail_in_copy() {
+    mkdir d && touch d/f e && ln -s nowhere l
+    run_case() { # INSTRUCTIONS WORD
+        printf 'FROM scratch\nCOPY d /dir/\nCOPY e /file\n%b\n' "$1" >Dockerfile
+        fails 1 cbuild -q .
+        err_has 'Dockerfile:4'
+        err_has "$2"
+    }
+    run_case 'COPY d /file' '/file: is a file, not a directory'
+    run_case 'COPY e /file/x' '/file: is a file, not a directory'
+    mkdir -p t/file && touch t/dir
+    run_case 'COPY t /' 'is a directory, can'"'"'t become a file'
+}
+
+test_times_of_sources_stay_and_created_parents_are_the_builds() {
+    mkdir d && touch d/f && touch -d @1234567890 d/f && touch -d @1234567891 d
+    printf 'FROM scratch\nCOPY d /p/d\n' >Dockerfile
+    SOURCE_DATE_EPOCH=1400000000 ok cbuild -q -t x .
+    image_tree x >/dev/null
+    equal "$(stat -c %Y "$TEST_TMP/tree/p")" 1400000000
+    equal "$(stat -c %Y "$TEST_TMP/tree/p/d" "$TEST_TMP/tree/p/d/f" | tr '\n' ' ')" '1234567891 1234567890 '
+}
+
+test_workdir_of_a_directory_that_is_there_adds_an_empty_layer() {
+    mkdir d && touch d/f
+    printf 'FROM scratch\nCOPY d /d\nWORKDIR /d\n' >Dockerfile
+    ok cbuild -q -t x .
+    equal "$(layer_sizes x)" '2 0 '
+    equal "$(cbuild inspect -f '{{.Config.WorkingDir}}' x)" /d
+    printf 'FROM scratch\nCOPY d /d\n' >Dockerfile
+    ok cbuild -q -t x .
+    equal "$(cbuild inspect -f '{{.Config.WorkingDir}} {{.Config.Env}}' x)" \
+        '/ [PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin]'
+}
+
+run_tests "$@"
