@@ -9,6 +9,7 @@
 #include "builder/copy.h"
 #include "builder/run_mount.h"
 #include "builder/secret.h"
+#include "builder/ssh_forward.h"
 #include "layers/apply.h"
 #include "layers/snapshot.h"
 
@@ -31,6 +32,7 @@ struct step_mount {
     struct strbuf secret;
     char *cache_name;      /* of a cache: its directory */
     struct lockfile *lock; /* of that */
+    struct ssh_forward *forward;
 };
 
 static void mount_release(struct step_mount *mount)
@@ -49,6 +51,7 @@ static void mount_release(struct step_mount *mount)
         explicit_bzero(mount->secret.data, mount->secret.size);
     strbuf_release(&mount->secret);
     lockfile_release(mount->lock);
+    ssh_forward_free(mount->forward);
 }
 
 void step_mounts_release(struct step_mounts *mounts)
@@ -133,13 +136,13 @@ static int resolve_from(struct stage_run *run, struct layer_step *step, struct s
     return 0;
 }
 
-static const char *default_target(const struct run_mount *def, char **owned)
+static const char *default_target(const struct run_mount *def, size_t n_ssh, char **owned)
 {
     if (def->target)
         return def->target;
     if (def->type == RUN_MOUNT_SECRET)
         return *owned = xasprintf("/run/secrets/%s", def->id);
-    return *owned = xstrdup("/run/buildkit/ssh_agent.0");
+    return *owned = xasprintf("/run/buildkit/ssh_agent.%zu", n_ssh);
 }
 
 /* Everything of the definition but what can't matter: no value of a secret, no content of a cache.
@@ -151,8 +154,9 @@ static void add_inputs(const struct step_mount *mount, const char *spec, struct 
         inputs_add(&step->inputs, "mount source", mount->target, mount->def.source);
 }
 
-static int resolve_mount(struct stage_run *run, const char *spec, struct layer_step *step,
-                         struct step_mount *mount, struct error **err)
+/* n_ssh: how many of type ssh come before it */
+static int resolve_mount(struct stage_run *run, const char *spec, size_t n_ssh,
+                         struct layer_step *step, struct step_mount *mount, struct error **err)
 {
     struct words_expander expander = { .escape = run->build->dockerfile->escape,
                                        .lookup = words_lookup_strvec,
@@ -160,7 +164,8 @@ static int resolve_mount(struct stage_run *run, const char *spec, struct layer_s
     if (run_mount_parse(spec, &expander, &mount->def, err) < 0)
         return -1;
     AUTO(free) char *owned = NULL;
-    AUTO(free) char *joined = path_join(stage_run_cwd(run), default_target(&mount->def, &owned));
+    const char *target = default_target(&mount->def, n_ssh, &owned);
+    AUTO(free) char *joined = path_join(stage_run_cwd(run), target);
     AUTO(free) char *relative = path_clean_rooted(joined);
     mount->target = xasprintf("/%s", relative);
     if (!*relative)
@@ -176,10 +181,12 @@ int step_mounts_resolve(struct stage_run *run, const struct run_body *body, stru
 {
     ret->n_mounts = body->mount_specs.n;
     ret->mounts = xcalloc(ret->n_mounts, sizeof(*ret->mounts));
+    size_t n_ssh = 0;
     for (size_t i = 0; i < ret->n_mounts; i++) {
         strbuf_init(&ret->mounts[i].secret);
-        if (resolve_mount(run, body->mount_specs.items[i], step, &ret->mounts[i], err) < 0)
+        if (resolve_mount(run, body->mount_specs.items[i], n_ssh, step, &ret->mounts[i], err) < 0)
             return -1;
+        n_ssh += ret->mounts[i].def.type == RUN_MOUNT_SSH;
     }
     return 0;
 }
@@ -495,22 +502,22 @@ static int prepare_ssh(struct stage_run *run, struct step_mounts *mounts, struct
         error_hint(err, "add the key to an ssh-agent and pass --ssh %s", mount->def.id);
         return -1;
     }
-    /* the socket is the agent's own: its owner and mode aren't ours to change */
     const struct run_mount *def = &mount->def;
-    if ((def->has_uid && def->uid != st.st_uid) || (def->has_gid && def->gid != st.st_gid) ||
-        (def->has_mode && def->mode != (st.st_mode & 07777))) {
-        error_set_(err, ERR_UNSUPPORTED,
-                   "--mount=type=ssh: the socket keeps its owner %u:%u and mode %04o",
-                   (unsigned)st.st_uid, (unsigned)st.st_gid, (unsigned)(st.st_mode & 07777));
-        error_hint(err, "run the agent as that user, or leave out uid, gid and mode");
+    const struct ssh_forward_options options = {
+        .agent = path,
+        .dir_fd = store_dir_fd(run->build->store, STORE_TMP),
+        .uid = def->has_uid ? def->uid : 0,
+        .gid = def->has_gid ? def->gid : 0,
+        .mode = def->has_mode ? def->mode : 0600,
+    };
+    mount->forward = ssh_forward_start(&options, err);
+    if (!mount->forward)
         return -1;
-    }
-    mount->source_path = realpath(path, NULL);
-    if (!mount->source_path)
-        return error_errno(err, "ssh agent socket %s", path);
     spec->kind = MOUNT_BIND;
-    spec->source = mount->source_path;
-    strvec_pushf(&mounts->env, "SSH_AUTH_SOCK=%s", mount->target);
+    spec->source = ssh_forward_path(mount->forward);
+    /* the first one's; the image's own stays */
+    if (!env_get(&run->env, "SSH_AUTH_SOCK") && !env_get(&mounts->env, "SSH_AUTH_SOCK"))
+        env_set(&mounts->env, "SSH_AUTH_SOCK", mount->target);
     return 1;
 }
 

@@ -296,9 +296,61 @@ EOT
     printf 'FROM busybox\nRUN --mount=type=ssh,required=true true\n' >Dockerfile
     fails 3 cbuild -t x .
     err_has 'Dockerfile:2: ssh agent default is required and was not given'
-    printf 'FROM busybox\nRUN --mount=type=ssh,uid=1000 true\n' >Dockerfile
-    fails 1 cbuild -t x --ssh default .
-    err_has 'the socket keeps its owner 0:0'
+}
+
+# What an agent answers to a question, asked by a static program that the context brings.
+make_ask() {
+    need gcc
+    cat >ask.c <<'EOT'
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    unsigned char answer[5];
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", argc > 1 ? argv[1] : getenv("SSH_AUTH_SOCK"));
+    if (connect(fd, (void *)&address, sizeof(address)) < 0 || write(fd, "\0\0\0\1\013", 5) != 5)
+        return perror("ask"), 1;
+    if (recv(fd, answer, 5, MSG_WAITALL) != 5)
+        return perror("answer"), 1;
+    printf("answer %d\n", answer[4]);
+    return 0;
+}
+EOT
+    gcc -static -o ask ask.c || skip "needs a static libc"
+}
+
+test_ssh_agents_answer_users_that_the_mount_names() {
+    need_run
+    need ssh-agent
+    import_busybox
+    make_ask
+    eval "$(ssh-agent -a "$TEST_TMP/agent")" >/dev/null
+    teardown() { kill "$SSH_AGENT_PID"; }
+    cat >Dockerfile <<'EOT'
+FROM busybox
+COPY ask /bin/
+RUN --mount=type=ssh ask && stat -c "%u:%g %a" $SSH_AUTH_SOCK
+USER app
+RUN --mount=type=ssh,uid=1000 ask && stat -c "%u:%g %a" $SSH_AUTH_SOCK
+RUN --mount=type=ssh,gid=1000,mode=0660 ask && stat -c "%u:%g %a" $SSH_AUTH_SOCK
+RUN --mount=type=ssh ! ask 2>/dev/null && echo not for app
+RUN --mount=type=ssh,uid=1000 --mount=type=ssh,id=two,uid=1000 ask && ask /run/buildkit/ssh_agent.1 && echo at $SSH_AUTH_SOCK
+RUN --mount=type=ssh,uid=1000,target=sock for i in $(seq 100); do ask /sock >/dev/null & pids="$pids $!"; done; for pid in $pids; do wait $pid || exit 1; done
+ENV SSH_AUTH_SOCK=mine
+RUN --mount=type=ssh echo "stays $SSH_AUTH_SOCK"
+EOT
+    ok cbuild -t x --ssh default --ssh "two=$TEST_TMP/agent" .
+    equal "$(sed -n 's/^#[0-9]* [0-9][0-9.]* //p' "$TEST_TMP/err" | tr '\n' ' ')" \
+        'answer 12 0:0 600 answer 12 1000:0 600 answer 12 0:1000 660 not for app answer 12 answer 12 at /run/buildkit/ssh_agent.0 stays mine '
+    equal "$(ls -A "$CBUILD_ROOT/tmp")" "" "left-overs"
+    equal "$(last_layer x)" ""
 }
 
 test_stubs_of_mounts_leave_no_trace() {
