@@ -2,9 +2,9 @@
 #include "builder/build.h"
 
 #include "base/array.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "builder/build_input.h"
+#include "builder/epoch.h"
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
 #include "builder/step_explain.h"
@@ -81,12 +81,7 @@ static void build_init(struct build *build)
     pthread_mutex_init(&build->base_lock, NULL);
     pthread_cond_init(&build->changed, NULL);
     pthread_cond_init(&build->base_changed, NULL);
-    build->now = options->has_epoch ? options->epoch : clock_now();
-    if (options->has_epoch) {
-        char text[CLOCK_TEXT_SIZE];
-        clock_format(options->epoch, text);
-        build->created = xstrdup(text);
-    }
+    epoch_begin(build);
     build->pool = pool_new(0);
     build->group = pool_group_new(build->pool);
     build->recorder = recorder_new(build->store, &options->compression, stream_failed, build);
@@ -163,7 +158,8 @@ int build_foresee(struct store *store, struct registry_session *session,
                            .forecast = &forecast };
     build_init(&build);
     AUTO(build_input_release) struct build_input input = BUILD_INPUT_INIT;
-    if (prepare(&build, &input, err) < 0 || schedule_run(&build, err) < 0)
+    if (prepare(&build, &input, err) < 0 || epoch_resolve(&build, err) < 0 ||
+        schedule_run(&build, err) < 0)
         return -1;
     forecast_finish(&build);
     *ret = forecast;
@@ -185,7 +181,7 @@ int build_run(struct store *store, struct registry_session *session,
     build_init(&build);
     AUTO(build_input_release) struct build_input input = BUILD_INPUT_INIT;
     if (privilege_enter_unseen(&build, err) < 0 || prepare(&build, &input, err) < 0 ||
-        privilege_enter(&build, err) < 0)
+        privilege_enter(&build, err) < 0 || epoch_resolve(&build, err) < 0)
         return -1;
     int status = schedule_run(&build, err);
     if (status == 0)

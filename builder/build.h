@@ -20,6 +20,34 @@
 
 enum build_network { BUILD_NETWORK_DEFAULT, BUILD_NETWORK_NONE, BUILD_NETWORK_HOST };
 
+/* --allow: what RUN may ask for beyond the sandbox. */
+enum build_allow {
+    BUILD_ALLOW_NETWORK_HOST = 1 << 0,
+    BUILD_ALLOW_INSECURE = 1 << 1,
+    BUILD_ALLOW_DEVICE = 1 << 2, /* any device */
+};
+
+/* Where --annotation goes. */
+enum annotation_place {
+    ANNOTATION_MANIFEST,
+    ANNOTATION_INDEX,               /* only where an index is written */
+    ANNOTATION_MANIFEST_DESCRIPTOR, /* of the manifest, in the index and in the layout */
+    ANNOTATION_INDEX_DESCRIPTOR,    /* of the index, in the layout */
+};
+
+struct build_annotation {
+    enum annotation_place place;
+    struct platform platform; /* os NULL: any */
+    char *key, *value;
+};
+
+/* Times of files that the build adds, and of nothing that a base brought. */
+enum build_times {
+    BUILD_TIMES_CLAMP, /* none later than SOURCE_DATE_EPOCH */
+    BUILD_TIMES_KEEP,  /* --rewrite-timestamp=false: as they are */
+    BUILD_TIMES_SET,   /* --timestamp: all alike */
+};
+
 /* --secret: what RUN --mount=type=secret,id=ID gets. Values are read when a step asks for them. */
 struct build_secret {
     char *id;
@@ -46,11 +74,18 @@ struct build_options {
     const char *target;              /* stage name; NULL: the last stage */
     const struct platform *platform; /* NULL: the host's */
     enum build_network network;
+    unsigned allow;                       /* enum build_allow */
+    const struct strvec *allowed_devices; /* by name, beside BUILD_ALLOW_DEVICE; or NULL */
+    const struct build_annotation *annotations;
+    size_t n_annotations;
     bool no_cache;
+    const struct strvec *no_cache_stages; /* the same for these stages, any case; or NULL */
     bool pull;
-    bool explain;   /* tell of each step why it was or wasn't in the cache */
-    bool has_epoch; /* SOURCE_DATE_EPOCH */
-    int64_t epoch;
+    bool explain;             /* tell of each step why it was or wasn't in the cache */
+    bool git_modes;           /* --context-mode=git: context.h */
+    const char *epoch_origin; /* who gave the build argument SOURCE_DATE_EPOCH, for messages */
+    enum build_times times;
+    int64_t timestamp; /* of BUILD_TIMES_SET: takes the place of SOURCE_DATE_EPOCH */
     struct compression compression;
     bool push; /* upload layers of `tags` while later steps run, and the image at the end */
 };
@@ -66,8 +101,8 @@ struct build_warning {
 };
 
 struct build_result {
-    struct descriptor image; /* the manifest */
-    struct digest config;    /* its config */
+    struct descriptor image; /* the manifest, or the index that holds it */
+    struct digest config;    /* the manifest's config */
     struct build_warning *warnings;
     size_t n_warnings, warnings_capacity;
     size_t n_steps, n_cached; /* steps that make layers */

@@ -294,7 +294,11 @@ struct context *build_open_context(struct build *build, const char *path, const 
     AUTO(dockerignore_free) struct dockerignore *ignore = NULL;
     if (read_ignore(path, ignore_path, &ignore, err) < 0)
         return NULL;
-    return context_open(build->store, path, TAKE(ignore), err);
+    struct dockerignore *consumed = TAKE(ignore);
+    struct context *context = context_open(build->store, path, consumed, err);
+    if (context && build->options->git_modes)
+        context_use_git_modes(context);
+    return context;
 }
 
 static char *own_ignore_path(const struct build_input *input)

@@ -95,6 +95,24 @@ void context_free(struct context *context)
     free(context);
 }
 
+void context_set_time(struct context *context, int64_t seconds)
+{
+    context->time = seconds;
+    context->has_time = true;
+}
+
+bool context_time(const struct context *context, int64_t *seconds)
+{
+    if (context->has_time)
+        *seconds = context->time;
+    return context->has_time;
+}
+
+void context_use_git_modes(struct context *context)
+{
+    context->git_modes = true;
+}
+
 const char *context_path(const struct context *context)
 {
     return context->path;
@@ -206,11 +224,22 @@ static int set_type(struct context *context, int dir_fd, const char *name, const
     }
 }
 
+static mode_t mode_of(const struct context *context, const struct stat *st)
+{
+    if (context->git_modes && S_ISDIR(st->st_mode))
+        return 0755;
+    if (context->git_modes && S_ISREG(st->st_mode))
+        return st->st_mode & S_IXUSR ? 0755 : 0644;
+    return st->st_mode & 07777;
+}
+
 int context_entry(struct context *context, int dir_fd, const char *name, char *path,
                   const struct stat *st, struct entry *ret, struct error **err)
 {
     AUTO(entry_release)
-    struct entry entry = { .path = path, .mode = st->st_mode & 07777, .mtime = st->st_mtim.tv_sec };
+    struct entry entry = { .path = path,
+                           .mode = (uint16_t)mode_of(context, st),
+                           .mtime = st->st_mtim.tv_sec };
     if (set_type(context, dir_fd, name, st, &entry, err) < 0)
         return error_wrap(err, "build context");
     entry_release(ret);

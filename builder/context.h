@@ -38,6 +38,16 @@ struct context *context_empty(struct store *store);
 void context_free(struct context *context);
 DEFINE_AUTO(struct context, context_free)
 
+/* When what is in it was made, where that is known; before anybody else asks. */
+void context_set_time(struct context *context, int64_t seconds);
+bool context_time(const struct context *context, int64_t *seconds);
+/*
+ * Modes as git keeps them: files are 0755 where their owner may execute them, else 0644,
+ * directories 0755. So neither keys nor layers depend on the umask of a checkout. Before anybody
+ * asks for entries.
+ */
+void context_use_git_modes(struct context *context);
+
 const char *context_path(const struct context *context); /* as given; "-" for the empty one */
 int context_fd(const struct context *context);           /* -1 for the empty one */
 struct store *context_store(const struct context *context);

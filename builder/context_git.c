@@ -112,11 +112,14 @@ struct context *context_git_open(struct build *build, const struct context_git *
         .mtime = url->mtime_checkout == GIT_OPTION_ON ? build->now : GIT_COMMIT_TIME,
         .dir_fd = dir_fd,
     };
-    if (git_checkout(&checkout, NULL, err) < 0)
+    int64_t time = 0;
+    if (git_checkout(&checkout, &time, err) < 0)
         return NULL;
     /* a link in the repository leads inside it */
     int fd = fs_open_in_root(dir_fd, *url->subdir ? url->subdir : ".", O_RDONLY | O_DIRECTORY, err);
     if (fd < 0)
         return error_wrap_null(err, "git repository %s: directory", url->remote);
-    return context_adopt(build->store, url->remote, fd);
+    struct context *context = context_adopt(build->store, url->remote, fd);
+    context_set_time(context, time);
+    return context;
 }

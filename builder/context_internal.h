@@ -30,6 +30,8 @@ struct context {
     pthread_mutex_t lock;
     struct context_file **files; /* entry->content - 1 is the index */
     size_t n_files, files_capacity;
+    bool has_time, git_modes;
+    int64_t time;                /* context_set_time() */
     dev_t device_without_xattrs; /* 0: none is known */
 };
 

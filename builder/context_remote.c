@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/tempfile.h"
+#include "builder/build_args.h"
 #include "builder/context_git.h"
 #include "builder/context_tar.h"
 #include "builder/secret.h"
@@ -46,21 +47,21 @@ struct context *context_remote_tar(struct build *build, struct source *tar, cons
     if (dir_fd < 0)
         return NULL;
     struct source *consumed = TAKE(source);
-    if (context_tar_unpack(consumed, dir_fd, NULL, err) < 0)
+    int64_t newest = 0;
+    if (context_tar_unpack(consumed, dir_fd, &newest, err) < 0)
         return error_wrap_null(err, "build context %s", name);
-    return context_adopt(build->store, name, take_fd(&dir_fd));
+    struct context *context = context_adopt(build->store, name, take_fd(&dir_fd));
+    context_set_time(context, newest);
+    if (build->options->git_modes)
+        context_use_git_modes(context);
+    return context;
 }
 
 static bool keeps_git_dir(const struct build *build, const struct git_url *url)
 {
-    static const char arg[] = "BUILDKIT_CONTEXT_KEEP_GIT_DIR=";
-    const struct strvec *args = build->options->build_args;
-    bool keep = url->keep_git_dir == GIT_OPTION_ON;
-    for (size_t i = 0; args && i < args->n && url->keep_git_dir == GIT_OPTION_UNSET; i++)
-        if (strncmp(args->items[i], arg, strlen(arg)) == 0)
-            keep = strcmp(args->items[i] + strlen(arg), "1") == 0 ||
-                   strcmp(args->items[i] + strlen(arg), "true") == 0;
-    return keep;
+    return url->keep_git_dir == GIT_OPTION_ON ||
+           (url->keep_git_dir == GIT_OPTION_UNSET &&
+            build_args_is_on(build, "BUILDKIT_CONTEXT_KEEP_GIT_DIR"));
 }
 
 static struct context *open_git(struct build *build, const char *place, struct error **err)
@@ -85,6 +86,40 @@ int context_remote_fetch(struct build *build, const char *url, unsigned vertex,
     return result;
 }
 
+static int newest_entry(const struct url_file *file, const char *name, int64_t *seconds,
+                        struct error **err)
+{
+    AUTO(tar_reader_free)
+    struct tar_reader *tar =
+        tar_reader_new(source_range_new(file->fd, 0, file->size, name), 0, err);
+    if (!tar)
+        return -1;
+    AUTO(entry_release) struct entry entry = { .type = ENTRY_FILE };
+    int more;
+    *seconds = 0;
+    while ((more = tar_reader_next(tar, &entry, err)) > 0)
+        if (entry.mtime > *seconds)
+            *seconds = entry.mtime;
+    return more;
+}
+
+int context_remote_file_time(struct build *build, const char *url, unsigned vertex,
+                             int64_t *seconds, struct error **err)
+{
+    AUTO(url_file_release) struct url_file file = URL_FILE_INIT;
+    AUTO(free) char *name = url_redact(url);
+    bool is_tar = false;
+    if (context_remote_fetch(build, url, vertex, &file, err) < 0)
+        return error_wrap(err, "%s", name);
+    *seconds = file.mtime;
+    if (file.mtime)
+        return 1;
+    if (tar_detect(file.fd, &is_tar, err) < 0 ||
+        (is_tar && newest_entry(&file, name, seconds, err) < 0))
+        return -1;
+    return is_tar;
+}
+
 static struct context *open_text(struct build *build, const struct url_file *file, const char *name,
                                  struct strbuf *dockerfile, struct error **err)
 {
@@ -98,19 +133,30 @@ static struct context *open_text(struct build *build, const struct url_file *fil
     return context_empty(build->store);
 }
 
+/* What the server says comes before what is in the archive. */
+static struct context *open_file(struct build *build, const struct url_file *file, const char *name,
+                                 struct strbuf *dockerfile, struct error **err)
+{
+    bool is_tar = false;
+    if (tar_detect(file->fd, &is_tar, err) < 0)
+        return NULL;
+    struct context *context =
+        is_tar
+            ? context_remote_tar(build, source_range_new(file->fd, 0, file->size, name), name, err)
+            : open_text(build, file, name, dockerfile, err);
+    if (context && file->mtime)
+        context_set_time(context, file->mtime);
+    return context;
+}
+
 static struct context *open_http(struct build *build, const char *place, unsigned vertex,
                                  struct strbuf *dockerfile, struct error **err)
 {
     AUTO(url_file_release) struct url_file file = URL_FILE_INIT;
     AUTO(free) char *name = url_redact(place);
-    bool is_tar = false;
     if (context_remote_fetch(build, place, vertex, &file, err) < 0)
         return error_wrap_null(err, "build context %s", name);
-    if (tar_detect(file.fd, &is_tar, err) < 0)
-        return NULL;
-    if (!is_tar)
-        return open_text(build, &file, name, dockerfile, err);
-    return context_remote_tar(build, source_range_new(file.fd, 0, file.size, name), name, err);
+    return open_file(build, &file, name, dockerfile, err);
 }
 
 struct context *context_remote_open(struct build *build, const char *place,

@@ -23,6 +23,10 @@ enum place_kind context_place_kind(const char *text);
 int context_remote_fetch(struct build *build, const char *url, unsigned vertex,
                          struct url_file *ret, struct error **err) WARN_UNUSED;
 
+/* The time of such a file: Last-Modified, else an archive's newest entry. 1; 0: it has none. */
+int context_remote_file_time(struct build *build, const char *url, unsigned vertex,
+                             int64_t *seconds, struct error **err) WARN_UNUSED;
+
 /* A new directory of the process's own; an fd. */
 int context_remote_dir(struct store *store, const char *prefix, struct error **err) WARN_UNUSED;
 

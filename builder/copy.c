@@ -105,7 +105,7 @@ struct copy *copy_new(const struct copy_spec *spec, struct error **err)
     copy->parents = spec->parents;
     copy->link = spec->link;
     copy->no_unpack = spec->no_unpack;
-    copy->clamp_times = spec->clamp_times;
+    copy->times = spec->times;
     copy->now = spec->now;
     copy->warn = spec->warn;
     copy->warn_data = spec->warn_data;
@@ -144,7 +144,7 @@ int copy_workdir_changeset(struct tree *below, const char *path, uint32_t uid, u
     struct copy_made made = { .mode = 0755, .uid = uid, .gid = gid };
     if (copy_dest_real_path(dest, clean, true, &real, err) < 0 ||
         copy_dest_make_dirs(dest, real, &made, err) < 0 ||
-        copy_dest_finish(dest, INT64_MAX, &ret->list, err) < 0)
+        copy_dest_finish(dest, &(struct file_times){ FILE_TIMES_KEEP, 0 }, &ret->list, err) < 0)
         return -1;
     ret->ops = &copy_content_ops;
     ret->data = TAKE(content);

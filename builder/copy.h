@@ -16,6 +16,7 @@
 #include "builder/context.h"
 #include "builder/inputs.h"
 #include "layers/changeset.h"
+#include "layers/file_times.h"
 #include "layers/tree.h"
 
 struct copy_file { /* a heredoc, or a downloaded file of ADD */
@@ -43,9 +44,9 @@ struct copy_spec {
     const struct strvec *excludes;
     bool parents;
     bool link;
-    bool no_unpack;   /* ADD --unpack=false */
-    int64_t now;      /* time of created parents: the build's, or the epoch */
-    bool clamp_times; /* times later than now become it */
+    bool no_unpack; /* ADD --unpack=false */
+    int64_t now;    /* time of created parents: the build's, or the epoch */
+    struct file_times times;
     /* warnings: "directory /new/dir gets mode 0644"; text is borrowed */
     void (*warn)(void *data, const char *text);
     void *warn_data;

@@ -337,8 +337,7 @@ int copy_changeset(struct copy *copy, struct tree *below, struct changeset *ret,
         return -1;
     if (copy->from && copy_find_sources(copy, err) < 0)
         return -1;
-    if (put_all(&apply, err) < 0 ||
-        copy_dest_finish(dest, copy->clamp_times ? copy->now : INT64_MAX, &ret->list, err) < 0)
+    if (put_all(&apply, err) < 0 || copy_dest_finish(dest, &copy->times, &ret->list, err) < 0)
         return -1;
     ret->ops = &copy_content_ops;
     ret->data = TAKE(content);

@@ -22,6 +22,7 @@
 #define CBUILD_BUILDER_COPY_DEST_H
 
 #include "builder/copy_content.h"
+#include "layers/file_times.h"
 
 struct copy_dest;
 
@@ -65,8 +66,9 @@ int copy_dest_remove(struct copy_dest *dest, const char *path, struct error **er
 void copy_dest_set_mtime(struct copy_dest *dest, const char *path, int64_t mtime);
 void copy_dest_set_mode(struct copy_dest *dest, const char *path, uint16_t mode);
 
-/* The layer, in canonical order. max_mtime: later times become it (INT64_MAX: none do). */
-int copy_dest_finish(struct copy_dest *dest, int64_t max_mtime, struct entry_list *ret,
+/* The layer, in canonical order. FILE_TIMES_SET is for what was put there, not for what was below.
+ */
+int copy_dest_finish(struct copy_dest *dest, const struct file_times *times, struct entry_list *ret,
                      struct error **err) WARN_UNUSED;
 
 #endif

@@ -9,7 +9,7 @@
 
 struct finish {
     struct copy_dest *dest;
-    int64_t max_mtime;
+    const struct file_times *times;
     size_t *group_sizes; /* touched members */
     char **group_paths;  /* the member that is the file; borrowed */
     struct entry_list *list;
@@ -128,8 +128,8 @@ static int find_changes(struct finish *finish, struct error **err)
     struct copy_dest *dest = finish->dest;
     for (struct hashmap_entry *e = NULL; (e = hashmap_next(&dest->nodes, e));) {
         struct copy_node *node = e->value;
-        if (node->entry.mtime > finish->max_mtime)
-            node->entry.mtime = finish->max_mtime;
+        if (finish->times->kind != FILE_TIMES_SET || node->touched)
+            node->entry.mtime = file_times_apply(finish->times, node->entry.mtime);
         if (node->present && node->touched && node->group)
             finish->group_sizes[node->group]++;
     }
@@ -144,13 +144,13 @@ static int find_changes(struct finish *finish, struct error **err)
     return 0;
 }
 
-int copy_dest_finish(struct copy_dest *dest, int64_t max_mtime, struct entry_list *ret,
+int copy_dest_finish(struct copy_dest *dest, const struct file_times *times, struct entry_list *ret,
                      struct error **err)
 {
     AUTO(free) size_t *sizes = xcalloc(dest->n_groups + 1, sizeof(*sizes));
     AUTO(free) char **paths = xcalloc(dest->n_groups + 1, sizeof(*paths));
     AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
-    struct finish finish = { dest, max_mtime, sizes, paths, &list };
+    struct finish finish = { dest, times, sizes, paths, &list };
     if (find_changes(&finish, err) < 0)
         return -1;
     for (struct hashmap_entry *e = NULL; (e = hashmap_next(&dest->nodes, e));) {

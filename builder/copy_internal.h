@@ -14,7 +14,8 @@ struct copy_directory {
 };
 
 struct copy {
-    bool is_add, parents, link, no_unpack, clamp_times;
+    bool is_add, parents, link, no_unpack;
+    struct file_times times;
     int64_t now;
     void (*warn)(void *data, const char *text);
     void *warn_data;

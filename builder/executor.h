@@ -66,6 +66,10 @@ struct stage_run {
     const struct stage *stage;
     struct thread *thread;
     bool started, done, failed; /* under build->lock */
+    bool no_cache;              /* its steps are run again */
+    /* What it stands on was run again where others weren't: a step counts as known by what it
+     * stands on, not by how that was made. */
+    bool renewed;
 
     struct base_image *base; /* of the chain's first FROM; borrowed; NULL: scratch */
     struct image_config config;
@@ -224,6 +228,7 @@ struct layer_step {
     size_t n_sources, sources_capacity;
     unsigned vertex;
     bool begun;
+    bool renewed; /* a source is: stage_run */
     /* Makes the layer on run->tree; called when the cache has none. */
     int (*make)(struct stage_run *run, struct layer_step *step, struct layer **ret,
                 struct error **err);

@@ -30,6 +30,27 @@ void env_set(struct strvec *env, const char *name, const char *value)
     strvec_take(env, item);
 }
 
+void env_unset(struct strvec *env, const char *name)
+{
+    size_t size = strlen(name);
+    for (size_t i = env->n; i-- > 0;)
+        if (!strncmp(env->items[i], name, size) && env->items[i][size] == '=')
+            strvec_remove(env, i);
+}
+
+void globals_replace(struct globals *globals, const char *name, const char *value)
+{
+    struct strvec *const lists[] = { &globals->build_args, &globals->values };
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        if (!env_get(lists[i], name))
+            continue;
+        if (value)
+            env_set(lists[i], name, value);
+        else
+            env_unset(lists[i], name);
+    }
+}
+
 const char *globals_build_arg(const struct globals *globals, const char *name)
 {
     return env_get(&globals->build_args, name);

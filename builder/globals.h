@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What holds before the first FROM: platform arguments, global ARGs, values
- * from the command line. DOCKERFILE.md section 5, ARG. Immutable after globals_new().
+ * from the command line. DOCKERFILE.md section 5, ARG. Immutable when stages run.
  */
 #ifndef CBUILD_BUILDER_GLOBALS_H
 #define CBUILD_BUILDER_GLOBALS_H
@@ -28,6 +28,10 @@ struct globals *globals_new(const struct dockerfile *dockerfile, const struct st
 void globals_free(struct globals *globals);
 DEFINE_AUTO(struct globals, globals_free)
 
+/* An argument's value, wherever it was given, becomes `value`; NULL: as if it weren't given. Before
+ * stages run. */
+void globals_replace(struct globals *globals, const char *name, const char *value);
+
 /* Value from --build-arg; NULL when not given. */
 const char *globals_build_arg(const struct globals *globals, const char *name);
 /* Value of a global ARG or platform argument; NULL when there is none. */
@@ -39,5 +43,6 @@ bool globals_is_proxy(const char *name);
 const char *env_get(const struct strvec *env, const char *name);
 /* Replaces in place, or appends. */
 void env_set(struct strvec *env, const char *name, const char *value);
+void env_unset(struct strvec *env, const char *name);
 
 #endif

@@ -2,7 +2,9 @@
 /* The target stage's state becomes config and manifest. image-spec v1.1, config.md, manifest.md */
 #include "base/array.h"
 #include "base/mem.h"
+#include "builder/build_args.h"
 #include "builder/executor.h"
+#include "oci/index.h"
 #include "oci/manifest.h"
 #include "oci/store_ingest.h"
 
@@ -75,6 +77,88 @@ static void annotate_base(const struct stage_run *run, struct manifest *manifest
     manifest_annotate(manifest, "org.opencontainers.image.base.digest", digest);
 }
 
+/* --- annotations ----------------------------------------------------------------------------- */
+
+static bool has_annotations(const struct build *build, enum annotation_place place)
+{
+    for (size_t i = 0; i < build->options->n_annotations; i++)
+        if (build->options->annotations[i].place == place)
+            return true;
+    return false;
+}
+
+static bool is_meant(const struct build_annotation *annotation, const struct platform *platform)
+{
+    return !annotation->platform.os || platform_match(&annotation->platform, platform) > 0;
+}
+
+static void annotate_manifest(const struct build *build, const struct platform *platform,
+                              struct manifest *manifest)
+{
+    for (size_t i = 0; i < build->options->n_annotations; i++) {
+        const struct build_annotation *annotation = &build->options->annotations[i];
+        if (annotation->place == ANNOTATION_MANIFEST && is_meant(annotation, platform))
+            manifest_annotate(manifest, annotation->key, annotation->value);
+    }
+}
+
+static void annotate_descriptor(const struct build *build, enum annotation_place place,
+                                const struct platform *platform, struct descriptor *descriptor)
+{
+    for (size_t i = 0; i < build->options->n_annotations; i++) {
+        const struct build_annotation *annotation = &build->options->annotations[i];
+        if (annotation->place == place && is_meant(annotation, platform))
+            descriptor_annotate(descriptor, annotation->key, annotation->value);
+    }
+}
+
+static void warn_other_platforms(struct build *build, const struct platform *platform)
+{
+    for (size_t i = 0; i < build->options->n_annotations; i++) {
+        const struct build_annotation *annotation = &build->options->annotations[i];
+        AUTO(strbuf_release) struct strbuf name = STRBUF_INIT;
+        if (is_meant(annotation, platform))
+            continue;
+        platform_format(&annotation->platform, &name);
+        build_warn(build, NULL, NULL, "--annotation %s: no image for %s is built", annotation->key,
+                   name.data);
+    }
+}
+
+/* --- an index around it ---------------------------------------------------------------------- */
+
+/* One platform needs no index, unless somebody asks for it, or has annotations for it. */
+static bool wants_index(const struct build *build)
+{
+    return build_args_is_on(build, "BUILDKIT_MULTI_PLATFORM") ||
+           has_annotations(build, ANNOTATION_INDEX) ||
+           has_annotations(build, ANNOTATION_INDEX_DESCRIPTOR);
+}
+
+/* The manifest in `image` becomes an index that holds it. */
+static int write_index(struct build *build, const struct platform *platform,
+                       struct descriptor *image, struct error **err)
+{
+    AUTO(index_release) struct index index = { 0 };
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    index.media_type = xstrdup(MEDIA_TYPE_OCI_INDEX);
+    descriptor_copy(ARRAY_PUSH(&index, manifests), image);
+    for (size_t i = 0; i < build->options->n_annotations; i++) {
+        const struct build_annotation *annotation = &build->options->annotations[i];
+        if (annotation->place == ANNOTATION_INDEX)
+            index_annotate(&index, annotation->key, annotation->value);
+    }
+    index_format(&index, &text);
+    descriptor_release(image);
+    image->media_type = xstrdup(MEDIA_TYPE_OCI_INDEX);
+    if (store_put_blob(build->store, text.data, text.size, image, err) < 0)
+        return error_wrap(err, "writing image index");
+    annotate_descriptor(build, ANNOTATION_INDEX_DESCRIPTOR, platform, image);
+    return 0;
+}
+
+/* --- the image ------------------------------------------------------------------------------- */
+
 int image_write(struct build *build, struct stage_run *run, struct build_result *ret,
                 struct error **err)
 {
@@ -85,6 +169,8 @@ int image_write(struct build *build, struct stage_run *run, struct build_result 
         return -1;
     add_labels(build, &config);
     annotate_base(run, &manifest);
+    annotate_manifest(build, &config.platform, &manifest);
+    warn_other_platforms(build, &config.platform);
     manifest.media_type = xstrdup(MEDIA_TYPE_OCI_MANIFEST);
     manifest.config.media_type = xstrdup(MEDIA_TYPE_OCI_CONFIG);
 
@@ -102,6 +188,7 @@ int image_write(struct build *build, struct stage_run *run, struct build_result 
     if (store_put_blob(build->store, text.data, text.size, &ret->image, err) < 0)
         return error_wrap(err, "writing image manifest");
     platform_copy(&ret->image.platform, &config.platform);
+    annotate_descriptor(build, ANNOTATION_MANIFEST_DESCRIPTOR, &config.platform, &ret->image);
     ret->config = manifest.config.digest;
-    return 0;
+    return wants_index(build) ? write_index(build, &config.platform, &ret->image, err) : 0;
 }

@@ -5,56 +5,14 @@
  */
 #include "base/array.h"
 #include "base/mem.h"
-#include "base/suggest.h"
+#include "builder/build_args.h"
 #include "builder/build_input.h"
 #include "builder/executor.h"
 #include "builder/lint.h"
 #include "builder/precheck.h"
 
 #include <string.h>
-
-static bool is_declared(const struct build *build, const char *name)
-{
-    if (globals_is_proxy(name) || strvec_has(&build->globals->declared, name) ||
-        globals_value(build->globals, name) || !strncmp(name, "BUILDKIT_", 9) ||
-        !strcmp(name, "SOURCE_DATE_EPOCH"))
-        return true;
-    const struct dockerfile *dockerfile = build->dockerfile;
-    for (size_t i = 0; i < dockerfile->n_instructions; i++) {
-        const struct instruction *arg = &dockerfile->instructions[i];
-        for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items; j++)
-            if (!strcmp(arg->pairs.items[j].key, name))
-                return true;
-    }
-    return false;
-}
-
-static const char *nearest_arg(const struct build *build, const char *name)
-{
-    const struct dockerfile *dockerfile = build->dockerfile;
-    const char *best = NULL;
-    for (size_t i = 0; i < dockerfile->n_instructions && !best; i++) {
-        const struct instruction *arg = &dockerfile->instructions[i];
-        for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items && !best; j++) {
-            const char *key = arg->pairs.items[j].key;
-            best = suggest_nearest(name, &key, 1);
-        }
-    }
-    return best;
-}
-
-static void warn_unused_args(struct build *build)
-{
-    const struct strvec *args = build->options->build_args;
-    for (size_t i = 0; args && i < args->n; i++) {
-        AUTO(free) char *name = xstrndup(args->items[i], strcspn(args->items[i], "="));
-        if (is_declared(build, name))
-            continue;
-        const char *near = nearest_arg(build, name);
-        build_warn(build, NULL, NULL, "--build-arg %s: no ARG of that name%s%s%s", name,
-                   near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-    }
-}
+#include <strings.h>
 
 int build_parse(struct build *build, const struct build_input *input, struct error **err)
 {
@@ -69,20 +27,51 @@ int build_parse(struct build *build, const struct build_input *input, struct err
     build->check = lint_check_options(build->dockerfile, build->globals, &build->own_check, err);
     if (!build->check)
         return -1;
+    if (build_args_check(build, err) < 0)
+        return -1;
     build->graph = stage_graph_new(build->dockerfile, build->globals, options->named_contexts,
                                    options->target, err);
     return build->graph ? 0 : -1;
+}
+
+static bool is_filtered(const struct build *build, const struct stage *stage)
+{
+    const struct strvec *names = build->options->no_cache_stages;
+    for (size_t i = 0; names && stage->name && i < names->n; i++)
+        if (strcasecmp(names->items[i], stage->name) == 0)
+            return true;
+    return false;
+}
+
+static void warn_unknown_filters(struct build *build)
+{
+    const struct strvec *names = build->options->no_cache_stages;
+    for (size_t i = 0; names && i < names->n; i++) {
+        bool known = false;
+        for (size_t j = 0; j < build->graph->n_stages && !known; j++)
+            known = build->graph->stages[j].name &&
+                    strcasecmp(names->items[i], build->graph->stages[j].name) == 0;
+        if (known)
+            continue;
+        AUTO(free)
+        char *near = stage_graph_suggestion(build->graph, names->items[i], build->graph->n_stages);
+        build_warn(build, NULL, NULL, "--no-cache-filter %s: no stage of that name%s",
+                   names->items[i], near);
+    }
 }
 
 int build_plan(struct build *build, const struct build_input *input, struct error **err)
 {
     if (build_parse(build, input, err) < 0 || precheck_words(build->graph, false, err) < 0)
         return -1;
-    warn_unused_args(build);
+    build_args_warn(build);
+    warn_unknown_filters(build);
     build->runs = xcalloc(build->graph->n_stages, sizeof(*build->runs));
     for (size_t i = 0; i < build->graph->n_stages; i++) {
         build->runs[i].build = build;
         build->runs[i].stage = &build->graph->stages[i];
+        build->runs[i].no_cache =
+            build->options->no_cache || is_filtered(build, &build->graph->stages[i]);
     }
     return 0;
 }

@@ -38,7 +38,7 @@ static ssize_t find_stage(const struct stage_graph *graph, const char *name, siz
     return -1;
 }
 
-static bool has_context(const struct stage_graph *graph, const char *name)
+bool stage_graph_has_context(const struct stage_graph *graph, const char *name)
 {
     if (!graph->contexts || !strcasecmp(name, "scratch") || !strcasecmp(name, "context"))
         return false;
@@ -104,7 +104,7 @@ int stage_graph_resolve(const struct stage_graph *graph, const char *text, size_
         return -1;
     if (!*name)
         return error_set(err, ERR_SYNTAX, "--from=%s is empty", text);
-    if (has_context(graph, name)) {
+    if (stage_graph_has_context(graph, name)) {
         *ret = (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = TAKE(name) };
         return 0;
     }
@@ -187,7 +187,7 @@ static int resolve_base(struct stage_graph *graph, struct stage *stage, struct e
     if (stage->is_replaced)
         stage->base =
             (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = xstrdup(stage->name) };
-    else if (has_context(graph, image))
+    else if (stage_graph_has_context(graph, image))
         stage->base = (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = TAKE(image) };
     else if ((earlier = find_stage(graph, image, stage->index, false)) >= 0)
         stage->base = (struct stage_source){ .kind = STAGE_SOURCE_STAGE, .stage = (size_t)earlier };
@@ -235,7 +235,7 @@ static int stage_init(struct stage_graph *graph, size_t index, struct error **er
     stage->instructions = stage->from + 1;
     stage->n_instructions = range->end - range->from - 1;
     stage->name = stage->from->from.name;
-    stage->is_replaced = stage->name && has_context(graph, stage->name);
+    stage->is_replaced = stage->name && stage_graph_has_context(graph, stage->name);
     if (stage->is_replaced)
         stage->n_instructions = 0;
     stage->label = stage->name ? xstrdup(stage->name) : xasprintf("stage-%zu", index);

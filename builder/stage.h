@@ -66,6 +66,7 @@ struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile,
 void stage_graph_free(struct stage_graph *graph);
 DEFINE_AUTO(struct stage_graph, stage_graph_free)
 
+bool stage_graph_has_context(const struct stage_graph *graph, const char *name);
 /*
  * What --from=text means in a stage (`before`: only earlier stages count): a number, a stage, a
  * named context, else an image. Global ARGs in it are expanded. ERR_SYNTAX: a later stage's name.

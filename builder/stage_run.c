@@ -88,7 +88,7 @@ static int known_time(struct stage_run *run, struct cache_record *ret, struct er
 {
     struct build *build = run->build;
     const struct compression *compression = &build->options->compression;
-    if (!build->options->no_cache) {
+    if (!run->no_cache) {
         int found = cache_find(build->store, &run->history_key, compression, ret, err);
         if (found != 0)
             return found < 0 ? -1 : 0;
@@ -231,6 +231,7 @@ static int from_stage(struct stage_run *run, struct error **err)
     if (!parent)
         return -1;
     run->base = parent->base;
+    run->renewed = parent->renewed;
     run->lost = xstrdup(parent->lost);
     inherit_config(run, &parent->config);
     run->tree = tree_ref(parent->tree);

@@ -41,11 +41,16 @@ struct keys {
 static void make_recipe(struct stage_run *run, struct layer_step *step, struct keys *keys)
 {
     struct build *build = run->build;
+    static const char *const times[] = { [BUILD_TIMES_CLAMP] = "none later",
+                                         [BUILD_TIMES_KEEP] = "as they are",
+                                         [BUILD_TIMES_SET] = "all alike" };
     AUTO(strbuf_release) struct strbuf platform = STRBUF_INIT;
     platform_format(&run->config.platform, &platform);
     inputs_add(&step->inputs, "platform", "", platform.data);
     if (build->created)
         inputs_add(&step->inputs, "epoch", "", build->created);
+    if (build->created && build->options->times != BUILD_TIMES_CLAMP)
+        inputs_add(&step->inputs, "file times", "", times[build->options->times]);
     keys->rest = inputs_digest(&step->inputs);
     struct digest below = run->recipe;
     for (size_t i = 0; i < step->n_sources; i++)
@@ -101,10 +106,11 @@ static int find_cached(struct stage_run *run, struct layer_step *step, struct ke
                        struct cache_record *record, struct error **err)
 {
     struct build *build = run->build;
-    if (build->options->no_cache)
+    if (run->no_cache)
         return was_made_here(build, &keys->recipe) ? find_layer(build, &keys->recipe, record, err)
                                                    : 0;
-    int found = find_layer(build, &keys->recipe, record, err);
+    bool renewed = run->renewed || step->renewed;
+    int found = renewed ? 0 : find_layer(build, &keys->recipe, record, err);
     if (found != 0 || !cache_has_rest(build->store, &keys->rest))
         return found;
     if (result_key(run, step, keys, err) < 0)
@@ -128,6 +134,7 @@ static int advance(struct stage_run *run, struct layer_step *step, const struct 
     tree_unref(run->tree);
     run->tree = tree;
     run->recipe = keys->recipe;
+    run->renewed |= step->renewed || (run->no_cache && !run->build->options->no_cache);
     run->history_key = cache_history_key(&keys->recipe, "");
     image_config_add_history(&run->config, created, step->history, "cbuild", false);
     run->n_dated = run->config.n_history;
@@ -197,7 +204,7 @@ static int foresee(struct stage_run *run, struct layer_step *step, const struct 
     AUTO(cache_record_release) struct cache_record record = { 0 };
     AUTO(strvec_release) struct strvec reasons = STRVEC_INIT;
     struct build *build = run->build;
-    int found = build->options->no_cache ? 0 : find_layer(build, &keys->recipe, &record, err);
+    int found = run->no_cache ? 0 : find_layer(build, &keys->recipe, &record, err);
     if (found < 0)
         return -1;
     struct digest lost = forecast_lost_recipe();
@@ -206,7 +213,7 @@ static int foresee(struct stage_run *run, struct layer_step *step, const struct 
             strvec_push(&reasons, "what it takes from elsewhere isn't known before the build");
     if (!found && !reasons.n)
         explain_miss(run, step, &reasons);
-    if (!found && !build->options->no_cache && cache_has_rest(build->store, &keys->rest))
+    if (!found && !run->no_cache && cache_has_rest(build->store, &keys->rest))
         strvec_push(&reasons, "cached after all if what it stands on comes out as before");
     forecast_add_step(run, step->instruction, found > 0, &reasons);
     run->recipe = keys->recipe;
@@ -224,7 +231,7 @@ static int find_or_make(struct stage_run *run, struct layer_step *step, struct e
     AUTO(cache_record_release) struct cache_record record = { 0 };
     /* with --no-cache an equal step of another stage counts, but not before that one has written
      * its record */
-    int found = build->options->no_cache ? 0 : find_cached(run, step, &keys, &record, err);
+    int found = run->no_cache ? 0 : find_cached(run, step, &keys, &record, err);
     if (found < 0)
         return -1;
     AUTO(lockfile_remove) struct lockfile *lock = NULL;

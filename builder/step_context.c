@@ -2,6 +2,7 @@
 /* FROM of a named context that is a directory: its files become the base's only layer. */
 #include "base/mem.h"
 #include "builder/copy.h"
+#include "builder/epoch.h"
 #include "builder/executor.h"
 
 struct context_step {
@@ -43,7 +44,7 @@ int step_context_execute(struct stage_run *run, const struct instruction *from,
                                     .destination = "/",
                                     .working_dir = "/",
                                     .now = run->build->now,
-                                    .clamp_times = run->build->options->has_epoch };
+                                    .times = epoch_file_times(run->build) };
     step.step.history = instruction_format(from);
     step.copy = copy_new(&spec, err);
     if (!step.copy || copy_add_inputs(step.copy, &step.step.inputs, err) < 0)

@@ -5,6 +5,7 @@
 #include "builder/context_git.h"
 #include "builder/context_remote.h"
 #include "builder/copy.h"
+#include "builder/epoch.h"
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
 #include "builder/words.h"
@@ -275,7 +276,7 @@ static int open_copy(struct copy_step *step, struct error **err)
                               .link = body->link == FLAG_ON,
                               .no_unpack = body->unpack == FLAG_OFF,
                               .now = run->build->now,
-                              .clamp_times = run->build->options->has_epoch,
+                              .times = epoch_file_times(run->build),
                               .warn = warn,
                               .warn_data = step };
     step->copy = copy_new(&spec, err);
@@ -315,6 +316,7 @@ static int find_source(struct copy_step *step, struct error **err)
         if (!from)
             return -1;
         layer_step_add_source(&step->step, from->tree, &from->recipe);
+        step->step.renewed |= from->renewed;
         return 0;
     }
     case STAGE_SOURCE_CONTEXT:

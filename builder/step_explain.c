@@ -123,8 +123,8 @@ void explain_miss(struct stage_run *run, const struct layer_step *step, struct s
 {
     const struct trail_step *now = &run->trail.steps[run->trail.n_steps - 1];
     const struct trail_step *before = trail_find(&run->build->earlier, now);
-    if (run->build->options->no_cache) {
-        strvec_push(ret, "--no-cache");
+    if (run->no_cache) {
+        strvec_push(ret, run->build->options->no_cache ? "--no-cache" : "--no-cache-filter");
         return;
     }
     if (!before) {

@@ -122,6 +122,7 @@ static int resolve_from(struct stage_run *run, struct layer_step *step, struct s
         if (!from)
             return -1;
         layer_step_add_source(step, from->tree, &from->recipe);
+        step->renewed |= from->renewed;
         mount->from = from->tree;
         return 0;
     }

@@ -2,6 +2,7 @@
 #include "base/array.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "builder/epoch.h"
 #include "builder/executor.h"
 #include "builder/step_mounts.h"
 #include "layers/diff.h"
@@ -232,8 +233,7 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
         return describe_failure(step, err);
     if (snapshot_seal(snapshot, err) < 0)
         return -1;
-    struct diff_options diff = { .clamp_times = build->options->has_epoch,
-                                 .epoch = build->options->epoch };
+    struct diff_options diff = { .times = epoch_file_times(build) };
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
     if (diff_upper(snapshot, run->tree, &diff, &changeset, err) < 0)
         return -1;

@@ -14,18 +14,23 @@ void build_command_release(struct build_command *command)
     strvec_release(&command->operands);
     strvec_release(&command->tags);
     strvec_release(&command->build_args);
+    strvec_release(&command->arg_files);
+    strvec_release(&command->annotation_texts);
+    strvec_release(&command->allow_texts);
+    strvec_release(&command->no_cache_filters);
+    strvec_release(&command->no_cache_stages);
+    strvec_release(&command->allowed_devices);
     strvec_release(&command->labels);
     strvec_release(&command->contexts);
     strvec_release(&command->add_hosts);
     strvec_release(&command->secrets);
     strvec_release(&command->ssh);
-    for (size_t i = 0; i < command->n_parsed_secrets; i++) {
-        free(command->parsed_secrets[i].id);
-        free(command->parsed_secrets[i].source);
-    }
+    for (size_t i = 0; i < command->n_parsed_secrets; i++)
+        build_secret_release(&command->parsed_secrets[i]);
     free(command->parsed_secrets);
     strvec_release(&command->resolved_args);
     strvec_release(&command->proxies);
+    build_annotations_release(&command->annotations);
     for (size_t i = 0; i < command->n_references; i++)
         reference_release(&command->references[i]);
     free(command->references);
@@ -48,16 +53,19 @@ static int parse_tags(struct build_command *command, struct error **err)
     return 0;
 }
 
-/* Without a value it comes from the environment; unset there, it isn't passed. */
-static void resolve_args(struct build_command *command)
+/* Files first, so that the command line has the last word. */
+static int resolve_args(struct build_command *command, struct error **err)
 {
-    for (size_t i = 0; i < command->build_args.n; i++) {
-        const char *arg = command->build_args.items[i];
-        if (strchr(arg, '='))
-            strvec_push(&command->resolved_args, arg);
-        else if (getenv(arg))
-            strvec_pushf(&command->resolved_args, "%s=%s", arg, getenv(arg));
+    for (size_t i = 0; i < command->arg_files.n; i++) {
+        AUTO(strvec_release) struct strvec args = STRVEC_INIT;
+        if (build_arg_file_read(command->arg_files.items[i], &args, err) < 0)
+            return -1;
+        for (size_t j = 0; j < args.n; j++)
+            build_arg_resolve(args.items[j], &command->resolved_args);
     }
+    for (size_t i = 0; i < command->build_args.n; i++)
+        build_arg_resolve(command->build_args.items[i], &command->resolved_args);
+    return 0;
 }
 
 static int parse_network(struct build_command *command, struct error **err)
@@ -74,63 +82,50 @@ static int parse_network(struct build_command *command, struct error **err)
                      network);
 }
 
-static int parse_epoch(struct build_command *command, struct error **err)
+static bool is_given(const struct strvec *args, const char *name)
 {
-    const char *epoch = getenv("SOURCE_DATE_EPOCH");
-    for (size_t i = 0; i < command->resolved_args.n; i++)
-        if (!strncmp(command->resolved_args.items[i], "SOURCE_DATE_EPOCH=", 18))
-            epoch = command->resolved_args.items[i] + 18;
-    if (!epoch || !*epoch)
-        return 0;
-    if (clock_parse_epoch(epoch, &command->options.epoch, err) < 0) {
-        error_recode(err, ERR_USAGE);
-        return error_wrap(err, "SOURCE_DATE_EPOCH");
-    }
-    command->options.has_epoch = true;
-    return 0;
+    size_t size = strlen(name);
+    for (size_t i = 0; i < args->n; i++)
+        if (!strncmp(args->items[i], name, size) && args->items[i][size] == '=')
+            return true;
+    return false;
 }
 
-/*
- * "id=ID[,src=FILE|env=NAME][,type=file|env]". Without a type: an environment variable named like
- * the id wins over a file of that name; src with type=env is a variable.
- */
-static int parse_secret(struct build_command *command, const char *text, struct error **err)
+/* As a build argument: --build-arg's, else --source-date-epoch, else the environment's. */
+static int parse_epoch(struct build_command *command, struct error **err)
 {
-    AUTO(free) char *id = NULL;
-    AUTO(free) char *source = NULL;
-    AUTO(free) char *env = NULL;
-    AUTO(free) char *type = NULL;
-    static const char *const keys[] = { "id", "src", "source", "env", "type" };
-    char **const values[] = { &id, &source, &source, &env, &type };
-    for (const char *p = text; *p;) {
-        size_t size = strcspn(p, ",");
-        size_t key_size = strcspn(p, "=");
-        size_t i = 0;
-        while (i < ARRAY_SIZE(keys) &&
-               (strlen(keys[i]) != key_size || strncmp(keys[i], p, key_size) != 0))
-            i++;
-        if (key_size >= size || i == ARRAY_SIZE(keys))
-            return error_set(err, ERR_USAGE, "--secret %s: expected id=ID and src=FILE or env=NAME",
-                             text);
-        free(*values[i]);
-        *values[i] = xstrndup(p + key_size + 1, size - key_size - 1);
-        p += size + (p[size] == ',');
+    static const char name[] = "SOURCE_DATE_EPOCH";
+    struct build_options *options = &command->options;
+    const char *from_env = getenv(name);
+    options->times = command->rewrite_timestamp ? BUILD_TIMES_CLAMP : BUILD_TIMES_KEEP;
+    options->epoch_origin = "--build-arg SOURCE_DATE_EPOCH";
+    if (command->timestamp) {
+        if (command->source_date_epoch)
+            return error_set(err, ERR_USAGE,
+                             "--timestamp and --source-date-epoch exclude each other");
+        if (clock_parse_epoch(command->timestamp, &options->timestamp, err) < 0) {
+            error_recode(err, ERR_USAGE);
+            return error_wrap(err, "--timestamp");
+        }
+        options->times = BUILD_TIMES_SET;
+        return 0;
     }
-    if (!id || (type && strcmp(type, "file") != 0 && strcmp(type, "env") != 0))
-        return error_set(err, ERR_USAGE, "--secret %s: %s", text,
-                         id ? "type is file or env" : "no id");
-    struct build_secret *secret = ARRAY_PUSH(command, parsed_secrets);
-    bool type_is_env = type && !strcmp(type, "env");
-    secret->is_env = env || type_is_env || (!type && !source && getenv(id));
-    secret->source = env ? TAKE(env) : source ? TAKE(source) : xstrdup(id);
-    secret->id = TAKE(id);
+    if (is_given(&command->resolved_args, name))
+        return 0;
+    const char *value = command->source_date_epoch;
+    options->epoch_origin = value ? "--source-date-epoch" : "$SOURCE_DATE_EPOCH";
+    if (!value && from_env && *from_env)
+        value = from_env;
+    if (value)
+        strvec_pushf(&command->resolved_args, "%s=%s", name, value);
     return 0;
 }
 
 static int parse_secrets(struct build_command *command, struct error **err)
 {
     for (size_t i = 0; i < command->secrets.n; i++)
-        if (parse_secret(command, command->secrets.items[i], err) < 0)
+        if (build_secret_parse(command->secrets.items[i], ARRAY_PUSH(command, parsed_secrets),
+                               err) < 0)
             return -1;
     command->options.secrets = command->parsed_secrets;
     command->options.n_secrets = command->n_parsed_secrets;
@@ -138,14 +133,47 @@ static int parse_secrets(struct build_command *command, struct error **err)
     return 0;
 }
 
+static int parse_lists(struct build_command *command, struct error **err)
+{
+    struct build_options *options = &command->options;
+    for (size_t i = 0; i < command->annotation_texts.n; i++)
+        if (build_annotation_parse(command->annotation_texts.items[i], &command->annotations, err) <
+            0)
+            return -1;
+    for (size_t i = 0; i < command->allow_texts.n; i++)
+        if (build_allow_parse(command->allow_texts.items[i], &options->allow,
+                              &command->allowed_devices, err) < 0)
+            return -1;
+    for (size_t i = 0; i < command->no_cache_filters.n; i++)
+        for (const char *p = command->no_cache_filters.items[i]; *p;) {
+            size_t size = strcspn(p, ",");
+            if (size)
+                strvec_pushn(&command->no_cache_stages, p, size);
+            p += size + (p[size] == ',');
+        }
+    for (size_t i = 0; i < command->labels.n; i++)
+        if (!*command->labels.items[i] || *command->labels.items[i] == '=')
+            return error_set(err, ERR_USAGE, "--label %s: expected KEY=VALUE",
+                             command->labels.items[i]);
+    return 0;
+}
+
+static int parse_context_mode(struct build_command *command, struct error **err)
+{
+    const char *mode = command->context_mode ? command->context_mode : "disk";
+    command->options.git_modes = !strcmp(mode, "git");
+    if (!command->options.git_modes && strcmp(mode, "disk") != 0)
+        return error_set(err, ERR_USAGE, "--context-mode=%s: disk and git are what there is", mode);
+    return 0;
+}
+
 static int parse_values(struct build_command *command, struct error **err)
 {
     struct build_options *options = &command->options;
     if (parse_tags(command, err) < 0 || parse_network(command, err) < 0 ||
-        parse_secrets(command, err) < 0)
-        return -1;
-    resolve_args(command);
-    if (parse_epoch(command, err) < 0)
+        parse_secrets(command, err) < 0 || parse_lists(command, err) < 0 ||
+        parse_context_mode(command, err) < 0 || resolve_args(command, err) < 0 ||
+        parse_epoch(command, err) < 0)
         return -1;
     if (command->compression &&
         compression_parse(command->compression, &options->compression, err) < 0) {
@@ -191,9 +219,30 @@ static void fill_options(struct build_command *command, const char *context)
     options->add_hosts = &command->add_hosts;
     options->target = command->target;
     options->no_cache = command->no_cache;
+    options->no_cache_stages = &command->no_cache_stages;
+    options->annotations = command->annotations.items;
+    options->n_annotations = command->annotations.n_items;
+    options->allowed_devices = &command->allowed_devices;
     options->explain = command->explain;
     options->pull = command->pull;
     options->push = command->push;
+}
+
+static int take_values(struct app *app, const struct command_help *help,
+                       struct build_command *command, struct error **err)
+{
+    if (command->operands.n == 0) {
+        error_set_(err, ERR_USAGE, "no build context");
+        error_hint(err, "the current directory is \".\": cbuild %s.",
+                   command->tags.n ? "-t NAME " : "");
+        return -1;
+    }
+    if (options_check_operands(help, &command->operands, 1, 1, err) < 0 ||
+        parse_values(command, err) < 0 ||
+        app_set_progress(app, command->quiet ? "quiet" : command->progress, err) < 0)
+        return -1;
+    fill_options(command, command->operands.items[0]);
+    return 0;
 }
 
 int build_command_parse(struct app *app, const struct command_help *help, char *const *argv,
@@ -205,7 +254,12 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
         OPT_STRING('f', "file", "FILE", &command->file, "Dockerfile to read; - is standard input"),
         OPT_LIST(0, "build-arg", "KEY[=VALUE]", &command->build_args,
                  "value of an ARG, by default the environment's"),
+        OPT_LIST(0, "build-arg-file", "FILE", &command->arg_files,
+                 "file with a KEY=VALUE on each line; --build-arg wins"),
         OPT_LIST(0, "label", "KEY=VALUE", &command->labels, "label of the image"),
+        OPT_LIST(0, "annotation", "[TYPE:]KEY=VALUE", &command->annotation_texts,
+                 "annotation of the manifest, or of TYPE[PLATFORM]: index, manifest-descriptor, "
+                 "index-descriptor"),
         OPT_STRING(0, "target", "STAGE", &command->target, "build up to this stage"),
         OPT_STRING(0, "platform", "OS/ARCH", &command->platform,
                    "platform of the image, by default this machine's"),
@@ -221,6 +275,19 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
         OPT_FLAG(0, "explain", &command->explain,
                  "tell of each step why it was or wasn't found in the cache"),
         OPT_FLAG(0, "no-cache", &command->no_cache, "run every step again"),
+        OPT_LIST(0, "no-cache-filter", "STAGE,...", &command->no_cache_filters,
+                 "run the steps of these stages again"),
+        OPT_LIST(0, "allow", "WHAT", &command->allow_texts,
+                 "let RUN ask for network.host, security.insecure, device[=NAME]"),
+        OPT_STRING(0, "context-mode", "MODE", &command->context_mode,
+                   "git: files of contexts are 0644 or 0755, whatever the umask was"),
+        OPT_STRING(0, "source-date-epoch", "TIME", &command->source_date_epoch,
+                   "time of the image, by default $SOURCE_DATE_EPOCH: seconds, \"context\", or a "
+                   "stage or named context that has one"),
+        OPT_STRING(0, "timestamp", "SECONDS", &command->timestamp,
+                   "time of the image and of every file that is added"),
+        OPT_FLAG(0, "rewrite-timestamp", &command->rewrite_timestamp,
+                 "--rewrite-timestamp=false: let files be younger than SOURCE_DATE_EPOCH"),
         OPT_FLAG(0, "pull", &command->pull, "ask the registries for newer base images"),
         OPT_FLAG(0, "push", &command->push, "push the image when it is built"),
         OPT_STRING(
@@ -244,18 +311,5 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
         OPT_END(),
     };
     int parsed = options_parse(options, help, argv, &command->operands, err);
-    if (parsed != 0)
-        return parsed;
-    if (command->operands.n == 0) {
-        error_set_(err, ERR_USAGE, "no build context");
-        error_hint(err, "the current directory is \".\": cbuild %s.",
-                   command->tags.n ? "-t NAME " : "");
-        return -1;
-    }
-    if (options_check_operands(help, &command->operands, 1, 1, err) < 0 ||
-        parse_values(command, err) < 0 ||
-        app_set_progress(app, command->quiet ? "quiet" : command->progress, err) < 0)
-        return -1;
-    fill_options(command, command->operands.items[0]);
-    return 0;
+    return parsed != 0 ? parsed : take_values(app, help, command, err);
 }

@@ -5,22 +5,30 @@
 
 #include "builder/build.h"
 #include "cli/app.h"
+#include "cli/build_values.h"
 
 struct build_command {
-    struct strvec tags, build_args, labels, contexts, add_hosts, secrets, ssh;
+    struct strvec tags, build_args, arg_files, labels, contexts, add_hosts, secrets, ssh,
+        annotation_texts, allow_texts, no_cache_filters;
     struct build_secret *parsed_secrets;
     size_t n_parsed_secrets, parsed_secrets_capacity;
     const char *file, *target, *platform, *network, *iidfile, *metadata_file, *progress,
-        *compression;
+        *compression, *source_date_epoch, *timestamp, *context_mode;
     const char *call;
-    bool no_cache, pull, push, quiet, harmless, check, explain;
-    struct strvec resolved_args, proxies;
+    bool no_cache, pull, push, quiet, harmless, check, explain, rewrite_timestamp;
+    struct strvec resolved_args, proxies, no_cache_stages, allowed_devices;
+    struct build_annotations annotations;
     struct reference *references;
     size_t n_references, references_capacity;
     struct platform platform_value;
     struct strvec operands;
     struct build_options options;
 };
+
+#define BUILD_COMMAND_INIT                                                                         \
+    {                                                                                              \
+        .options = BUILD_OPTIONS_INIT, .rewrite_timestamp = true                                   \
+    }
 
 void build_command_release(struct build_command *command);
 DEFINE_AUTO_STRUCT(struct build_command, build_command_release)

@@ -74,7 +74,7 @@ static int write_results(struct app *app, const struct build_command *command,
 
 int cmd_build(struct app *app, char *const *argv, struct error **err)
 {
-    AUTO(build_command_release) struct build_command command = { .options = BUILD_OPTIONS_INIT };
+    AUTO(build_command_release) struct build_command command = BUILD_COMMAND_INIT;
     int parsed = build_command_parse(app, &help, argv, &command, err);
     if (parsed != 0)
         return parsed < 0 ? -1 : 0;

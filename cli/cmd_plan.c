@@ -61,7 +61,7 @@ static void print_sum(const struct forecast *forecast)
 
 int cmd_plan(struct app *app, char *const *argv, struct error **err)
 {
-    AUTO(build_command_release) struct build_command command = { .options = BUILD_OPTIONS_INIT };
+    AUTO(build_command_release) struct build_command command = BUILD_COMMAND_INIT;
     AUTO(forecast_release) struct forecast forecast = { 0 };
     int parsed = build_command_parse(app, &help, argv, &command, err);
     if (parsed != 0)

@@ -139,9 +139,7 @@ static int read_entry(struct thing *thing, struct error **err)
     entry->uid = thing->st.st_uid;
     entry->gid = thing->st.st_gid;
     const struct diff_options *options = thing->diff->options;
-    entry->mtime = thing->st.st_mtim.tv_sec;
-    if (options->clamp_times && entry->mtime > options->epoch)
-        entry->mtime = options->epoch;
+    entry->mtime = file_times_apply(&options->times, thing->st.st_mtim.tv_sec);
     if (entry->type == ENTRY_FILE || entry->type == ENTRY_DIRECTORY)
         return attributes_get(thing->dir_fd, thing->name, entry, err);
     return 0;

@@ -17,12 +17,12 @@
 #define CBUILD_LAYERS_DIFF_H
 
 #include "layers/changeset.h"
+#include "layers/file_times.h"
 #include "layers/snapshot.h"
 #include "layers/tree.h"
 
 struct diff_options {
-    bool clamp_times; /* times later than `epoch` become it (SOURCE_DATE_EPOCH) */
-    int64_t epoch;
+    struct file_times times;
 };
 
 /*

@@ -69,6 +69,11 @@ int index_parse(const char *data, size_t size, const char *content_type, struct 
     return 0;
 }
 
+void index_annotate(struct index *index, const char *key, const char *value)
+{
+    members_map_set(&index->annotations, key, value);
+}
+
 void index_format(const struct index *index, struct strbuf *buf)
 {
     AUTO(json_decref) json_t *document = json_object();

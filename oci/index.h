@@ -20,6 +20,7 @@ DEFINE_AUTO_STRUCT(struct index, index_release)
 
 int index_parse(const char *data, size_t size, const char *content_type, struct index *ret,
                 struct error **err) WARN_UNUSED;
+void index_annotate(struct index *index, const char *key, const char *value);
 void index_format(const struct index *index, struct strbuf *buf);
 /*
  * The best entry for a platform (never unknown/unknown, never a nested artifact); NULL with

@@ -250,8 +250,18 @@ static void files_replace_files_and_links(void **state UNUSED)
         { .name = "times are clamped to the epoch",
           .context = "f f - - 1800000000 1\n",
           .words = "f /f",
-          .spec = { .clamp_times = true },
+          .spec = { .times = { FILE_TIMES_CLAMP, FIXTURE_NOW } },
           .layer = "f f 0644 0:0 now 1\n" },
+        { .name = "an older time stays when times are clamped",
+          .context = "f f - - 5 1\n",
+          .words = "f /f",
+          .spec = { .times = { FILE_TIMES_CLAMP, FIXTURE_NOW } },
+          .layer = "f f 0644 0:0 5 1\n" },
+        { .name = "times are set to that of the build",
+          .context = "d d - - 3\nf d/f - - 5 1\n",
+          .words = "d /d",
+          .spec = { .times = { FILE_TIMES_SET, FIXTURE_NOW } },
+          .layer = "d d 0755 0:0 now\nf d/f 0644 0:0 now 1\n" },
     };
     check_cases(cases, ARRAY_SIZE(cases));
 }

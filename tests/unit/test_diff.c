@@ -14,7 +14,7 @@
 static bool run(struct fixture *fixture, struct tree *tree, const char *script,
                 struct snapshot **snapshot, struct changeset *changeset, struct error **err)
 {
-    static const struct diff_options options = { false, 0 };
+    static const struct diff_options options = { { FILE_TIMES_KEEP, 0 } };
     *snapshot = snapshot_new(fixture->store, err);
     assert_ok_ptr(*snapshot, *err);
     assert_ok(snapshot_adopt_root(*snapshot, tree, err), *err);
@@ -121,7 +121,7 @@ static void reserved_names_are_refused(void **state)
 {
     struct fixture *fixture = *state;
     struct error *err = NULL;
-    static const struct diff_options options = { false, 0 };
+    static const struct diff_options options = { { FILE_TIMES_KEEP, 0 } };
     static const char *const names[] = { ".wh.x", ".wh..wh..opq", ".wh." };
     AUTO(tree_unref) struct tree *tree = tree_new(fixture->store);
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -140,7 +140,7 @@ static void endless_depth_is_an_error(void **state)
 {
     struct fixture *fixture = *state;
     struct error *err = NULL;
-    static const struct diff_options options = { false, 0 };
+    static const struct diff_options options = { { FILE_TIMES_KEEP, 0 } };
     AUTO(tree_unref) struct tree *tree = tree_new(fixture->store);
     AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(fixture->store, &err);
     assert_ok_ptr(snapshot, err);
@@ -169,7 +169,7 @@ static void times_are_whole_and_clamped(void **state)
 {
     struct fixture *fixture = *state;
     struct error *err = NULL;
-    static const struct diff_options options = { true, 5000 };
+    static const struct diff_options options = { { FILE_TIMES_CLAMP, 5000 } };
     AUTO(tree_unref) struct tree *tree = tree_new(fixture->store);
     AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(fixture->store, &err);
     assert_ok_ptr(snapshot, err);
@@ -198,7 +198,7 @@ static void attributes_that_may_leave_leave(void **state)
     SKIP_UNLESS_ROOT();
     struct fixture *fixture = *state;
     struct error *err = NULL;
-    static const struct diff_options options = { false, 0 };
+    static const struct diff_options options = { { FILE_TIMES_KEEP, 0 } };
     AUTO(tree_unref) struct tree *tree = tree_new(fixture->store);
     AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(fixture->store, &err);
     assert_ok_ptr(snapshot, err);
@@ -223,7 +223,7 @@ static void content_that_changes_is_an_error(void **state)
 {
     struct fixture *fixture = *state;
     struct error *err = NULL;
-    static const struct diff_options options = { false, 0 };
+    static const struct diff_options options = { { FILE_TIMES_KEEP, 0 } };
     AUTO(tree_unref) struct tree *tree = tree_new(fixture->store);
     AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(fixture->store, &err);
     assert_ok_ptr(snapshot, err);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/build_args.h"
+
+#include "base/mem.h"
+#include "base/suggest.h"
+#include "builder/values.h"
+
+#include <string.h>
+
+enum own_kind {
+    OWN_TEXT, /* any value */
+    OWN_BOOL, /* as Go reads them, or empty */
+};
+
+/* BuildKit's own arguments. DOCKERFILE.md section 5, ARG. */
+static const struct own_arg {
+    const char *name;
+    enum own_kind kind;
+} own_args[] = {
+    { "BUILDKIT_BUILD_NAME", OWN_TEXT },     /* a name in progress of a builder that is shared */
+    { "BUILDKIT_CACHE_MOUNT_NS", OWN_TEXT }, /* step_mounts.c */
+    { "BUILDKIT_CONTEXT_KEEP_GIT_DIR", OWN_BOOL }, /* context_remote.c */
+    { "BUILDKIT_DOCKERFILE_CHECK", OWN_TEXT },     /* lint.c */
+    { "BUILDKIT_INLINE_CACHE", OWN_BOOL },         /* said below: there is none */
+    { "BUILDKIT_MULTI_PLATFORM", OWN_BOOL },       /* image_write.c */
+    { "BUILDKIT_SANDBOX_HOSTNAME", OWN_TEXT },     /* step_run.c */
+    { "BUILDKIT_SBOM_SCAN_CONTEXT", OWN_TEXT }, /* what an SBOM would be made of: there is none */
+    { "BUILDKIT_SBOM_SCAN_STAGE", OWN_TEXT },      { "BUILDKIT_SYNTAX", OWN_TEXT }, /* below */
+};
+
+static const struct own_arg *find_own(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(own_args); i++)
+        if (strcmp(own_args[i].name, name) == 0)
+            return &own_args[i];
+    return NULL;
+}
+
+bool build_args_is_on(const struct build *build, const char *name)
+{
+    AUTO(error_free) struct error *ignored = NULL; /* build_args_check() told of it */
+    const struct strvec *args = build->options->build_args;
+    const char *value = args ? env_get(args, name) : NULL;
+    bool on = false;
+    return value && *value && bool_parse(value, &on, &ignored) == 0 && on;
+}
+
+int build_args_check(const struct build *build, struct error **err)
+{
+    const struct strvec *args = build->options->build_args;
+    for (size_t i = 0; args && i < args->n; i++) {
+        const char *value = strchr(args->items[i], '=');
+        AUTO(free) char *name = xstrndup(args->items[i], strcspn(args->items[i], "="));
+        const struct own_arg *own = find_own(name);
+        bool on;
+        if (!own || !value || !value[1])
+            continue;
+        if (own->kind == OWN_BOOL && bool_parse(value + 1, &on, err) < 0) {
+            error_recode(err, ERR_USAGE);
+            return error_wrap(err, "--build-arg %s", name);
+        }
+        if (strcmp(name, "BUILDKIT_SYNTAX") == 0 && !dockerfile_syntax_is_builtin(value + 1)) {
+            error_set_(err, ERR_UNSUPPORTED,
+                       "--build-arg BUILDKIT_SYNTAX=%s: cbuild speaks docker/dockerfile only",
+                       value + 1);
+            error_hint(err, "leave it out: what the newest docker/dockerfile knows is built in");
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static bool is_declared(const struct build *build, const char *name)
+{
+    if (globals_is_proxy(name) || strvec_has(&build->globals->declared, name) ||
+        globals_value(build->globals, name) || find_own(name) || !strcmp(name, "SOURCE_DATE_EPOCH"))
+        return true;
+    const struct dockerfile *dockerfile = build->dockerfile;
+    for (size_t i = 0; i < dockerfile->n_instructions; i++) {
+        const struct instruction *arg = &dockerfile->instructions[i];
+        for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items; j++)
+            if (!strcmp(arg->pairs.items[j].key, name))
+                return true;
+    }
+    return false;
+}
+
+static const char *nearest_own(const char *name)
+{
+    const char *names[ARRAY_SIZE(own_args)];
+    for (size_t i = 0; i < ARRAY_SIZE(own_args); i++)
+        names[i] = own_args[i].name;
+    return strncmp(name, "BUILDKIT_", 9) == 0 ? suggest_nearest(name, names, ARRAY_SIZE(names))
+                                              : NULL;
+}
+
+static const char *nearest_arg(const struct build *build, const char *name)
+{
+    const struct dockerfile *dockerfile = build->dockerfile;
+    const char *best = NULL;
+    for (size_t i = 0; i < dockerfile->n_instructions && !best; i++) {
+        const struct instruction *arg = &dockerfile->instructions[i];
+        for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items && !best; j++) {
+            const char *key = arg->pairs.items[j].key;
+            best = suggest_nearest(name, &key, 1);
+        }
+    }
+    return best ? best : nearest_own(name);
+}
+
+void build_args_warn(struct build *build)
+{
+    if (build_args_is_on(build, "BUILDKIT_INLINE_CACHE"))
+        build_warn(build, NULL, NULL,
+                   "--build-arg BUILDKIT_INLINE_CACHE: no inline cache is written");
+    const struct strvec *args = build->options->build_args;
+    for (size_t i = 0; args && i < args->n; i++) {
+        AUTO(free) char *name = xstrndup(args->items[i], strcspn(args->items[i], "="));
+        if (is_declared(build, name))
+            continue;
+        const char *near = nearest_arg(build, name);
+        build_warn(build, NULL, NULL, "--build-arg %s: no ARG of that name%s%s%s", name,
+                   near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* --build-arg: those that are BuildKit's own, and those that nobody declares. */
+#ifndef CBUILD_BUILDER_BUILD_ARGS_H
+#define CBUILD_BUILDER_BUILD_ARGS_H
+
+#include "builder/executor.h"
+
+/* ERR_USAGE, ERR_UNSUPPORTED: the value of one of BuildKit's own can't be read or obeyed. */
+int build_args_check(const struct build *build, struct error **err) WARN_UNUSED;
+/* Of those that no ARG declares. When the Dockerfile is parsed. */
+void build_args_warn(struct build *build);
+/* One of BuildKit's own that is a bool. */
+bool build_args_is_on(const struct build *build, const char *name);
+
+#endif
