@@ -77,6 +77,42 @@ static const struct {
     { "env", KEY_ENV, SECRET, false },
 };
 
+/*
+ * Options that only buildah and podman have. Those that are true of our mounts anyway are taken (no
+ * SELinux labels, nothing goes back to the host, a bind brings files and no mounts below them); the
+ * others would be ignored, so they are refused.
+ */
+static const struct {
+    const char *name;
+    const char *values;  /* "" without one, "|a|b|" one of these */
+    const char *problem; /* NULL: taken */
+} foreign[] = {
+    { "z", "", NULL },
+    { "Z", "", NULL },
+    { "relabel", "|shared|private|", NULL },
+    { "private", "", NULL },
+    { "rprivate", "", NULL },
+    { "bind-propagation", "|private|rprivate|", NULL },
+    { "bind-nonrecursive", "", NULL },
+    { "nodev", "", NULL },
+    { "suid", "", NULL },
+    { "exec", "", NULL },
+    { "notmpcopyup", "", NULL },
+    { "bind-propagation", NULL, "mounts of a build are private" },
+    { "shared", NULL, "mounts of a build are private" },
+    { "rshared", NULL, "mounts of a build are private" },
+    { "slave", NULL, "mounts of a build are private" },
+    { "rslave", NULL, "mounts of a build are private" },
+    { "unbindable", NULL, "mounts of a build are private" },
+    { "runbindable", NULL, "mounts of a build are private" },
+    { "dev", NULL, "devices of a mount can't be opened" },
+    { "nosuid", NULL, "there is no such mount here" },
+    { "noexec", NULL, "there is no such mount here" },
+    { "tmpcopyup", NULL, "copy what is wanted in the command" },
+    { "U", NULL, "owners are given with uid and gid" },
+    { "chown", NULL, "owners are given with uid and gid" },
+};
+
 /* A mount in the making. */
 struct draft {
     struct run_mount mount;
@@ -130,6 +166,23 @@ static int refuse_key(const char *name, struct error **err)
     if (near)
         error_hint(err, "did you mean %s?", near);
     return -1;
+}
+
+/* 1: an option of other builders that is true here; 0: it is none of them. Case counts ("z", "Z").
+ */
+static int take_foreign(const char *name, const char *value, struct error **err)
+{
+    AUTO(free) char *wanted = value ? xasprintf("|%s|", value) : xstrdup("");
+    for (size_t i = 0; i < ARRAY_SIZE(foreign); i++) {
+        if (strcmp(foreign[i].name, name) != 0)
+            continue;
+        if (foreign[i].problem)
+            return error_set(err, ERR_UNSUPPORTED, "%s is not supported: %s", name,
+                             foreign[i].problem);
+        if (value ? strstr(foreign[i].values, wanted) != NULL : !*foreign[i].values)
+            return 1;
+    }
+    return 0;
 }
 
 /* The index of value in names, any case. */
@@ -279,8 +332,10 @@ static int take_field(struct draft *draft, char *field, struct error **err)
     size_t i = 0;
     while (i < ARRAY_SIZE(keys) && strcasecmp(keys[i].name, field) != 0)
         i++;
-    if (i == ARRAY_SIZE(keys))
-        return refuse_key(field, err);
+    if (i == ARRAY_SIZE(keys)) {
+        int taken = take_foreign(field, value, err);
+        return taken ? (taken < 0 ? -1 : 0) : refuse_key(field, err);
+    }
     if (!value && !keys[i].may_be_bare)
         return error_set(err, ERR_SYNTAX, "%s needs a value", keys[i].name);
     draft->seen[i] = true;

@@ -4,6 +4,9 @@
  * it is parsed twice: with no expander when the Dockerfile is read (keys, and
  * values without `$`, are checked), and by the executor with the environment of
  * the step.
+ *
+ * Options of buildah's (z, Z, U, nosuid, ...) are taken where they are true of any mount here, and
+ * refused by name (ERR_UNSUPPORTED) where they aren't.
  */
 #ifndef CBUILD_BUILDER_RUN_MOUNT_H
 #define CBUILD_BUILDER_RUN_MOUNT_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/run_mount.h"
 
+#include "base/mem.h"
 #include "base/strbuf.h"
 #include "tests/unit/test.h"
 
@@ -100,6 +101,51 @@ static void unknown_options_get_a_suggestion(void **state UNUSED)
     assert_string_equal(error_hint_text(other), "did you mean type=cache?");
 }
 
+static void options_of_buildah_are_taken_when_true_else_refused(void **state UNUSED)
+{
+    static const struct {
+        const char *options, *error;
+        enum error_code code;
+    } cases[] = {
+        { "z", NULL, 0 },
+        { "Z", NULL, 0 },
+        { "relabel=shared", NULL, 0 },
+        { "relabel=private", NULL, 0 },
+        { "private", NULL, 0 },
+        { "rprivate", NULL, 0 },
+        { "bind-propagation=rprivate", NULL, 0 },
+        { "bind-nonrecursive", NULL, 0 },
+        { "nodev", NULL, 0 },
+        { "suid,exec", NULL, 0 },
+        { "notmpcopyup", NULL, 0 },
+        { "U", "U is not supported: owners are given with uid and gid", ERR_UNSUPPORTED },
+        { "U=true", "U is not supported", ERR_UNSUPPORTED },
+        { "shared", "shared is not supported: mounts of a build are private", ERR_UNSUPPORTED },
+        { "bind-propagation=rslave", "bind-propagation is not supported", ERR_UNSUPPORTED },
+        { "nosuid", "nosuid is not supported", ERR_UNSUPPORTED },
+        { "noexec", "noexec is not supported", ERR_UNSUPPORTED },
+        { "dev", "dev is not supported", ERR_UNSUPPORTED },
+        { "tmpcopyup", "tmpcopyup is not supported", ERR_UNSUPPORTED },
+        { "relabel=maybe", "unknown option \"relabel\"", ERR_SYNTAX },
+        { "z=1", "unknown option \"z\"", ERR_SYNTAX },
+        { "u", "unknown option \"u\"", ERR_SYNTAX },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        AUTO(run_mount_release) struct run_mount mount = { 0 };
+        AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+        AUTO(free) char *spec = xasprintf("type=bind,target=/t,%s", cases[i].options);
+        struct error *err = NULL;
+        int result = run_mount_parse(spec, NULL, &mount, &err);
+        if (cases[i].error) {
+            assert_fails(result, err, cases[i].code, cases[i].error);
+            continue;
+        }
+        assert_ok(result, err);
+        describe(&mount, &text);
+        assert_string_equal(text.data, "bind ro target=/t");
+    }
+}
+
 static void variables_are_expanded_by_the_executor(void **state UNUSED)
 {
     AUTO(strvec_release) struct strvec env = STRVEC_INIT;
@@ -125,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_typed),
         cmocka_unit_test(unknown_options_get_a_suggestion),
+        cmocka_unit_test(options_of_buildah_are_taken_when_true_else_refused),
         cmocka_unit_test(variables_are_expanded_by_the_executor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
