@@ -240,4 +240,52 @@ test_workdir_of_a_directory_that_is_there_adds_an_empty_layer() {
         '/ [PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin]'
 }
 
+test_only_what_is_copied_is_read() {
+    need strace
+    need_root
+    mkdir wanted unwanted
+    echo 1 >wanted/f
+    echo 2 >unwanted/g
+    echo 3 >h
+    printf 'FROM scratch\nCOPY wanted /w/\nCOPY no* /\n' >Dockerfile
+    ok env ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e trace=openat,openat2,open "$CBUILD" -q -t x .
+    grep -q '"[^"]*f"' trace || fail "not even what is copied"
+    ! grep -E '"([^"]*/)?(unwanted|g|h)"' trace || fail "more was opened"
+}
+
+test_words_of_the_json_form_are_expanded_too() {
+    echo 1 >'a b'
+    echo 2 >c
+    printf 'FROM scratch\nARG F=c\nCOPY ["a b", "$F", "/d/"]\n' >Dockerfile
+    ok cbuild -q -t x .
+    image_tree x | grep -q '^d/a b f' || fail "no name with a blank"
+    image_tree x | grep -q '^d/c f' || fail "a variable stayed"
+    printf "FROM scratch\nCOPY [\"a'b\", \"/d/\"]\n" >Dockerfile
+    fails 1 cbuild .
+    err_has 'Dockerfile:2'
+    printf 'FROM scratch\nCOPY ["c", 1]\n' >Dockerfile
+    fails 1 cbuild .
+}
+
+test_unquoted_heredocs_lose_backslashes_before_quotes_backslashes_and_newlines() {
+    cat >Dockerfile <<'EOT'
+FROM scratch
+ARG A=value
+COPY <<E /plain
+$A \"quoted\" \\ joined\
+line \$A
+E
+COPY <<"E" /quoted
+$A \"quoted\" \\ joined\
+line \$A
+E
+EOT
+    ok cbuild -q -t x .
+    image_tree x >/dev/null
+    equal "$(cat "$TEST_TMP/tree/plain")" 'value "quoted" \ joined
+line $A'
+    equal "$(cat "$TEST_TMP/tree/quoted")" '$A \"quoted\" \\ joined\
+line \$A'
+}
+
 run_tests "$@"

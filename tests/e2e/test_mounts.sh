@@ -161,6 +161,34 @@ EOT
     grep -Eq '^#[0-9]+ [0-9.]+ 2$' "$TEST_TMP/err" || { show; fail "first content again"; }
 }
 
+test_a_cache_is_global_by_id_and_made_once() {
+    need_run
+    import_busybox
+    mkdir one two
+    printf 'FROM busybox\nRUN --mount=type=cache,target=/c,uid=7,mode=0711 touch /c/of-one\n' >one/Dockerfile
+    printf 'FROM busybox\nRUN --mount=type=cache,target=/c,uid=9,mode=0700 ls /c; stat -c "%%u %%a" /c\nRUN --mount=type=cache,target=/c,id=own ls /c | wc -l\n' >two/Dockerfile
+    ok cbuild -q -t one one
+    ok cbuild -t two two
+    equal "$(sed -n 's/^#[0-9]* [0-9][0-9.]* //p' "$TEST_TMP/err" | tr '\n' ' ')" 'of-one 7 711 0 '
+    # what it holds is in no key
+    ok cbuild -t two two
+    equal "$(cached)" 2
+}
+
+test_a_secret_may_be_a_file_and_a_variable_or_absent() {
+    need_run
+    import_busybox
+    cat >Dockerfile <<'EOT'
+FROM busybox
+RUN --mount=type=secret,id=s,env=A,target=/f echo $A $(cat /f)
+RUN --mount=type=secret,target=/deep/s,uid=5,gid=6,mode=0440 cat /deep/s; echo; stat -c '%u:%g %a' /deep/s
+RUN --mount=type=secret,id=none,env=B --mount=type=secret,id=none,target=/g ls /g 2>/dev/null || echo "no file, ${B-no variable}"
+EOT
+    S=value ok cbuild -t x --secret id=s,env=S .
+    equal "$(sed -n 's/^#[0-9]* [0-9][0-9.]* //p' "$TEST_TMP/err" | tr '\n' ' ')" 'value value value 5:6 440 no file, no variable '
+    equal "$(last_layer x)" ""
+}
+
 # Two stages that want one cache: with sharing=locked one waits for the other.
 write_sharing() { # MODE
     cat >Dockerfile <<EOT
