@@ -9,6 +9,7 @@
 #include "layers/layer.h"
 
 #include "base/mem.h"
+#include "layers/content_digests.h"
 #include "layers/entries.h"
 #include "layers/layer_stream.h"
 #include "layers/snapshot.h"
@@ -33,6 +34,7 @@ struct layer {
     struct entry_list list;
     struct layer_fetcher fetcher;
     struct snapshot *form;
+    struct content_digests contents; /* by index in the list */
 };
 
 /* A stream under way: one reference on the layer, and what its content comes from. */
@@ -70,6 +72,7 @@ void layer_unref(struct layer *layer)
     if (!last)
         return;
     snapshot_free(layer->form);
+    content_digests_release(&layer->contents);
     entry_list_release(&layer->list);
     descriptor_release(&layer->blob);
     error_free(layer->error);
@@ -195,6 +198,56 @@ bool layer_is_done(struct layer *layer)
 struct snapshot *layer_snapshot(struct layer *layer)
 {
     return layer->form;
+}
+
+/* Contents: under the mutex */
+
+/* Room for them, and what was kept; later, since most layers are never asked. */
+static void prepare_contents(struct layer *layer)
+{
+    if (layer->contents.n || !layer->has_list)
+        return;
+    content_digests_init(&layer->contents, layer->list.n_entries);
+    if (layer->state == LAYER_DONE)
+        content_digests_read(&layer->contents, layer->store, &layer->blob.digest);
+}
+
+bool layer_known_content(struct layer *layer, const struct entry *entry, uint8_t out[SHA256_SIZE])
+{
+    pthread_mutex_lock(&layer->mutex);
+    prepare_contents(layer);
+    bool known = content_digests_get(&layer->contents, (size_t)(entry - layer->list.entries), out);
+    pthread_mutex_unlock(&layer->mutex);
+    return known;
+}
+
+void layer_learn_content(struct layer *layer, const struct entry *entry,
+                         const uint8_t digest[SHA256_SIZE])
+{
+    pthread_mutex_lock(&layer->mutex);
+    prepare_contents(layer);
+    content_digests_put(&layer->contents, (size_t)(entry - layer->list.entries), digest);
+    pthread_mutex_unlock(&layer->mutex);
+}
+
+int layer_keep_contents(struct layer *layer, struct error **err)
+{
+    int result = 0;
+    pthread_mutex_lock(&layer->mutex);
+    bool is_new = layer->contents.is_new;
+    pthread_mutex_unlock(&layer->mutex);
+    if (!is_new)
+        return 0;
+    if (layer_wait(layer, NULL, NULL, err) < 0)
+        return -1;
+    pthread_mutex_lock(&layer->mutex);
+    if (layer->contents.is_new) {
+        /* another process may have learnt others */
+        content_digests_read(&layer->contents, layer->store, &layer->blob.digest);
+        result = content_digests_write(&layer->contents, layer->store, &layer->blob.digest, err);
+    }
+    pthread_mutex_unlock(&layer->mutex);
+    return result;
 }
 
 /* Blobs. The functions that follow are called by who holds `busy`. */

@@ -70,6 +70,16 @@ int layer_wait(struct layer *layer, struct descriptor *blob, struct digest *diff
 bool layer_is_done(struct layer *layer);
 /* Makes sure that the blob is in the store (fetches a lazy one). */
 int layer_fetch(struct layer *layer, struct error **err) WARN_UNUSED;
+
+/*
+ * SHA-256 of what a file holds (`entry`: of its list), where that is known: from this process or
+ * from an earlier one.
+ */
+bool layer_known_content(struct layer *layer, const struct entry *entry, uint8_t out[SHA256_SIZE]);
+void layer_learn_content(struct layer *layer, const struct entry *entry,
+                         const uint8_t digest[SHA256_SIZE]);
+/* Keeps what was learnt for later processes, if anything was. Waits for the stream. */
+int layer_keep_contents(struct layer *layer, struct error **err) WARN_UNUSED;
 /* The upper that a RUN left, borrowed; NULL for others. */
 struct snapshot *layer_snapshot(struct layer *layer);
 

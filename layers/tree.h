@@ -67,6 +67,17 @@ int tree_list(struct tree *tree, const char *path, struct strvec *names,
 /* Content of a file (or hard link to one). Makes a directory form of its layer where there is none.
  */
 struct source *tree_open(struct tree *tree, const struct tree_entry *entry, struct error **err);
+/*
+ * SHA-256 of a file's content (or a hard link's). Read once; then the layer knows it, and after
+ * tree_keep_contents() every later process too.
+ */
+int tree_content_digest(struct tree *tree, const struct tree_entry *entry, uint8_t out[SHA256_SIZE],
+                        struct error **err) WARN_UNUSED;
+/* Of a file; false also for a hard link. */
+bool tree_known_content(struct tree *tree, const struct tree_entry *entry,
+                        uint8_t out[SHA256_SIZE]);
+/* Waits for the streams of layers of which something was learnt. */
+int tree_keep_contents(struct tree *tree, struct error **err) WARN_UNUSED;
 /* A small file whole, links followed; 1, 0 when absent, -1; ERR_INVALID when not a regular file,
  * ERR_LIMIT. */
 int tree_read_file(struct tree *tree, const char *path, struct strbuf *buf, size_t max,

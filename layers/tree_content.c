@@ -158,6 +158,42 @@ struct source *tree_open(struct tree *tree, const struct tree_entry *entry, stru
     return source;
 }
 
+bool tree_known_content(struct tree *tree, const struct tree_entry *entry, uint8_t out[SHA256_SIZE])
+{
+    return entry->entry && entry->entry->type == ENTRY_FILE &&
+           layer_known_content(tree_at_layer(tree, entry->layer)->layer, entry->entry, out);
+}
+
+int tree_content_digest(struct tree *tree, const struct tree_entry *entry, uint8_t out[SHA256_SIZE],
+                        struct error **err)
+{
+    AUTO(tree_entry_release) struct tree_entry file = { 0 };
+    if (tree_resolve_hardlink(tree, entry, &file, err) < 0)
+        return -1;
+    if (tree_known_content(tree, &file, out))
+        return 0;
+    if (file.entry && file.entry->type == ENTRY_FILE && !file.entry->size) {
+        sha256_of("", 0, out); /* no form is made for nothing */
+        return 0;
+    }
+    AUTO(source_free) struct source *source = tree_open(tree, &file, err);
+    if (!source)
+        return -1;
+    AUTO(sink_free) struct sink *sink = sink_sha256_new(NULL, out, NULL);
+    if (source_pump(source, sink, NULL, err) < 0 || sink_finish(sink, err) < 0)
+        return -1;
+    layer_learn_content(tree_at_layer(tree, file.layer)->layer, file.entry, out);
+    return 0;
+}
+
+int tree_keep_contents(struct tree *tree, struct error **err)
+{
+    for (struct tree *node = tree; node->parent; node = node->parent)
+        if (layer_keep_contents(node->layer, err) < 0)
+            return -1;
+    return 0;
+}
+
 int tree_read_file(struct tree *tree, const char *path, struct strbuf *buf, size_t max,
                    struct error **err)
 {

@@ -173,6 +173,7 @@ static int sweep_files(struct gc *gc, struct error **err)
     const int *fds = gc->store->dir_fds;
     if (sweep(gc, fds[STORE_BLOBS], "", keeps_marked, &gc->result.n_blobs, err) < 0 ||
         sweep(gc, fds[STORE_ENTRIES], "", keeps_marked, NULL, err) < 0 ||
+        sweep(gc, fds[STORE_ENTRIES], "content-", keeps_marked, NULL, err) < 0 ||
         sweep(gc, fds[STORE_PARTIAL], "", keeps_partial, NULL, err) < 0 ||
         sweep(gc, fds[STORE_CACHE_RECORDS], "rest-", keeps_marked, NULL, err) < 0 ||
         sweep(gc, fds[STORE_CACHE_CONTEXTS], "", keeps_context, NULL, err) < 0)
