@@ -454,7 +454,8 @@ static int make_workdir(struct stage_run *run, struct layer_step *layer_step, st
     AUTO(strbuf_release) struct strbuf passwd = STRBUF_INIT;
     AUTO(strbuf_release) struct strbuf group = STRBUF_INIT;
     bool has_passwd, has_group;
-    AUTO(user_release) struct user user = { 0 };
+    uid_t uid = 0;
+    gid_t gid = 0;
     if (run->config.user && *run->config.user) {
         if (step_user_files(run, &passwd, &has_passwd, &group, &has_group, err) < 0)
             return -1;
@@ -462,12 +463,12 @@ static int make_workdir(struct stage_run *run, struct layer_step *layer_step, st
                                     .passwd_size = passwd.size,
                                     .group = has_group ? group.data : NULL,
                                     .group_size = group.size };
-        if (user_resolve(run->config.user, &files, &user, err) < 0)
+        if (user_resolve_owner(run->config.user, &files, &uid, &gid, err) < 0)
             return -1;
     }
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
-    if (copy_workdir_changeset(run->tree, step->path, user.uid, user.gid, run->build->now,
-                               &changeset, err) < 0)
+    if (copy_workdir_changeset(run->tree, step->path, uid, gid, run->build->now, &changeset, err) <
+        0)
         return -1;
     struct layer_options options;
     layer_step_options(run, &options);

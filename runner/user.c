@@ -153,14 +153,22 @@ static bool find_user(const struct user_files *files, const char *name, size_t s
     return false;
 }
 
-static char *home_of(const struct user_files *files, uid_t uid)
+/* The first line with this uid. */
+static bool find_uid(const struct user_files *files, uid_t uid, struct passwd_entry *entry)
 {
     struct lines lines = passwd_lines(files);
+    while (next_passwd(&lines, entry))
+        if (entry->uid == uid)
+            return true;
+    return false;
+}
+
+static char *home_of(const struct user_files *files, uid_t uid)
+{
     struct passwd_entry entry;
-    while (next_passwd(&lines, &entry))
-        if (entry.uid == uid)
-            return entry.home.size ? xstrndup(entry.home.text, entry.home.size) : xstrdup("/");
-    return xstrdup("/");
+    if (!find_uid(files, uid, &entry) || !entry.home.size)
+        return xstrdup("/");
+    return xstrndup(entry.home.text, entry.home.size);
 }
 
 static bool has_member(const struct field *members, const struct field *name)
@@ -320,11 +328,12 @@ int user_resolve(const char *spec, const struct user_files *files, struct user *
     const char *root = has_root ? "root" : "0";
     if (split(spec && *spec ? spec : root, &parts, err) < 0 || find(files, &parts, &found, err) < 0)
         return -1;
+    bool is_known = found.by_name || find_uid(files, found.uid, &found.entry);
     user.uid = found.uid;
-    user.gid = found.by_name ? found.entry.gid : 0;
+    user.gid = is_known ? found.entry.gid : 0;
     if (parts.group && resolve_group(files, parts.group, parts.group_size, &user.gid, err) < 0)
         return -1;
-    collect_groups(files, found.by_name && !parts.group ? &found.entry.name : NULL, &user);
+    collect_groups(files, is_known && !parts.group ? &found.entry.name : NULL, &user);
     user.home = home_of(files, user.uid);
     *ret = user;
     return 0;

@@ -35,9 +35,10 @@ void user_release(struct user *user);
 DEFINE_AUTO_STRUCT(struct user, user_release)
 
 /*
- * `spec`: "", "name", "uid", and either with ":group" or ":gid"; digits are an id, whatever
- * passwd says. A name brings its primary and supplementary groups; an id without a group has group
- * 0. With a group given there are no others. The primary group is always among `groups`.
+ * `spec`: "", "name", "uid", and either with ":group" or ":gid"; digits are an id, whatever names
+ * passwd has. A name, and an id that passwd knows (its first line with it), bring their primary and
+ * supplementary groups; another id without a group has group 0. With a group given there are no
+ * others. The primary group is always among `groups`.
  * home is that of the first line with this uid.
  *
  * ERR_NOT_FOUND: unknown name, with a hint. ERR_INVALID: an id out of range, an empty part.
@@ -46,8 +47,8 @@ int user_resolve(const char *spec, const struct user_files *files, struct user *
                  struct error **err) WARN_UNUSED;
 
 /*
- * As COPY --chown has it: `spec` is "user[:group]"; without a group the gid is the user's in
- * passwd, or for a bare id the same number.
+ * As COPY --chown has it, and WORKDIR for the directory it makes: `spec` is "user[:group]"; without
+ * a group the gid is the user's in passwd, or for a bare id the same number.
  */
 int user_resolve_owner(const char *spec, const struct user_files *files, uid_t *uid, gid_t *gid,
                        struct error **err) WARN_UNUSED;

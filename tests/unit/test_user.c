@@ -43,9 +43,11 @@ static const struct {
 } cases[] = {
     { "", "0:0 /root 0,10", NULL, 0 },
     { "root", "0:0 /root 0,10", NULL, 0 },
-    { "0", "0:0 /root 0", NULL, 0 },
+    { "0", "0:0 /root 0,10", NULL, 0 },
     { "alice", "1000:1001 /home/alice 10,29,1001", NULL, 0 },
-    { "1000", "1000:0 /home/alice 0", NULL, 0 },
+    { "1000", "1000:1001 /home/alice 10,29,1001", NULL, 0 }, /* an id is looked up, too */
+    { "1000:staff", "1000:50 /home/alice 50", NULL, 0 },
+    { "1000:0", "1000:0 /home/alice 0", NULL, 0 },
     { "alice:staff", "1000:50 /home/alice 50", NULL, 0 },
     { "alice:1234", "1000:1234 /home/alice 1234", NULL, 0 },
     { "4242", "4242:0 / 0", NULL, 0 },
@@ -54,7 +56,7 @@ static const struct {
     { "minimal", "7:8 / 8", NULL, 0 },
     { "uidtwin", "1000:77 /home/alice 77", NULL, 0 },
     { "last", "2147483647:5 /last 5", NULL, 0 },
-    { "2147483647", "2147483647:0 /last 0", NULL, 0 },
+    { "2147483647", "2147483647:5 /last 5", NULL, 0 },
     { "2147483648", NULL, "user id 2147483648: more than 2147483647", ERR_INVALID },
     { "99999999999", NULL, "user id 99999999999: more than 2147483647", ERR_INVALID },
     { "alice:2147483648", NULL, "group id 2147483648: more than", ERR_INVALID },
