@@ -120,7 +120,9 @@ static int find_image(struct build *build, const struct reference *reference,
     int found = find_local(build, reference, platform, &local, err);
     if (found < 0)
         return -1;
-    bool suits = found && platform_match(platform, &local.config.platform) > 0;
+    /* a digest names these bytes: no registry has others, for whatever platform */
+    bool suits =
+        found && (reference->digest.is_set || platform_match(platform, &local.config.platform) > 0);
     if (!suits || build->options->pull) {
         AUTO(error_free) struct error *refused = NULL;
         if (pull(build, reference, platform, vertex, ret, &refused) == 0)
@@ -146,7 +148,8 @@ static int foresee(struct build *build, struct base_image *base, const struct pl
     int found = read_local(build, &base->reference, platform, &image, err);
     if (found < 0)
         return -1;
-    found = found && platform_match(platform, &image.config.platform) > 0;
+    found = found &&
+            (base->reference.digest.is_set || platform_match(platform, &image.config.platform) > 0);
     uint64_t size = 0;
     for (size_t i = 0; found && i < image.manifest.n_layers; i++)
         if (!store_has_blob(build->store, &image.manifest.layers[i].digest, NULL))
