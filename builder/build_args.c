@@ -45,6 +45,13 @@ bool build_args_is_on(const struct build *build, const char *name)
     return value && *value && bool_parse(value, &on, &ignored) == 0 && on;
 }
 
+const char *build_args_syntax(const struct build *build)
+{
+    const struct strvec *args = build->options->build_args;
+    const char *value = args ? env_get(args, "BUILDKIT_SYNTAX") : NULL;
+    return value && *value ? value : NULL;
+}
+
 int build_args_check(const struct build *build, struct error **err)
 {
     const struct strvec *args = build->options->build_args;

@@ -7,6 +7,8 @@
 
 /* ERR_USAGE, ERR_UNSUPPORTED: the value of one of BuildKit's own can't be read or obeyed. */
 int build_args_check(const struct build *build, struct error **err) WARN_UNUSED;
+/* BUILDKIT_SYNTAX, which takes the place of "# syntax="; NULL: not given. After the check. */
+const char *build_args_syntax(const struct build *build);
 /* Of those that no ARG declares. When the Dockerfile is parsed. */
 void build_args_warn(struct build *build);
 /* One of BuildKit's own that is a bool. */

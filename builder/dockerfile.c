@@ -61,7 +61,7 @@ static struct source_range line_range(size_t line)
 static int take_syntax(struct dockerfile *dockerfile, const struct directives *directives,
                        struct error **err)
 {
-    if (!directives->syntax)
+    if (!directives->syntax || dockerfile->syntax)
         return 0;
     /* what follows a blank are arguments of the frontend */
     dockerfile->syntax = xstrndup(directives->syntax, strcspn(directives->syntax, " \t"));
@@ -175,13 +175,20 @@ static int parse_all(struct dockerfile *dockerfile, struct error **err)
     return 0;
 }
 
-int dockerfile_parse(const char *name, const char *data, size_t size, struct dockerfile **ret,
-                     struct error **err)
+int dockerfile_parse_as(const char *name, const char *data, size_t size, const char *syntax,
+                        struct dockerfile **ret, struct error **err)
 {
     AUTO(dockerfile_free) struct dockerfile *dockerfile = NEW(struct dockerfile);
     dockerfile->source = source_text_new(name, data, size);
+    dockerfile->syntax = xstrdup(syntax);
     if (parse_all(dockerfile, err) < 0)
         return -1;
     *ret = TAKE(dockerfile);
     return 0;
+}
+
+int dockerfile_parse(const char *name, const char *data, size_t size, struct dockerfile **ret,
+                     struct error **err)
+{
+    return dockerfile_parse_as(name, data, size, NULL, ret, err);
 }

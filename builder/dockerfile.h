@@ -45,9 +45,13 @@ struct dockerfile {
 };
 
 /*
- * `name` is for errors. ERR_SYNTAX, ERR_LIMIT and (another frontend than docker/dockerfile)
+ * `name` is for errors. `syntax` (may be NULL) takes the place of a "# syntax=" line; the caller
+ * has seen that it is built in. ERR_SYNTAX, ERR_LIMIT and (another frontend than docker/dockerfile)
  * ERR_UNSUPPORTED, all with NAME:LINE, excerpt, and a hint where a word has a near neighbour.
  */
+int dockerfile_parse_as(const char *name, const char *data, size_t size, const char *syntax,
+                        struct dockerfile **ret, struct error **err) WARN_UNUSED;
+/* The same with the syntax that the text asks for. */
 int dockerfile_parse(const char *name, const char *data, size_t size, struct dockerfile **ret,
                      struct error **err) WARN_UNUSED;
 void dockerfile_free(struct dockerfile *dockerfile);

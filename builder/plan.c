@@ -17,8 +17,9 @@
 int build_parse(struct build *build, const struct build_input *input, struct error **err)
 {
     const struct build_options *options = build->options;
-    if (dockerfile_parse(input->name, input->text.data, input->text.size, &build->dockerfile, err) <
-        0)
+    if (build_args_check(build, err) < 0 ||
+        dockerfile_parse_as(input->name, input->text.data, input->text.size,
+                            build_args_syntax(build), &build->dockerfile, err) < 0)
         return -1;
     build->globals = globals_new(build->dockerfile, options->build_args, options->platform,
                                  options->target, err);
@@ -26,8 +27,6 @@ int build_parse(struct build *build, const struct build_input *input, struct err
         return -1;
     build->check = lint_check_options(build->dockerfile, build->globals, &build->own_check, err);
     if (!build->check)
-        return -1;
-    if (build_args_check(build, err) < 0)
         return -1;
     build->graph = stage_graph_new(build->dockerfile, build->globals, options->named_contexts,
                                    options->target, err);

@@ -129,6 +129,12 @@ static void declare_arg(struct stage_run *run, const char *name, const char *val
     arg->value = xstrdup(value);
 }
 
+/* Read from the Dockerfile by a builder that makes SBOMs, and nothing to the commands. */
+static bool is_builders(const char *name)
+{
+    return !strcmp(name, "BUILDKIT_SBOM_SCAN_CONTEXT") || !strcmp(name, "BUILDKIT_SBOM_SCAN_STAGE");
+}
+
 static int meta_arg(struct stage_run *run, const struct instruction *instruction,
                     struct error **err)
 {
@@ -149,7 +155,7 @@ static int meta_arg(struct stage_run *run, const struct instruction *instruction
             value = xstrdup(globals_value(globals, name));
         if (value && check_env_limit(run, name, value, err) < 0)
             return -1;
-        if (value)
+        if (value && !is_builders(name))
             env_set(&run->env, name, value);
         declare_arg(run, name, value);
         strbuf_addf(&text, " %s%s%s", name, value ? "=" : "", value ? value : "");

@@ -292,6 +292,8 @@ static char *history_text(const struct stage_run *run, const struct run_step *st
     AUTO(strvec_release) struct strvec args = STRVEC_INIT;
     for (size_t i = 0; i < run->n_args; i++) {
         const char *value = env_get(&run->env, run->args[i].name);
+        if (!value)
+            value = run->args[i].value;
         env_set(&args, run->args[i].name, value ? value : "");
     }
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;

@@ -40,20 +40,33 @@ static int execute(struct fixture *fixture, const char *text, const char *arg, s
     return 0;
 }
 
+struct config_case {
+    const char *text, *config;
+};
+
+static void check_configs(const struct config_case *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct error *err = NULL;
+        AUTO(fixture_release) struct fixture fixture = { 0 };
+        AUTO(free) char *text = xasprintf("FROM scratch\n%s\n", cases[i].text);
+        assert_ok(execute(&fixture, text, NULL, &err), err);
+        AUTO(json_decref) json_t *config = image_config_container_json(&fixture.run.config);
+        AUTO(strbuf_release) struct strbuf json = STRBUF_INIT;
+        json_format_canonical(config, &json);
+        if (strcmp(json.data, cases[i].config) != 0)
+            fail_msg("%s\nis       %s\nexpected %s", cases[i].text, json.data, cases[i].config);
+    }
+}
+
 static void instructions_change_the_config(void **state UNUSED)
 {
-    static const struct {
-        const char *text, *config;
-    } cases[] = {
+    static const struct config_case cases[] = {
         { "ENV A=1 B=\"2 3\"", "{\"Env\":[\"A=1\",\"B=2 3\"]}" },
-        { "ENV A=1\nENV A=2 B=$A", "{\"Env\":[\"A=2\",\"B=1\"]}" },
         { "ENV A=1\nENV B=2\nENV A=3", "{\"Env\":[\"A=3\",\"B=2\"]}" },
         { "ENV A one two", "{\"Env\":[\"A=one two\"]}" },
         { "ARG A=1\nENV B=$A", "{\"Env\":[\"B=1\"]}" },
-        { "ENV A=1\nARG A=2\nENV B=$A", "{\"Env\":[\"A=1\",\"B=2\"]}" },
-        { "ARG A=2\nENV A=1\nENV B=$A", "{\"Env\":[\"A=1\",\"B=1\"]}" },
         { "LABEL a=1 b=\"x y\"\nLABEL a=2", "{\"Labels\":{\"a\":\"2\",\"b\":\"x y\"}}" },
-        { "ENV K=key\nLABEL $K=$K", "{\"Env\":[\"K=key\"],\"Labels\":{\"key\":\"key\"}}" },
         { "CMD echo $A", "{\"ArgsEscaped\":true,\"Cmd\":[\"/bin/sh\",\"-c\",\"echo $A\"]}" },
         { "SHELL [\"/bin/bash\", \"-c\"]\nCMD x",
           "{\"ArgsEscaped\":true,\"Cmd\":[\"/bin/bash\",\"-c\",\"x\"],\"Shell\":[\"/bin/"
@@ -82,17 +95,85 @@ static void instructions_change_the_config(void **state UNUSED)
         { "HEALTHCHECK CMD [\"a\"]", "{\"Healthcheck\":{\"Test\":[\"CMD\",\"a\"]}}" },
         { "HEALTHCHECK CMD a\nHEALTHCHECK NONE", "{\"Healthcheck\":{\"Test\":[\"NONE\"]}}" },
     };
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct error *err = NULL;
-        AUTO(fixture_release) struct fixture fixture = { 0 };
-        AUTO(free) char *text = xasprintf("FROM scratch\n%s\n", cases[i].text);
-        assert_ok(execute(&fixture, text, NULL, &err), err);
-        AUTO(json_decref) json_t *config = image_config_container_json(&fixture.run.config);
-        AUTO(strbuf_release) struct strbuf json = STRBUF_INIT;
-        json_format_canonical(config, &json);
-        if (strcmp(json.data, cases[i].config) != 0)
-            fail_msg("%s\nis       %s\nexpected %s", cases[i].text, json.data, cases[i].config);
-    }
+    check_configs(cases, ARRAY_SIZE(cases));
+}
+
+static void words_are_expanded_where_the_language_says(void **state UNUSED)
+{
+    static const struct config_case cases[] = {
+        { "ENV K=key\nLABEL $K=$K", "{\"Env\":[\"K=key\"],\"Labels\":{\"key\":\"key\"}}" },
+        { "ENV K=key\nENV $K=$K", "{\"Env\":[\"K=key\",\"key=key\"]}" },
+        { "ARG N=M\nARG $N=${N}x\nENV B=$M", "{\"Env\":[\"B=Mx\"]}" },
+        { "ARG P=\"1 2/UDP\"\nEXPOSE $P", "{\"ExposedPorts\":{\"1/tcp\":{},\"2/udp\":{}}}" },
+        { "ARG U=u G=g\nUSER $U:${G}", "{\"User\":\"u:g\"}" },
+        { "ARG V=/v\nVOLUME $V/a\nVOLUME [\"$V/b\"]", "{\"Volumes\":{\"/v/a\":{},\"/v/b\":{}}}" },
+        { "ARG S=TERM\nSTOPSIGNAL SIG$S", "{\"StopSignal\":\"SIGTERM\"}" },
+    };
+    check_configs(cases, ARRAY_SIZE(cases));
+}
+
+static void commands_and_triggers_are_never_expanded(void **state UNUSED)
+{
+    static const struct config_case cases[] = {
+        { "ARG A=1\nCMD $A \"${A}\"",
+          "{\"ArgsEscaped\":true,\"Cmd\":[\"/bin/sh\",\"-c\",\"$A \\\"${A}\\\"\"]}" },
+        { "ARG A=1\nCMD [\"$A\", \"\\\\$A\"]",
+          "{\"ArgsEscaped\":true,\"Cmd\":[\"$A\",\"\\\\$A\"]}" },
+        { "ARG A=1\nENTRYPOINT [\"$A\"]", "{\"Entrypoint\":[\"$A\"]}" },
+        { "ARG A=1\nENTRYPOINT $A", "{\"Entrypoint\":[\"/bin/sh\",\"-c\",\"$A\"]}" },
+        { "ARG A=1\nSHELL [\"$A\"]", "{\"Shell\":[\"$A\"]}" },
+        { "ARG A=1\nHEALTHCHECK CMD [\"$A\"]", "{\"Healthcheck\":{\"Test\":[\"CMD\",\"$A\"]}}" },
+        { "ARG A=1\nONBUILD ENV B=$A", "{\"OnBuild\":[\"ENV B=$A\"]}" },
+    };
+    check_configs(cases, ARRAY_SIZE(cases));
+}
+
+static void expansions_see_the_environment_from_before_the_instruction(void **state UNUSED)
+{
+    static const struct config_case cases[] = {
+        { "ENV A=1\nENV A=2 B=$A", "{\"Env\":[\"A=2\",\"B=1\"]}" },
+        { "ENV A=1\nENV A=2\nENV B=$A", "{\"Env\":[\"A=2\",\"B=2\"]}" },
+        { "ENV abc=hello\nENV abc=bye def=$abc\nENV ghi=$abc",
+          "{\"Env\":[\"abc=bye\",\"def=hello\",\"ghi=bye\"]}" },
+        { "ENV A=x B=$A C=${A:-none}", "{\"Env\":[\"A=x\",\"B=\",\"C=none\"]}" },
+    };
+    check_configs(cases, ARRAY_SIZE(cases));
+}
+
+static void later_of_arg_and_env_wins_and_the_image_keeps_env(void **state UNUSED)
+{
+    static const struct config_case cases[] = {
+        { "ENV A=1\nARG A=2\nENV B=$A", "{\"Env\":[\"A=1\",\"B=2\"]}" },
+        { "ARG A=2\nENV A=1\nENV B=$A", "{\"Env\":[\"A=1\",\"B=1\"]}" },
+        { "ENV A=1\nARG A\nENV B=$A", "{\"Env\":[\"A=1\",\"B=1\"]}" },
+        { "ARG A=1\nENV A=2\nARG A=3\nLABEL a=$A", "{\"Env\":[\"A=2\"],\"Labels\":{\"a\":\"3\"}}" },
+    };
+    check_configs(cases, ARRAY_SIZE(cases));
+}
+
+static void healthcheck_shell_form_is_not_wrapped_with_the_shell(void **state UNUSED)
+{
+    static const struct config_case cases[] = {
+        { "SHELL [\"/bin/bash\", \"-c\"]\nHEALTHCHECK CMD curl x",
+          "{\"Healthcheck\":{\"Test\":[\"CMD-SHELL\",\"curl "
+          "x\"]},\"Shell\":[\"/bin/bash\",\"-c\"]}" },
+        { "SHELL [\"/bin/bash\", \"-c\"]\nHEALTHCHECK CMD [\"curl\", \"x\"]",
+          "{\"Healthcheck\":{\"Test\":[\"CMD\",\"curl\",\"x\"]},\"Shell\":[\"/bin/"
+          "bash\",\"-c\"]}" },
+        { "HEALTHCHECK --retries=2 NONE", "{\"Healthcheck\":{\"Test\":[\"NONE\"]}}" },
+    };
+    check_configs(cases, ARRAY_SIZE(cases));
+}
+
+static void a_first_word_without_equals_sign_takes_the_rest_as_value(void **state UNUSED)
+{
+    static const struct config_case cases[] = {
+        { "ENV ONE TWO= THREE=x", "{\"Env\":[\"ONE=TWO= THREE=x\"]}" },
+        { "ENV k  two  \"words\"", "{\"Env\":[\"k=two  words\"]}" },
+        { "LABEL k v=w x", "{\"Labels\":{\"k\":\"v=w x\"}}" },
+        { "ENV A=1 B=2", "{\"Env\":[\"A=1\",\"B=2\"]}" },
+    };
+    check_configs(cases, ARRAY_SIZE(cases));
 }
 
 static void arguments_are_in_the_environment_of_runs_only(void **state UNUSED)
@@ -132,18 +213,47 @@ static void arguments_are_in_the_environment_of_runs_only(void **state UNUSED)
     }
 }
 
+static void arguments_for_sbom_scanners_stay_out_of_the_environment(void **state UNUSED)
+{
+    static const char *const names[] = { "BUILDKIT_SBOM_SCAN_STAGE", "BUILDKIT_SBOM_SCAN_CONTEXT" };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        struct error *err = NULL;
+        AUTO(fixture_release) struct fixture fixture = { 0 };
+        AUTO(free) char *text = xasprintf("FROM scratch\nARG %s=true OTHER=1\n", names[i]);
+        assert_ok(execute(&fixture, text, NULL, &err), err);
+        assert_null(env_get(&fixture.run.env, names[i]));
+        assert_string_equal(env_get(&fixture.run.env, "OTHER"), "1");
+        assert_int_equal(fixture.run.n_args, 2); /* history tells it */
+    }
+}
+
 static void entrypoint_clears_a_command_that_was_inherited(void **state UNUSED)
 {
-    struct error *err = NULL;
-    AUTO(fixture_release) struct fixture fixture = { 0 };
-    assert_ok(execute(&fixture, "FROM scratch\nCMD [\"a\"]\n", NULL, &err), err);
-    fixture.run.cmd_is_ours = false; /* as in a stage FROM this one */
-    AUTO(dockerfile_free) struct dockerfile *child = NULL;
-    static const char text[] = "FROM scratch\nENTRYPOINT [\"b\"]\n";
-    assert_ok(dockerfile_parse("Dockerfile", text, strlen(text), &child, &err), err);
-    assert_ok(step_meta_execute(&fixture.run, &child->instructions[1], &err), err);
-    assert_false(fixture.run.config.has_cmd);
-    assert_true(fixture.run.config.has_entrypoint);
+    static const struct {
+        const char *parent, *child;
+        bool has_cmd;
+    } cases[] = {
+        { "CMD [\"a\"]", "ENTRYPOINT [\"b\"]", false },
+        { "CMD [\"a\"]", "ENTRYPOINT []", false },
+        { "CMD [\"a\"]", "CMD [\"c\"]\nENTRYPOINT [\"b\"]", true },
+        { "CMD [\"a\"]", "ENTRYPOINT [\"b\"]\nCMD [\"c\"]", true },
+        { "CMD [\"a\"]\nENTRYPOINT [\"x\"]", "LABEL a=b", true },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        AUTO(fixture_release) struct fixture fixture = { 0 };
+        AUTO(free) char *parent = xasprintf("FROM scratch\n%s\n", cases[i].parent);
+        AUTO(free) char *text = xasprintf("FROM scratch\n%s\n", cases[i].child);
+        AUTO(dockerfile_free) struct dockerfile *child = NULL;
+        assert_ok(execute(&fixture, parent, NULL, &err), err);
+        fixture.run.cmd_is_ours = false; /* as in a stage FROM this one */
+        assert_ok(dockerfile_parse("Dockerfile", text, strlen(text), &child, &err), err);
+        for (size_t j = 1; j < child->n_instructions; j++)
+            assert_ok(step_meta_execute(&fixture.run, &child->instructions[j], &err), err);
+        if (fixture.run.config.has_cmd != cases[i].has_cmd)
+            fail_msg("%s, then %s: has_cmd %d", cases[i].parent, cases[i].child,
+                     fixture.run.config.has_cmd);
+    }
 }
 
 static void history_tells_what_was_done(void **state UNUSED)
@@ -224,7 +334,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(instructions_change_the_config),
+        cmocka_unit_test(words_are_expanded_where_the_language_says),
+        cmocka_unit_test(commands_and_triggers_are_never_expanded),
+        cmocka_unit_test(expansions_see_the_environment_from_before_the_instruction),
+        cmocka_unit_test(later_of_arg_and_env_wins_and_the_image_keeps_env),
+        cmocka_unit_test(healthcheck_shell_form_is_not_wrapped_with_the_shell),
+        cmocka_unit_test(a_first_word_without_equals_sign_takes_the_rest_as_value),
         cmocka_unit_test(arguments_are_in_the_environment_of_runs_only),
+        cmocka_unit_test(arguments_for_sbom_scanners_stay_out_of_the_environment),
         cmocka_unit_test(entrypoint_clears_a_command_that_was_inherited),
         cmocka_unit_test(history_tells_what_was_done),
         cmocka_unit_test(nonsense_and_too_much_are_refused),
