@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/instruction.h"
 
+#include "base/mem.h"
 #include "base/strbuf.h"
 #include "builder/dockerfile.h"
 #include "tests/unit/test.h"
@@ -259,6 +260,26 @@ static void instructions_are_typed(void **state UNUSED)
     }
 }
 
+static void flags_of_copy_that_are_no_texts_take_no_variables(void **state UNUSED)
+{
+    static const char *const flags[] = { "COPY --link", "COPY --parents", "ADD --link",
+                                         "ADD --unpack", "ADD --keep-git-dir" };
+    for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+        AUTO(free) char *text = xasprintf("%s=$V a b", flags[i]);
+        struct instruction *instruction = NULL;
+        struct error *err = NULL;
+        assert_fails(instruction_parse_trigger(text, '\\', &instruction, &err), err, ERR_SYNTAX,
+                     "=$V: neither true nor false");
+    }
+    AUTO(instruction_free) struct instruction *instruction = NULL;
+    struct error *err = NULL;
+    assert_ok(
+        instruction_parse_trigger("COPY --exclude=$V --from=$V a b", '\\', &instruction, &err),
+        err);
+    assert_string_equal(instruction->copy.excludes.items[0], "$V");
+    assert_string_equal(instruction->copy.from, "$V"); /* the stage graph's to expand */
+}
+
 static void triggers_are_parsed_from_their_text(void **state UNUSED)
 {
     static const struct {
@@ -331,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(instructions_are_typed),
+        cmocka_unit_test(flags_of_copy_that_are_no_texts_take_no_variables),
         cmocka_unit_test(triggers_are_parsed_from_their_text),
         cmocka_unit_test(formatting_parses_to_the_same),
         cmocka_unit_test(original_casing_is_kept),

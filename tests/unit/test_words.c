@@ -42,6 +42,24 @@ static void non_strings_in_json_are_errors(void **state UNUSED)
     json_decref(tables);
 }
 
+static void arrays_with_other_than_strings_are_errors(void **state UNUSED)
+{
+    static const char *const texts[] = { "[1]",
+                                         "[\"a\", 1]",
+                                         "[null]",
+                                         "[true]",
+                                         "[[\"a\"]]",
+                                         "[{}]",
+                                         "[\"a\", {\"b\": 1}]",
+                                         " [ -1.5 , \"a\" ] " };
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        AUTO(strvec_release) struct strvec words = STRVEC_INIT;
+        struct error *err = NULL;
+        assert_fails(words_parse_json(texts[i], &words, &err), err, ERR_SYNTAX, "isn't a string");
+        assert_int_equal(words.n, 0);
+    }
+}
+
 static void splits_at_unquoted_blanks(void **state UNUSED)
 {
     static const struct {
@@ -120,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(splitting_agrees_with_conformance),
         cmocka_unit_test(non_strings_in_json_are_errors),
+        cmocka_unit_test(arrays_with_other_than_strings_are_errors),
         cmocka_unit_test(splits_at_unquoted_blanks),
         cmocka_unit_test(tells_json_from_shell_form),
         cmocka_unit_test(last_assignment_of_a_list_wins),
