@@ -29,6 +29,7 @@ void reference_copy(struct reference *to, const struct reference *from)
         .path = xstrdup(from->path),
         .tag = xstrdup(from->tag),
         .digest = from->digest,
+        .is_short = from->is_short,
     };
     reference_release(to);
     *to = copy;
@@ -182,12 +183,12 @@ static int path_error(const char *text, const char *path, size_t size, struct er
                      shown, path);
 }
 
-/* Splits text at the first slash if what stands before is a domain. Returns the path's start. */
+/* Splits text at the first slash if what stands before is a domain. Returns the path's start; no
+ * domain: that is text, and *domain stays. */
 static const char *split_domain(const char *text, size_t size, char **domain)
 {
     const char *slash = memchr(text, '/', size);
     if (!slash || !looks_like_domain(text, (size_t)(slash - text))) {
-        *domain = xstrdup(DEFAULT_DOMAIN);
         return text;
     }
     *domain = xstrndup(text, (size_t)(slash - text));
@@ -210,6 +211,9 @@ static int parse_repository(const char *text, const char *end, struct reference 
                             struct error **err)
 {
     const char *path = split_domain(text, (size_t)(end - text), &ret->domain);
+    ret->is_short = !ret->domain;
+    if (ret->is_short)
+        ret->domain = xstrdup(DEFAULT_DOMAIN);
     if (!domain_is_valid(ret->domain, strlen(ret->domain)))
         return error_set(err, ERR_INVALID, "registry \"%.100s\": expected HOST[:PORT]",
                          ret->domain);

@@ -18,6 +18,7 @@ struct reference {
     char *path;           /* "library/alpine" */
     char *tag;            /* NULL: none given */
     struct digest digest; /* !is_set: none given */
+    bool is_short;        /* written without a domain, which is docker.io then */
 };
 
 void reference_release(struct reference *reference);

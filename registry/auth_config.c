@@ -24,6 +24,7 @@ void auth_config_release(struct auth_config *config)
     free(config->store);
     json_decref(config->helpers);
     json_decref(config->proxies);
+    strvec_release(&config->headers);
     *config = (struct auth_config){ 0 };
 }
 
@@ -120,6 +121,47 @@ static int get_object(const json_t *document, const char *key, json_t **ret, str
     return 0;
 }
 
+/* RFC 9110 token; its value without line ends */
+static bool header_is_valid(const char *name, const char *value)
+{
+    static const char more[] = "!#$%&'*+-.^_`|~";
+    for (const char *p = name; *p; p++) {
+        bool alnum = (*p >= '0' && *p <= '9') || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z');
+        if (!alnum && !strchr(more, *p))
+            return false;
+    }
+    return *name && !strpbrk(value, "\r\n");
+}
+
+/* What a user can't mean to change: who we say we are, and what belongs to one message */
+static bool header_is_ours(const char *name)
+{
+    static const char *const names[] = { "User-Agent",      "Authorization", "Host",
+                                         "Content-Length",  "Content-Type",  "Transfer-Encoding",
+                                         "Accept-Encoding", "Content-Range", "Range",
+                                         "Connection",      "Accept",        "Expect" };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static int parse_headers(const json_t *document, struct auth_config *config, struct error **err)
+{
+    AUTO(json_decref) json_t *headers = NULL;
+    if (get_object(document, "HttpHeaders", &headers, err) < 0)
+        return -1;
+    for (void *i = json_object_iter(headers); i; i = json_object_iter_next(headers, i)) {
+        const char *name = json_object_iter_key(i);
+        const char *value = json_string_value(json_object_iter_value(i));
+        if (!value || !header_is_valid(name, value))
+            return error_set(err, ERR_INVALID, "/HttpHeaders/%.60s: not a header", name);
+        if (!header_is_ours(name))
+            strvec_pushf(&config->headers, "%s: %s", name, value);
+    }
+    return 0;
+}
+
 int auth_config_parse(const char *data, size_t size, bool bare, struct auth_config *ret,
                       struct error **err)
 {
@@ -136,7 +178,8 @@ int auth_config_parse(const char *data, size_t size, bool bare, struct auth_conf
     if (!bare && (json_get_object(document, "", "auths", JSON_OPTIONAL, &auths, err) < 0 ||
                   get_copy(document, "", "credsStore", &config.store, err) < 0 ||
                   get_object(document, "credHelpers", &config.helpers, err) < 0 ||
-                  get_object(document, "proxies", &config.proxies, err) < 0))
+                  get_object(document, "proxies", &config.proxies, err) < 0 ||
+                  parse_headers(document, &config, err) < 0))
         return -1;
     if (auths && parse_auths(auths, &config, err) < 0)
         return -1;

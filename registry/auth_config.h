@@ -5,6 +5,7 @@
  * auths:       keys are hosts, old keys URLs (https://host/v1/); auth.json also has paths
  *              (host/org/repo), of which the longest that fits wins
  * credHelpers: host → helper; credsStore: helper of all others
+ * HttpHeaders: sent with each request to a registry; those that are ours to say are passed over
  *
  * containers-auth.json(5); docker/cli config file documentation
  */
@@ -28,9 +29,10 @@ struct auth_entry {
 struct auth_config {
     struct auth_entry *entries;
     size_t n_entries, entries_capacity;
-    char *store;     /* credsStore; NULL: none */
-    json_t *helpers; /* credHelpers; NULL: none */
-    json_t *proxies; /* NULL: none */
+    char *store;           /* credsStore; NULL: none */
+    json_t *helpers;       /* credHelpers; NULL: none */
+    json_t *proxies;       /* NULL: none */
+    struct strvec headers; /* HttpHeaders, "Name: value", for the registry itself */
 };
 
 void auth_config_release(struct auth_config *config);

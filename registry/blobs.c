@@ -39,6 +39,7 @@ struct partial {
     uint64_t size; /* bytes in the file and in the hash */
     uint64_t told_ms;
     bool is_mixed; /* of several answers: may have been put together wrongly */
+    bool no_mirrors;
 };
 
 static void partial_release(struct partial *partial)
@@ -150,15 +151,29 @@ static int load_from(struct partial *partial, struct host *host, const struct sc
     return request_error(&request, &reply, err);
 }
 
-static int load_from_registry(struct partial *partial, const struct reference *repository,
-                              struct error **err)
+static int load_at(struct registry_session *session, const struct reference *repository, void *data,
+                   struct error **err)
 {
+    struct partial *partial = data;
     AUTO(url_release) struct url url = { 0 };
-    struct host *host = session_host(partial->session, repository->domain);
+    struct host *host = session_host(session, repository->domain);
     if (request_url(host, &url, err, "/v2/%s/blobs/sha256:%s", repository->path, partial->hex) < 0)
         return -1;
     const struct scope scope = { repository->path, SCOPE_PULL };
     return load_from(partial, host, &scope, &url, err);
+}
+
+/* From its mirrors or itself; once content was wrong, mirrors aren't trusted with this blob. */
+static int load_from_registry(struct partial *partial, const struct reference *repository,
+                              struct error **err)
+{
+    if (!partial->no_mirrors)
+        return registries_try(partial->session, repository, load_at, partial, err);
+    AUTO(locations_release) struct locations locations = { 0 };
+    struct registries *registries = session_registries(partial->session);
+    if (registries_locations(registries, repository, &locations, err) < 0)
+        return -1;
+    return load_at(partial->session, &locations.items[locations.n_items - 1], partial, err);
 }
 
 /* image-spec descriptor.md, "urls": any of them, http(s) only */
@@ -210,19 +225,30 @@ static int verify(struct partial *partial, struct error **err)
     return error_set(err, ERR_DIGEST, "its content has the digest %s", got_text);
 }
 
+static bool has_mirrors(const struct partial *partial, const struct reference *repository)
+{
+    AUTO(locations_release) struct locations locations = { 0 };
+    AUTO(error_free) struct error *ignored = NULL; /* it was said by load() */
+    struct registries *registries = session_registries(partial->session);
+    return !partial->no_mirrors &&
+           registries_locations(registries, repository, &locations, &ignored) == 0 &&
+           locations.n_items > 1;
+}
+
 static int load_verified(struct partial *partial, const struct reference *repository,
                          struct error **err)
 {
     for (;;) {
         if (load(partial, repository, err) < 0)
             return -1;
-        bool was_mixed = partial->is_mixed;
+        bool is_doubtful = partial->is_mixed || has_mirrors(partial, repository);
         tell(partial, true);
         if (verify(partial, err) == 0)
             return 0;
-        if (!was_mixed)
+        if (!is_doubtful)
             return -1;
-        error_clear(err); /* the old part may be what is damaged: all of it once more */
+        error_clear(err); /* an old part or a mirror may be to blame: all of it once more */
+        partial->no_mirrors = true;
         if (partial_clear(partial, err) < 0)
             return -1;
     }

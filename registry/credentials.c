@@ -334,3 +334,13 @@ int credentials_find(struct credentials *credentials, const char *domain, const 
     pthread_mutex_unlock(&credentials->mutex);
     return result;
 }
+
+void credentials_headers(struct credentials *credentials, struct strvec *headers)
+{
+    pthread_mutex_lock(&credentials->mutex);
+    if (!credentials->loaded)
+        load(credentials);
+    for (size_t i = 0; i < credentials->n_files; i++)
+        strvec_append(headers, &credentials->files[i].config.headers);
+    pthread_mutex_unlock(&credentials->mutex);
+}

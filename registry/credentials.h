@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/strvec.h"
 
 struct credentials;
 
@@ -39,6 +40,9 @@ DEFINE_AUTO(struct credentials, credentials_free)
 /* Without any: source NULL. path "" or NULL: the registry itself. ERR_CANCELLED. */
 int credentials_find(struct credentials *credentials, const char *domain, const char *path,
                      struct credential *ret, struct error **err) WARN_UNUSED;
+
+/* Appends the HttpHeaders of the files, "Name: value". */
+void credentials_headers(struct credentials *credentials, struct strvec *headers);
 
 /* The file that login writes: REGISTRY_AUTH_FILE, else Docker's config.json. NULL: no home. free()
  * it. */

@@ -66,15 +66,13 @@ bool endpoint_is_listed(const struct strvec *list, const char *host)
     return false;
 }
 
-void endpoint_init(struct endpoint *endpoint, const char *domain, const struct strvec *insecure,
-                   bool all_insecure)
+void endpoint_init(struct endpoint *endpoint, const char *domain)
 {
     bool hub = endpoint_is_hub(domain);
     const char *host = hub ? "registry-1.docker.io" : domain;
     *endpoint = (struct endpoint){
         .domain = xstrdup(hub ? ENDPOINT_HUB : domain),
         .host = xstrdup(host),
-        .insecure = all_insecure || endpoint_is_listed(insecure, host),
         .loopback = url_host_is_loopback(host),
     };
 }

@@ -25,9 +25,8 @@ struct endpoint {
 
 void endpoint_release(struct endpoint *endpoint);
 DEFINE_AUTO_STRUCT(struct endpoint, endpoint_release)
-/* insecure: NULL or a list, see endpoint_is_listed(); all_insecure: as if all were listed */
-void endpoint_init(struct endpoint *endpoint, const char *domain, const struct strvec *insecure,
-                   bool all_insecure);
+/* Not insecure; that is the caller's to say, see endpoint_is_listed(). */
+void endpoint_init(struct endpoint *endpoint, const char *domain);
 /* host[:port] equals an entry, or an entry without port names the host, or an IP lies in an entry
  * A.B.C.D/N. */
 bool endpoint_is_listed(const struct strvec *list, const char *host);

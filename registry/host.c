@@ -19,10 +19,10 @@ static void free_challenge(void *challenge)
 
 struct host *host_new(struct registry_session *session, const char *domain)
 {
-    const struct registry_options *options = session_options(session);
     struct host *host = NEW(struct host);
     host->session = session;
-    endpoint_init(&host->endpoint, domain, options->insecure, options->no_tls_verify);
+    endpoint_init(&host->endpoint, domain);
+    host->endpoint.insecure = session_is_insecure(session, host->endpoint.host);
     pthread_mutex_init(&host->mutex, NULL);
     pthread_mutex_init(&host->token_mutex, NULL);
     pthread_cond_init(&host->blob_changed, NULL);

@@ -42,6 +42,7 @@ struct host {
 
     atomic_int upload_mode;
     atomic_bool refuses_head;
+    atomic_bool is_lost; /* a mirror that could not be reached: not asked again */
 };
 
 struct host *host_new(struct registry_session *session, const char *domain);

@@ -101,9 +101,16 @@ static int describe(const struct reference *reference, const struct reply *reply
     return 0;
 }
 
-int manifest_fetch(struct registry_session *session, const struct reference *reference,
-                   struct strbuf *body, struct descriptor *ret, struct error **err)
+/* What a question about a manifest fills */
+struct answer {
+    struct strbuf *body; /* of manifest_fetch() */
+    struct descriptor *descriptor;
+};
+
+static int fetch_at(struct registry_session *session, const struct reference *reference, void *data,
+                    struct error **err)
 {
+    const struct answer *answer = data;
     AUTO(call_release) struct call call = { 0 };
     AUTO(reply_release) struct reply reply = REPLY_INIT;
     AUTO(free) char *name = name_of(reference);
@@ -112,12 +119,19 @@ int manifest_fetch(struct registry_session *session, const struct reference *ref
         return -1;
     if (reply_status(&reply) != 200)
         return request_error(&call.request, &reply, err);
-    if (describe(reference, &reply, ret, err) < 0) {
+    if (describe(reference, &reply, answer->descriptor, err) < 0) {
         AUTO(free) char *url = url_format(&call.url);
         return error_wrap(err, "GET %s", url);
     }
-    strbuf_add(body, reply.body.data, reply.body.size);
+    strbuf_add(answer->body, reply.body.data, reply.body.size);
     return 0;
+}
+
+int manifest_fetch(struct registry_session *session, const struct reference *reference,
+                   struct strbuf *body, struct descriptor *ret, struct error **err)
+{
+    struct answer answer = { body, ret };
+    return registries_try(session, reference, fetch_at, &answer, err);
 }
 
 /* What HEAD says, if that is enough. */
@@ -149,23 +163,32 @@ static int head(struct registry_session *session, const struct reference *reposi
     return request_run(session, &call.request, reply, err);
 }
 
-int manifest_resolve(struct registry_session *session, const struct reference *reference,
-                     struct descriptor *ret, struct error **err)
+static int resolve_at(struct registry_session *session, const struct reference *reference,
+                      void *data, struct error **err)
 {
+    const struct answer *answer = data;
     AUTO(reply_release) struct reply reply = REPLY_INIT;
     AUTO(free) char *name = name_of(reference);
     struct host *host = session_host(session, reference->domain);
     if (!atomic_load(&host->refuses_head)) {
         if (head(session, reference, name, SCOPE_PULL, &reply, err) < 0)
             return -1;
-        if (read_head(reference, &reply, ret))
+        if (read_head(reference, &reply, answer->descriptor))
             return 0;
         if (reply_status(&reply) == 405)
             atomic_store(&host->refuses_head, true);
     }
     /* a refusal of HEAD has no body that would say why: GET decides, also over 403 and 404 */
     AUTO(strbuf_release) struct strbuf body = STRBUF_INIT;
-    return manifest_fetch(session, reference, &body, ret, err);
+    struct answer whole = { &body, answer->descriptor };
+    return fetch_at(session, reference, &whole, err);
+}
+
+int manifest_resolve(struct registry_session *session, const struct reference *reference,
+                     struct descriptor *ret, struct error **err)
+{
+    struct answer answer = { NULL, ret };
+    return registries_try(session, reference, resolve_at, &answer, err);
 }
 
 int manifest_is(struct registry_session *session, const struct reference *repository,

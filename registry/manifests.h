@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Manifests and indexes of a registry, as bytes. distribution-spec v1.1, "Pulling manifests",
- * "Pushing manifests" */
+/* Manifests and indexes of a registry (or its mirrors, where they are read), as bytes.
+ * distribution-spec v1.1, "Pulling manifests", "Pushing manifests" */
 #ifndef CBUILD_REGISTRY_MANIFESTS_H
 #define CBUILD_REGISTRY_MANIFESTS_H
 

@@ -336,23 +336,45 @@ static void tell_end(struct registry_session *session, unsigned vertex, const st
         progress_failed(session_progress(session), vertex, error_message(error));
 }
 
+/* Of several meanings of a short name the first that is there. */
+static int pull_first(const struct pull *pull, const struct locations *meanings,
+                      struct descriptor *target, struct descriptor *manifest, struct error **err)
+{
+    for (size_t i = 0; i < meanings->n_items; i++) {
+        bool is_last = i + 1 == meanings->n_items;
+        struct pull_request request = *pull->request;
+        struct pull one = { pull->session, pull->store, &request, pull->vertex };
+        request.reference = &meanings->items[i];
+        error_clear(err);
+        if (pull_reference(&one, target, manifest, err) == 0)
+            return 0;
+        AUTO(free) char *name = reference_format(request.reference);
+        if (meanings->n_items > 1)
+            error_wrap_(err, "%s", name);
+        if (!is_last && error_is(*err, ERR_CANCELLED))
+            return -1;
+    }
+    return -1;
+}
+
 int registry_pull(struct registry_session *session, struct store *store,
                   const struct pull_request *request, struct descriptor *target,
                   struct descriptor *manifest, struct error **err)
 {
     AUTO(reference_release) struct reference reference = { 0 };
+    AUTO(locations_release) struct locations meanings = { 0 };
     reference_copy(&reference, request->reference);
     reference_default_tag(&reference);
-    struct pull_request normal = *request;
-    normal.reference = &reference;
-    struct pull pull = { session, store, &normal, request->vertex };
+    if (registries_meanings(session_registries(session), &reference, &meanings, err) < 0)
+        return -1;
+    struct pull pull = { session, store, request, request->vertex };
     AUTO(free) char *name = reference_familiar(&reference);
     AUTO(free) char *title = xasprintf("pulling %s", name);
     if (!pull.vertex) {
         pull.vertex = progress_vertex(session_progress(session));
         progress_started(session_progress(session), pull.vertex, title);
     }
-    int result = pull_reference(&pull, target, manifest, err);
+    int result = pull_first(&pull, &meanings, target, manifest, err);
     if (!request->vertex)
         tell_end(session, pull.vertex, *err);
     return result;
@@ -361,7 +383,17 @@ int registry_pull(struct registry_session *session, struct store *store,
 int registry_resolve(struct registry_session *session, const struct reference *reference,
                      struct descriptor *ret, struct error **err)
 {
-    return manifest_resolve(session, reference, ret, err);
+    AUTO(locations_release) struct locations meanings = { 0 };
+    if (registries_meanings(session_registries(session), reference, &meanings, err) < 0)
+        return -1;
+    for (size_t i = 0; i < meanings.n_items; i++) {
+        error_clear(err);
+        if (manifest_resolve(session, &meanings.items[i], ret, err) == 0)
+            return 0;
+        if (error_is(*err, ERR_CANCELLED))
+            break;
+    }
+    return -1;
 }
 
 int registry_pull_blob(struct registry_session *session, struct store *store,

@@ -415,6 +415,14 @@ static void tell_end(struct registry_session *session, unsigned vertex, const st
         progress_failed(session_progress(session), vertex, error_message(error));
 }
 
+/* A push goes to the name itself, but not where the configuration blocks it. */
+static int check_allowed(struct registry_session *session, const struct reference *reference,
+                         struct error **err)
+{
+    AUTO(locations_release) struct locations ignored = { 0 };
+    return registries_locations(session_registries(session), reference, &ignored, err);
+}
+
 int registry_push(struct registry_session *session, struct store *store,
                   const struct push_request *request, struct push_result *result,
                   struct error **err)
@@ -422,6 +430,8 @@ int registry_push(struct registry_session *session, struct store *store,
     AUTO(reference_release) struct reference reference = { 0 };
     reference_copy(&reference, request->reference);
     reference_default_tag(&reference);
+    if (check_allowed(session, &reference, err) < 0)
+        return -1;
     struct push_request normal = *request;
     normal.reference = &reference;
     AUTO(push_release)

@@ -107,10 +107,25 @@ static void on_sent(void *data, uint64_t size)
         delivery->request->on_sent(delivery->request->data, size);
 }
 
-static int perform(struct registry_session *session, const struct request *request,
-                   const char *method, const char *authorization, struct reply *reply,
+/* Of one request through its redirects and challenges */
+struct course {
+    struct registry_session *session;
+    const struct request *request;
+    struct reply *reply;
+    struct url home; /* where credentials may go; scheme NULL: nowhere */
+    char *own;       /* the value of Authorization there, where it is fixed */
+    struct auth_try try;
+    const char *method;
+    unsigned n_hops;
+};
+
+/* is_own: headers for the registry itself may go there, too */
+static int perform(const struct course *course, const char *authorization, bool is_own,
                    struct error **err)
 {
+    struct registry_session *session = course->session;
+    const struct request *request = course->request;
+    struct reply *reply = course->reply;
     AUTO(strvec_release) struct strvec headers = STRVEC_INIT;
     AUTO(free) char *text = url_format(&reply->url);
     const struct http_tls *tls = NULL;
@@ -122,10 +137,12 @@ static int perform(struct registry_session *session, const struct request *reque
         return -1;
     if (request->headers)
         strvec_append(&headers, request->headers);
+    if (is_own)
+        credentials_headers(session_credentials(session), &headers);
     if (authorization)
         strvec_pushf(&headers, "Authorization: %s", authorization);
-    bool same_method = strcmp(method, request->method) == 0;
-    struct http_request http_request = { .method = method,
+    bool same_method = strcmp(course->method, request->method) == 0;
+    struct http_request http_request = { .method = course->method,
                                          .url = text,
                                          .headers = &headers,
                                          .tls = tls,
@@ -148,17 +165,6 @@ static int perform(struct registry_session *session, const struct request *reque
 }
 
 /* Redirects and challenges */
-
-struct course {
-    struct registry_session *session;
-    const struct request *request;
-    struct reply *reply;
-    struct url home; /* where credentials may go; scheme NULL: nowhere */
-    char *own;       /* the value of Authorization there, where it is fixed */
-    struct auth_try try;
-    const char *method;
-    unsigned n_hops;
-};
 
 static void course_release(struct course *course)
 {
@@ -236,7 +242,7 @@ static int step(struct course *course, struct error **err)
             return -1;
         authorization = course->try.sent;
     }
-    if (perform(course->session, request, course->method, authorization, reply, err) < 0)
+    if (perform(course, authorization, at_home && request->host, err) < 0)
         return -1;
     if (reply_status(reply) == 401 && at_home && request->host)
         return auth_challenged(request->host, &request->scope, &reply->response.headers,
@@ -278,7 +284,9 @@ int request_run(struct registry_session *session, const struct request *request,
     retry_init(&retry);
     for (;;) {
         int result = request_once(session, request, reply, err);
-        if (!reply_is_transient(reply, request))
+        /* the resolver has tried again itself: a name that is mistyped needn't cost 15 seconds */
+        bool is_unknown = reply->response.failure == HTTP_FAILURE_RESOLVE && retry.n_attempts;
+        if (is_unknown || !reply_is_transient(reply, request))
             return result;
         if (result == 0)
             (void)request_error(request, reply, err); /* sets *err, which the next line looks at */

@@ -13,6 +13,7 @@ struct registry_session {
     struct registry_options options; /* immutable */
     struct http *http;
     struct credentials *credentials;
+    struct registries *registries;
 
     pthread_mutex_t mutex;
     struct pool *pool;
@@ -41,6 +42,7 @@ struct registry_session *registry_session_new(const struct registry_options *opt
     session->http = http_new(session->options.max_connections);
     session->credentials =
         credentials_new(options->credentials, options->docker_config, options->progress);
+    session->registries = registries_new();
     pthread_mutex_init(&session->mutex, NULL);
     hashmap_init(&session->hosts, free_host);
     hashmap_init(&session->tls, free_tls);
@@ -58,6 +60,7 @@ void registry_session_free(struct registry_session *session)
     hashmap_release(&session->tls);
     hashmap_release(&session->warned);
     credentials_free(session->credentials);
+    registries_free(session->registries);
     pthread_mutex_destroy(&session->mutex);
     free(session);
 }
@@ -80,6 +83,11 @@ struct credentials *session_credentials(struct registry_session *session)
 struct progress *session_progress(struct registry_session *session)
 {
     return session->options.progress;
+}
+
+struct registries *session_registries(struct registry_session *session)
+{
+    return session->registries;
 }
 
 struct pool *session_pool(struct registry_session *session)
@@ -106,9 +114,10 @@ struct host *session_host(struct registry_session *session, const char *domain)
     return host;
 }
 
-bool session_is_insecure(const struct registry_session *session, const char *host)
+bool session_is_insecure(struct registry_session *session, const char *host)
 {
-    return session->options.no_tls_verify || endpoint_is_listed(session->options.insecure, host);
+    return session->options.no_tls_verify || endpoint_is_listed(session->options.insecure, host) ||
+           registries_is_insecure(session->registries, host);
 }
 
 static struct http_tls *tls_new(struct registry_session *session, const struct url *url,

@@ -2,7 +2,7 @@
 /*
  * What one command shares over all its transfers: connections, tokens,
  * credentials, what is known of each host. Settings come from cli as values;
- * this folder reads config.json, certs.d and proxies itself, when first needed.
+ * this folder reads config.json, registries.conf, certs.d and proxies itself, when first needed.
  *
  * Errors of pull, push and download begin with what failed of the work ("layer 2 of 5: blob
  * sha256:...: GET https://..."): the image's name, which the caller knows, is put in front by the

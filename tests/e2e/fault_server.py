@@ -242,7 +242,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(200, {})
 
     def serve_storage(self):
-        if self.server.name == "other" and self.headers.get("Authorization"):
+        if self.server.name == "other" and (self.headers.get("Authorization") or self.headers.get("X-Meta-A")):
             return self.answer(400) # as S3 does with a second authentication scheme
         data = LARGE if self.name == "large" else b"text of a file\n"
         if self.headers.get("If-None-Match") == '"one"':
@@ -557,6 +557,13 @@ def redirect_storage(h):
         return True
     if h.gets("blob") and h.is_large():
         return h.redirect(h.at("other", "/storage/large?X-Signature=a%20b+c"))
+
+
+@fault("needs-header")
+def needs_header(h):
+    if h.headers.get("X-Meta-A") != "b c":
+        return h.error(403, "DENIED", "X-Meta-A is missing")
+    return redirect_storage(h)
 
 
 @fault("redirect-relative")

@@ -92,9 +92,27 @@ static void old_dockercfg_is_a_list_of_auths(void **state UNUSED)
     assert_string_equal(auth_config_find(&config, "h.example", "x")->username, "a");
 }
 
+static void http_headers_are_kept_but_those_that_are_ours(void **state UNUSED)
+{
+    static const char text[] = "{\"HttpHeaders\":{\"X-Meta-A\":\"b c\",\"User-Agent\":\"x\","
+                               "\"authorization\":\"x\",\"Content-Length\":\"0\"}}";
+    struct error *err = NULL;
+    AUTO(auth_config_release) struct auth_config config = { 0 };
+    assert_ok(parse(text, &config, &err), err);
+    assert_int_equal(config.headers.n, 1);
+    assert_string_equal(config.headers.items[0], "X-Meta-A: b c");
+    static const char *const bad[] = { "{\"HttpHeaders\":{\"A\":\"b\\r\\nAuthorization: c\"}}",
+                                       "{\"HttpHeaders\":{\"A: b\":\"c\"}}",
+                                       "{\"HttpHeaders\":{\"\":\"c\"}}",
+                                       "{\"HttpHeaders\":{\"A\":1}}" };
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_fails(parse(bad[i], &config, &err), err, ERR_INVALID, "not a header");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(http_headers_are_kept_but_those_that_are_ours),
         cmocka_unit_test(longest_path_wins_and_keys_are_normalised),
         cmocka_unit_test(helpers_by_host_go_before_the_store),
         cmocka_unit_test(broken_files_are_named_by_place),

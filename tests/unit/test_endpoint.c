@@ -7,7 +7,7 @@ static void hub_has_one_host_whatever_its_name(void **state UNUSED)
     static const char *const names[] = { "docker.io", "index.docker.io", "registry-1.docker.io" };
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         AUTO(endpoint_release) struct endpoint endpoint = { 0 };
-        endpoint_init(&endpoint, names[i], NULL, false);
+        endpoint_init(&endpoint, names[i]);
         assert_string_equal(endpoint.domain, "docker.io");
         assert_string_equal(endpoint.host, "registry-1.docker.io");
         assert_string_equal(endpoint_server_key(endpoint.domain), "https://index.docker.io/v1/");

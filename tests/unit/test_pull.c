@@ -289,6 +289,18 @@ static void redirects_lose_credentials(void **state)
     assert_true(faults_count(fixture->path, "auth=Basic", NULL) > 0);
 }
 
+/* HttpHeaders of config.json, as docker sends them; not to where a redirect leads */
+static void headers_of_the_user_reach_the_registry_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture_login(fixture, faults.http, PASSWORD_ENTRY "},\"HttpHeaders\":{\"X-Meta-A\":\"b c\"");
+    fixture_use(fixture, faults.http, "needs-header");
+    assert_ok(pull(fixture, &target, &err), err);
+    assert_true(faults_count(fixture->path, "blobs", "-> 307", NULL) > 0);
+}
+
 static void tls_is_never_left(void **state)
 {
     struct fixture *fixture = *state;
@@ -438,6 +450,7 @@ int main(void)
         FIXTURE_TEST(eight_processes_load_a_blob_once),
         FIXTURE_TEST(cancelling_ends_a_pull_at_once),
         FIXTURE_TEST(redirects_lose_credentials),
+        FIXTURE_TEST(headers_of_the_user_reach_the_registry_alone),
         FIXTURE_TEST(tls_is_never_left),
         FIXTURE_TEST(untrusted_certificates_are_refused_unless_listed),
         FIXTURE_TEST(tokens_ask_for_pull_only_and_are_shared),
