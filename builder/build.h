@@ -96,8 +96,9 @@ struct build_options {
     }
 
 struct build_warning {
-    char *rule; /* of DOCKERFILE.md section 10, or NULL */
-    char *text; /* "Dockerfile:3: ..." */
+    char *rule;  /* of DOCKERFILE.md section 10, or NULL */
+    size_t line; /* of the Dockerfile; 0: none */
+    char *text;  /* "Dockerfile:3: ..." */
 };
 
 struct build_result {

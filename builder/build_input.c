@@ -59,6 +59,21 @@ static bool is_file(const char *path)
     return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
+/* -f URL: text from elsewhere, with the context that was given. */
+static bool is_url(const char *text)
+{
+    return text && context_place_kind(text) == PLACE_HTTP;
+}
+
+static int read_url(struct build *build, struct build_input *input, struct error **err)
+{
+    strbuf_reset(&input->text);
+    if (context_remote_text(build, build->options->dockerfile, &input->text, err) < 0)
+        return error_wrap(err, "reading the Dockerfile");
+    input->name = xstrdup("Dockerfile");
+    return 0;
+}
+
 static int find_dockerfile(struct build *build, struct build_input *input, struct error **err)
 {
     const struct build_options *options = build->options;
@@ -117,6 +132,8 @@ static int read_inside(struct build *build, const char *path, struct build_input
 static int find_inside(struct build *build, struct build_input *input, struct error **err)
 {
     const char *given = build->options->dockerfile;
+    if (is_url(given))
+        return read_url(build, input, err);
     for (size_t i = 0; i < ARRAY_SIZE(default_names) && !given; i++) {
         int found = read_inside(build, default_names[i], input, err);
         if (found != 0)
@@ -261,6 +278,8 @@ int build_input_read(struct build *build, struct build_input *input, struct erro
         return -1;
     if (options->dockerfile && strcmp(options->dockerfile, "-") == 0)
         return read_stdin_dockerfile(build, input, err);
+    if (is_url(options->dockerfile))
+        return read_url(build, input, err);
     return find_dockerfile(build, input, err);
 }
 

@@ -16,9 +16,12 @@ void build_check_release(struct build_check *check)
     dockerfile_free(check->dockerfile);
 }
 
-bool build_check_needs_store(const char *context)
+bool build_check_needs_store(const struct build_options *options)
 {
-    return strcmp(context, "-") != 0 && context_place_kind(context) != PLACE_DIRECTORY;
+    const char *file = options->dockerfile;
+    return (strcmp(options->context, "-") != 0 &&
+            context_place_kind(options->context) != PLACE_DIRECTORY) ||
+           (file && context_place_kind(file) == PLACE_HTTP);
 }
 
 static int lint(struct build *build, const struct build_input *input, struct lint_findings *ret,

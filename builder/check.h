@@ -19,8 +19,8 @@ struct build_check {
 void build_check_release(struct build_check *check);
 DEFINE_AUTO_STRUCT(struct build_check, build_check_release)
 
-/* Whether a context has to be fetched or unpacked, which needs the store. */
-bool build_check_needs_store(const char *context);
+/* Whether context or Dockerfile have to be fetched or unpacked, which needs the store. */
+bool build_check_needs_store(const struct build_options *options);
 
 /*
  * `store` and `session` may be NULL where that isn't so. Errors are those that the build would give

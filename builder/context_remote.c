@@ -120,17 +120,41 @@ int context_remote_file_time(struct build *build, const char *url, unsigned vert
     return is_tar;
 }
 
+static int read_text(const struct url_file *file, const char *name, struct strbuf *ret,
+                     struct error **err)
+{
+    AUTO(source_free) struct source *source = source_range_new(file->fd, 0, file->size, name);
+    if (source_read_all(source, ret, DOCKERFILE_MAX, err) < 0)
+        return -1;
+    if (memchr(ret->data, '\0', ret->size))
+        return error_set(err, ERR_INVALID, "%s: neither a tar nor a Dockerfile", name);
+    return 0;
+}
+
 static struct context *open_text(struct build *build, const struct url_file *file, const char *name,
                                  struct strbuf *dockerfile, struct error **err)
 {
     if (!dockerfile)
         return error_set_null(err, ERR_INVALID, "build context %s: not a tar", name);
-    AUTO(source_free) struct source *source = source_range_new(file->fd, 0, file->size, name);
-    if (source_read_all(source, dockerfile, DOCKERFILE_MAX, err) < 0)
-        return NULL;
-    if (memchr(dockerfile->data, '\0', dockerfile->size))
-        return error_set_null(err, ERR_INVALID, "%s: neither a tar nor a Dockerfile", name);
-    return context_empty(build->store);
+    return read_text(file, name, dockerfile, err) < 0 ? NULL : context_empty(build->store);
+}
+
+int context_remote_text(struct build *build, const char *url, struct strbuf *ret,
+                        struct error **err)
+{
+    AUTO(url_file_release) struct url_file file = URL_FILE_INIT;
+    AUTO(free) char *shown = url_redact(url);
+    AUTO(free) char *name = xasprintf("[dockerfile] %s", shown);
+    unsigned vertex = progress_vertex(build->progress);
+    progress_started(build->progress, vertex, name);
+    int result = context_remote_fetch(build, url, vertex, &file, err);
+    if (result == 0)
+        result = read_text(&file, shown, ret, err);
+    if (result < 0)
+        progress_failed(build->progress, vertex, error_message(*err));
+    else
+        progress_simple(build->progress, PROGRESS_DONE, vertex);
+    return result;
 }
 
 /* What the server says comes before what is in the archive. */

@@ -41,6 +41,10 @@ struct context *context_remote_tar(struct build *build, struct source *tar, cons
 struct context *context_remote_open(struct build *build, const char *place,
                                     struct strbuf *dockerfile, struct error **err);
 
+/* A Dockerfile behind http(s), alone. ERR_INVALID: it is none. */
+int context_remote_text(struct build *build, const char *url, struct strbuf *ret,
+                        struct error **err) WARN_UNUSED;
+
 /* A file as in a chroot, links followed; ERR_NOT_FOUND; ERR_INVALID: no regular file. */
 int context_remote_read(struct context *context, const char *path, struct strbuf *ret, size_t max,
                         struct error **err) WARN_UNUSED;

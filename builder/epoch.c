@@ -193,10 +193,10 @@ static int find_time(struct build *build, const char *value, int64_t *seconds, s
         error_recode(err, ERR_USAGE);
         return -1;
     }
-    if (stage_graph_has_context(build->graph, value))
-        return context_epoch(build, value, seconds, err);
     if (stage_graph_resolve(build->graph, value, build->graph->n_stages, &source, err) < 0)
         return -1;
+    if (source.kind == STAGE_SOURCE_CONTEXT)
+        return context_epoch(build, source.name, seconds, err);
     if (source.kind != STAGE_SOURCE_STAGE)
         return no_such_thing(build, value, err);
     AUTO(free) char *url = only_remote_add(build, &build->graph->stages[source.stage], err);

@@ -15,6 +15,7 @@ static void command_release(struct command *command)
 
 static void from_release(struct from_body *from)
 {
+    strvec_release(&from->after);
     free(from->platform);
     free(from->image);
     free(from->name);

@@ -64,9 +64,10 @@ struct command {
 };
 
 struct from_body {
-    char *platform; /* word, NULL: no --platform */
-    char *image;    /* word: global ARGs only */
-    char *name;     /* lower case; NULL: unnamed */
+    char *platform;      /* word, NULL: no --platform */
+    struct strvec after; /* stages that come first: buildah's --after */
+    char *image;         /* word: global ARGs only */
+    char *name;          /* lower case; NULL: unnamed */
     char *name_written;
     char *as_written; /* "AS", "as", ... for the casing check; NULL: no name */
 };

@@ -36,6 +36,7 @@ static int parse_from(struct statement *statement, struct from_body *ret, struct
 {
     static const struct flag_spec flags[] = {
         { "platform", FLAG_TYPE_TEXT, offsetof(struct from_body, platform) },
+        { "after", FLAG_TYPE_LIST, offsetof(struct from_body, after) },
     };
     if (flags_parse(&statement->flags, flags, ARRAY_SIZE(flags), "FROM", ret, err) < 0)
         return -1;

@@ -19,9 +19,7 @@ static const char *context_value(const struct build *build, const char *name)
     for (size_t i = contexts ? contexts->n : 0; i-- > 0;) {
         const char *item = contexts->items[i];
         size_t size = strcspn(item, "=");
-        bool same = strlen(name) >= size && !strncasecmp(item, name, size) &&
-                    (!name[size] || !strcmp(name + size, ":latest"));
-        if (same && item[size])
+        if (strlen(name) == size && !strncasecmp(item, name, size) && item[size])
             return item + size + 1;
     }
     return NULL;

@@ -62,7 +62,10 @@ static int enter(struct build *build, struct error **err)
 
 int privilege_enter_unseen(struct build *build, struct error **err)
 {
-    bool is_fetched = context_place_kind(build->options->context) == PLACE_HTTP;
+    const struct build_options *options = build->options;
+    bool is_fetched =
+        context_place_kind(options->context) == PLACE_HTTP ||
+        (options->dockerfile && context_place_kind(options->dockerfile) == PLACE_HTTP);
     return userns_can_enter() && is_fetched ? enter(build, err) : 0;
 }
 

@@ -38,21 +38,44 @@ static ssize_t find_stage(const struct stage_graph *graph, const char *name, siz
     return -1;
 }
 
-bool stage_graph_has_context(const struct stage_graph *graph, const char *name)
+/* "NAME::OS/ARCH" is for that platform. */
+static bool variant_matches(const char *text, size_t size, const struct platform *platform)
 {
-    if (!graph->contexts || !strcasecmp(name, "scratch") || !strcasecmp(name, "context"))
-        return false;
-    for (size_t i = 0; i < graph->contexts->n; i++) {
+    AUTO(free) char *name = xstrndup(text, size);
+    AUTO(platform_release) struct platform variant = { 0 };
+    AUTO(error_free) struct error *ignored = NULL; /* of another builder, or a mistake: no match */
+    return platform_parse(name, &variant, &ignored) == 0 && platform_match(platform, &variant) > 0;
+}
+
+/* The last of a name counts, as in named_context.c; "NAME:latest" is NAME. */
+static char *find_context(const struct stage_graph *graph, const char *name,
+                          const struct platform *variant)
+{
+    size_t name_size = strlen(name);
+    if (name_size > 7 && !strcmp(name + name_size - 7, ":latest"))
+        name_size -= 7;
+    for (size_t i = graph->contexts->n; i-- > 0;) {
         const char *item = graph->contexts->items[i];
         size_t size = strcspn(item, "=");
-        if (strlen(name) == size && !strncasecmp(item, name, size))
-            return true;
-        /* "NAME:latest" is NAME */
-        if (strlen(name) == size + 7 && !strncasecmp(item, name, size) &&
-            !strcmp(name + size, ":latest"))
-            return true;
+        const char *rest = item + name_size;
+        if (size < name_size || strncasecmp(item, name, name_size) != 0)
+            continue;
+        size_t rest_size = size - name_size;
+        if (variant ? rest_size > 2 && !strncmp(rest, "::", 2) &&
+                          variant_matches(rest + 2, rest_size - 2, variant)
+                    : !rest_size)
+            return xstrndup(item, size);
     }
-    return false;
+    return NULL;
+}
+
+char *stage_graph_context(const struct stage_graph *graph, const char *name,
+                          const struct platform *platform)
+{
+    if (!graph->contexts || !strcasecmp(name, "scratch") || !strcasecmp(name, "context"))
+        return NULL;
+    char *found = find_context(graph, name, platform);
+    return found ? found : find_context(graph, name, NULL);
 }
 
 static bool is_number(const char *text)
@@ -104,8 +127,12 @@ int stage_graph_resolve(const struct stage_graph *graph, const char *text, size_
         return -1;
     if (!*name)
         return error_set(err, ERR_SYNTAX, "--from=%s is empty", text);
-    if (stage_graph_has_context(graph, name)) {
-        *ret = (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = TAKE(name) };
+    char *context =
+        stage_graph_context(graph, name,
+                            before < graph->n_stages ? &graph->stages[before].platform
+                                                     : &graph->globals->target_platform);
+    if (context) {
+        *ret = (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = context };
         return 0;
     }
     ssize_t stage = find_stage(graph, name, before, true);
@@ -180,15 +207,11 @@ static int resolve_base(struct stage_graph *graph, struct stage *stage, struct e
         error_hint(err, "give the ARG a default before the first FROM, or pass --build-arg");
         return -1;
     }
-    if (resolve_platform(graph, stage, err) < 0)
-        return -1;
-
     ssize_t earlier;
-    if (stage->is_replaced)
-        stage->base =
-            (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = xstrdup(stage->name) };
-    else if (stage_graph_has_context(graph, image))
-        stage->base = (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = TAKE(image) };
+    char *context =
+        stage_graph_context(graph, stage->is_replaced ? stage->name : image, &stage->platform);
+    if (context)
+        stage->base = (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = context };
     else if ((earlier = find_stage(graph, image, stage->index, false)) >= 0)
         stage->base = (struct stage_source){ .kind = STAGE_SOURCE_STAGE, .stage = (size_t)earlier };
     else if (!strcmp(image, "scratch"))
@@ -225,6 +248,27 @@ static int add_instruction_needs(const struct stage_graph *graph, struct stage *
     return 0;
 }
 
+/* FROM --after: a stage that comes first, though nothing of it is used. */
+static int add_after(struct stage_graph *graph, struct stage *stage, struct error **err)
+{
+    const struct strvec *names = &stage->from->from.after;
+    for (size_t i = 0; i < names->n; i++) {
+        const char *name = names->items[i];
+        AUTO(stage_source_release) struct stage_source source = { 0 };
+        if (stage_graph_resolve(graph, name, stage->index, &source, err) < 0)
+            return dockerfile_locate(graph->dockerfile, stage->from, name, err);
+        if (source.kind != STAGE_SOURCE_STAGE) {
+            AUTO(free) char *near = stage_graph_suggestion(graph, name, stage->index);
+            error_set_(err, ERR_NOT_FOUND, "--after=%s: no earlier stage has that name%s", name,
+                       near);
+            return dockerfile_locate(graph->dockerfile, stage->from, name, err);
+        }
+        add_need(stage, &source);
+        *ARRAY_PUSH(stage, after) = source.stage;
+    }
+    return 0;
+}
+
 static int stage_init(struct stage_graph *graph, size_t index, struct error **err)
 {
     const struct dockerfile *dockerfile = graph->dockerfile;
@@ -235,12 +279,18 @@ static int stage_init(struct stage_graph *graph, size_t index, struct error **er
     stage->instructions = stage->from + 1;
     stage->n_instructions = range->end - range->from - 1;
     stage->name = stage->from->from.name;
-    stage->is_replaced = stage->name && stage_graph_has_context(graph, stage->name);
+    stage->label = stage->name ? xstrdup(stage->name) : xasprintf("stage-%zu", index);
+    if (resolve_platform(graph, stage, err) < 0)
+        return dockerfile_locate(dockerfile, stage->from, stage->from->from.platform, err);
+    AUTO(free)
+    char *context = stage->name ? stage_graph_context(graph, stage->name, &stage->platform) : NULL;
+    stage->is_replaced = context != NULL;
     if (stage->is_replaced)
         stage->n_instructions = 0;
-    stage->label = stage->name ? xstrdup(stage->name) : xasprintf("stage-%zu", index);
     if (resolve_base(graph, stage, err) < 0)
         return dockerfile_locate(dockerfile, stage->from, stage->from->from.image, err);
+    if (!stage->is_replaced && add_after(graph, stage, err) < 0)
+        return -1;
     for (size_t i = 0; i < stage->n_instructions; i++)
         if (add_instruction_needs(graph, stage, &stage->instructions[i], err) < 0)
             return dockerfile_locate(dockerfile, &stage->instructions[i], NULL, err);
@@ -317,6 +367,7 @@ void stage_graph_free(struct stage_graph *graph)
         struct stage *stage = &graph->stages[i];
         free(stage->label);
         free(stage->needs);
+        free(stage->after);
         platform_release(&stage->platform);
         stage_source_release(&stage->base);
     }

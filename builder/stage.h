@@ -42,6 +42,8 @@ struct stage {
     struct stage_source base;
     size_t *needs; /* stages, each once */
     size_t n_needs, needs_capacity;
+    size_t *after; /* of the needs, those of FROM --after */
+    size_t n_after, after_capacity;
     bool is_needed;   /* by the target */
     bool is_replaced; /* a named context of its name stands for all of it */
 };
@@ -66,7 +68,12 @@ struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile,
 void stage_graph_free(struct stage_graph *graph);
 DEFINE_AUTO(struct stage_graph, stage_graph_free)
 
-bool stage_graph_has_context(const struct stage_graph *graph, const char *name);
+/*
+ * The --build-context that a name stands for, as it was named there: one for the platform
+ * ("NAME::OS/ARCH") comes before the plain one. NULL: none. free() it.
+ */
+char *stage_graph_context(const struct stage_graph *graph, const char *name,
+                          const struct platform *platform) WARN_UNUSED;
 /*
  * What --from=text means in a stage (`before`: only earlier stages count): a number, a stage, a
  * named context, else an image. Global ARGs in it are expanded. ERR_SYNTAX: a later stage's name.

@@ -62,6 +62,7 @@ void build_warn(struct build *build, const struct instruction *instruction, cons
     pthread_mutex_lock(&build->lock);
     struct build_warning *warning = ARRAY_PUSH(build->result, warnings);
     warning->rule = xstrdup(rule);
+    warning->line = instruction ? instruction->range.first : 0;
     if (instruction && instruction->range.first)
         warning->text = xasprintf("%s:%zu: %s", build->dockerfile->source->name,
                                   instruction->range.first, text);
@@ -272,6 +273,9 @@ static int from_source(struct stage_run *run, unsigned *vertex, struct error **e
     AUTO(free) char *image = NULL;
     struct context *context = NULL;
     image_config_init(&run->config);
+    for (size_t i = 0; i < run->stage->n_after; i++)
+        if (!schedule_await(run->build, run->stage->after[i], err))
+            return -1;
     switch (run->stage->base.kind) {
     case STAGE_SOURCE_SCRATCH:
         from_scratch(run);

@@ -19,6 +19,7 @@ struct run_step {
     struct strvec argv;
     struct strvec env; /* with proxies, which no key holds */
     enum network_mode network;
+    bool insecure;
     struct step_mounts mounts;
 };
 
@@ -56,6 +57,26 @@ static void log_output(void *data, const void *bytes, size_t size, bool error_st
     progress_log(run->build->progress, step->vertex, bytes, size, error_stream);
 }
 
+/* "NAME:ADDRESS" or "NAME=ADDRESS": the size of the name. */
+static size_t host_name_size(const char *item)
+{
+    return strcspn(item, ":=");
+}
+
+static bool is_gateway(const char *item)
+{
+    return strcmp(item + host_name_size(item) + 1, "host-gateway") == 0;
+}
+
+static bool wants_gateway(const struct build *build)
+{
+    const struct strvec *hosts = build->options->add_hosts;
+    for (size_t i = 0; hosts && i < hosts->n; i++)
+        if (is_gateway(hosts->items[i]))
+            return true;
+    return false;
+}
+
 /* Made when the first RUN needs it, shared by all. */
 static int private_network(struct build *build, struct network **ret, struct error **err)
 {
@@ -63,7 +84,7 @@ static int private_network(struct build *build, struct network **ret, struct err
     pthread_mutex_lock(&build->base_lock);
     if (!build->network) {
         AUTO(free) char *warning = NULL;
-        result = network_new(&build->network, &warning, err);
+        result = network_new(wants_gateway(build), &build->network, &warning, err);
         if (warning)
             progress_warning(build->progress, 0, "%s", warning);
     }
@@ -150,12 +171,33 @@ static int fill_spec(struct stage_run *run, struct run_step *step, struct sandbo
     spec->cwd = stage_run_cwd(run);
     spec->user = run->config.user;
     spec->hostname = sandbox_hostname(run);
+    spec->insecure = step->insecure;
     spec->network_mode = step->network;
     if (step->network == NETWORK_PRIVATE && private_network(run->build, &spec->network, err) < 0)
         return -1;
     spec->log = log_output;
     spec->log_data = &step->step;
     return 0;
+}
+
+/* Lines for /etc/hosts. Without a network there is no way to the host, and no line for it. */
+static void add_hosts(const struct build *build, const struct sandbox_spec *spec,
+                      struct strvec *lines)
+{
+    const struct strvec *hosts = build->options->add_hosts;
+    const char *gateway = spec->network_mode == NETWORK_HOST ? "127.0.0.1"
+                          : spec->network                    ? network_gateway(spec->network)
+                                                             : NULL;
+    for (size_t i = 0; hosts && i < hosts->n; i++) {
+        const char *item = hosts->items[i];
+        const size_t size = host_name_size(item);
+        const char *address = is_gateway(item) ? gateway : item + size + 1;
+        if (!address)
+            continue;
+        bool in_brackets = *address == '[';
+        strvec_pushf(lines, "%.*s\t%.*s", (int)strcspn(address + in_brackets, "]"),
+                     address + in_brackets, (int)size, item);
+    }
 }
 
 static int execute(struct stage_run *run, struct run_step *step, struct snapshot *snapshot,
@@ -177,11 +219,7 @@ static int execute(struct stage_run *run, struct run_step *step, struct snapshot
         spec.group = group.data;
         spec.group_size = group.size;
     }
-    const struct strvec *extra = run->build->options->add_hosts;
-    for (size_t i = 0; extra && i < extra->n; i++) {
-        size_t name = strcspn(extra->items[i], ":=");
-        strvec_pushf(&hosts, "%s\t%.*s", extra->items[i] + name + 1, (int)name, extra->items[i]);
-    }
+    add_hosts(run->build, &spec, &hosts);
     spec.extra_hosts = (const char *const *)hosts.items;
     spec.n_extra_hosts = hosts.n;
 
@@ -308,6 +346,13 @@ static char *history_text(const struct stage_run *run, const struct run_step *st
     return strbuf_detach(&text);
 }
 
+static int refuse(const char *flag, const char *allow, struct error **err)
+{
+    error_set_(err, ERR_UNSUPPORTED, "RUN %s is not allowed", flag);
+    error_hint(err, "give --allow %s to the build, if you trust the Dockerfile", allow);
+    return -1;
+}
+
 static int choose_network(struct stage_run *run, struct run_step *step, struct error **err)
 {
     const char *asked = step->body->network;
@@ -315,9 +360,9 @@ static int choose_network(struct stage_run *run, struct run_step *step, struct e
     if (asked && !strcmp(asked, "none"))
         network = BUILD_NETWORK_NONE;
     else if (asked && !strcmp(asked, "host") && network != BUILD_NETWORK_HOST) {
-        error_set_(err, ERR_UNSUPPORTED, "RUN --network=host is not allowed");
-        error_hint(err, "give --network=host to the build");
-        return -1;
+        if (!(run->build->options->allow & BUILD_ALLOW_NETWORK_HOST))
+            return refuse("--network=host", "network.host", err);
+        network = BUILD_NETWORK_HOST;
     }
     switch (network) {
     case BUILD_NETWORK_DEFAULT:
@@ -333,11 +378,12 @@ static int choose_network(struct stage_run *run, struct run_step *step, struct e
     return 0;
 }
 
-static int refuse_unsupported(const struct run_body *body, struct error **err)
+static int choose_security(const struct stage_run *run, struct run_step *step, struct error **err)
 {
-    if (body->security && strcmp(body->security, "sandbox") != 0)
-        return error_set(err, ERR_UNSUPPORTED, "RUN --security=%s is not supported yet",
-                         body->security);
+    const struct run_body *body = step->body;
+    step->insecure = body->security && !strcmp(body->security, "insecure");
+    if (step->insecure && !(run->build->options->allow & BUILD_ALLOW_INSECURE))
+        return refuse("--security=insecure", "security.insecure", err);
     if (body->devices.n)
         return error_set(err, ERR_UNSUPPORTED, "RUN --device is not supported yet");
     return 0;
@@ -360,6 +406,8 @@ static void add_inputs(struct stage_run *run, struct run_step *step)
     inputs_add(inputs, "workdir", "", stage_run_cwd(run));
     inputs_add(inputs, "user", "", run->config.user ? run->config.user : "");
     inputs_add(inputs, "network", "", networks[step->network]);
+    if (step->insecure)
+        inputs_add(inputs, "security", "", "insecure");
     const char *hostname = sandbox_hostname(run);
     if (hostname)
         inputs_add(inputs, "host name", "", hostname);
@@ -372,7 +420,7 @@ int step_run_execute(struct stage_run *run, const struct instruction *instructio
     step.step.instruction = instruction;
     step.step.make = make;
     step.step.data = run;
-    if (refuse_unsupported(step.body, err) < 0 || choose_network(run, &step, err) < 0)
+    if (choose_security(run, &step, err) < 0 || choose_network(run, &step, err) < 0)
         return -1;
     set_argv(run, &step);
     step.step.history = history_text(run, &step);

@@ -194,9 +194,8 @@ static int parse_values(struct build_command *command, struct error **err)
     if (command->push && !command->n_references)
         return error_set(err, ERR_USAGE, "--push needs a name: give -t");
     for (size_t i = 0; i < command->add_hosts.n; i++)
-        if (!strpbrk(command->add_hosts.items[i], ":="))
-            return error_set(err, ERR_USAGE, "--add-host %s: expected NAME:ADDRESS",
-                             command->add_hosts.items[i]);
+        if (build_host_check(command->add_hosts.items[i], err) < 0)
+            return -1;
     for (size_t i = 0; i < command->contexts.n; i++)
         if (!strchr(command->contexts.items[i], '='))
             return error_set(err, ERR_USAGE, "--build-context %s: expected NAME=PLACE",
@@ -251,7 +250,8 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
     const struct option options[] = {
         OPT_LIST('t', "tag", "NAME", &command->tags,
                  "name of the image, more than one may be given"),
-        OPT_STRING('f', "file", "FILE", &command->file, "Dockerfile to read; - is standard input"),
+        OPT_STRING('f', "file", "FILE", &command->file,
+                   "Dockerfile to read: a path, a URL, - for standard input"),
         OPT_LIST(0, "build-arg", "KEY[=VALUE]", &command->build_args,
                  "value of an ARG, by default the environment's"),
         OPT_LIST(0, "build-arg-file", "FILE", &command->arg_files,
@@ -267,7 +267,8 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
                  "what NAME is in FROM and --from: a directory, git or tarball URL, "
                  "docker-image://, oci-layout://"),
         OPT_STRING(0, "network", "MODE", &command->network, "network of RUN: default, none, host"),
-        OPT_LIST(0, "add-host", "NAME:ADDRESS", &command->add_hosts, "name for /etc/hosts of RUN"),
+        OPT_LIST(0, "add-host", "NAME:ADDRESS", &command->add_hosts,
+                 "name for /etc/hosts of RUN; ADDRESS may be host-gateway: this machine"),
         OPT_LIST(0, "secret", "id=ID,src=FILE", &command->secrets,
                  "secret for RUN --mount=type=secret; env=NAME reads a variable"),
         OPT_LIST(0, "ssh", "ID[=SOCKET]", &command->ssh,

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/suggest.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -174,6 +175,25 @@ int build_allow_parse(const char *text, unsigned *allow, struct strvec *devices,
     if (near)
         error_hint(err, "did you mean --allow %s?", near);
     return -1;
+}
+
+int build_host_check(const char *text, struct error **err)
+{
+    size_t size = strcspn(text, ":=");
+    const char *address = text[size] ? text + size + 1 : "";
+    size_t n = strlen(address);
+    bool in_brackets = n > 2 && address[0] == '[' && address[n - 1] == ']';
+    AUTO(free)
+    char *bare = in_brackets ? xstrndup(address + 1, n - 2) : xstrndup(address, n);
+    struct in6_addr ignored;
+    if (!size || text[strcspn(text, " \t\n#")])
+        return error_set(err, ERR_USAGE, "--add-host %s: expected NAME:ADDRESS", text);
+    if ((!in_brackets &&
+         (!strcmp(bare, "host-gateway") || inet_pton(AF_INET, bare, &ignored) == 1)) ||
+        inet_pton(AF_INET6, bare, &ignored) == 1)
+        return 0;
+    return error_set(err, ERR_USAGE, "--add-host %s: \"%s\" is no IP address, nor host-gateway",
+                     text, address);
 }
 
 /* --- build arguments ------------------------------------------------------------------------- */

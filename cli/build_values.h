@@ -26,6 +26,9 @@ void build_annotations_release(struct build_annotations *list);
 int build_allow_parse(const char *text, unsigned *allow, struct strvec *devices,
                       struct error **err) WARN_UNUSED;
 
+/* --add-host "NAME:ADDRESS" or "NAME=ADDRESS": an IP address, also in brackets, or host-gateway. */
+int build_host_check(const char *text, struct error **err) WARN_UNUSED;
+
 /*
  * --build-arg-file: a line each as --build-arg has it, # in the first column begins a comment.
  * buildah-build(1). Also what reading the file gives: ERR_NOT_FOUND and so on.

@@ -2,9 +2,11 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "builder/values.h"
 #include "cli/build_command.h"
 #include "cli/cmd_check.h"
 #include "cli/last_build.h"
+#include "registry/base64.h"
 #include "registry/login.h"
 
 #include <fcntl.h>
@@ -22,6 +24,32 @@ static const struct command_help help = {
             "SOURCE_DATE_EPOCH in the environment, or as --build-arg, fixes the image's times.",
 };
 
+/* As buildx writes them, and where: with BUILDX_METADATA_WARNINGS=1. */
+static json_t *warnings_json(const struct build_result *result)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < result->n_warnings; i++) {
+        const struct build_warning *warning = &result->warnings[i];
+        AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+        base64_encode(&text, warning->text, strlen(warning->text));
+        json_t *object = json_object();
+        json_set(object, "level", json_integer(1));
+        json_set(object, "short", json_from_string(text.data));
+        if (warning->line) {
+            json_t *line = json_object();
+            json_t *range = json_object();
+            json_t *ranges = json_array();
+            json_set(line, "line", json_integer((json_int_t)warning->line));
+            json_set(range, "start", json_deep_copy(line));
+            json_set(range, "end", line);
+            json_array_append_new(ranges, range);
+            json_set(object, "range", ranges);
+        }
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
 static int write_metadata(const struct build_command *command, const struct build_result *result,
                           struct error **err)
 {
@@ -31,6 +59,14 @@ static int write_metadata(const struct build_command *command, const struct buil
     json_set(root, "containerimage.config.digest", json_from_string(text));
     digest_format(&result->image.digest, text);
     json_set(root, "containerimage.digest", json_from_string(text));
+    /* builder/node/build, as scripts split it: the result names the build */
+    AUTO(free) char *ref = xasprintf("cbuild/cbuild/%.25s", strchr(text, ':') + 1);
+    json_set(root, "buildx.build.ref", json_from_string(ref));
+    const char *with_warnings = getenv("BUILDX_METADATA_WARNINGS");
+    bool wanted = false;
+    AUTO(error_free) struct error *ignored = NULL; /* buildx takes what it can't read for no */
+    if (with_warnings && bool_parse(with_warnings, &wanted, &ignored) == 0 && wanted)
+        json_set(root, "buildx.build.warnings", warnings_json(result));
     json_set(root, "containerimage.descriptor", descriptor_to_json(&result->image));
     AUTO(strbuf_release) struct strbuf names = STRBUF_INIT;
     for (size_t i = 0; i < command->n_references; i++) {

@@ -239,20 +239,20 @@ static void print_outline(const struct build_check *check, bool json)
     print_mounts("SSH", outline.ssh, outline.n_ssh);
 }
 
-static int get_store(struct app *app, const char *context, struct error **err)
+static int get_store(struct app *app, const struct build_options *options, struct error **err)
 {
     AUTO(error_free)
     struct error *ignored = NULL; /* an archive on standard input needs it, a Dockerfile doesn't */
-    if (!strcmp(context, "-") && !app_store(app, &ignored))
+    if (!strcmp(options->context, "-") && !app_store(app, &ignored))
         return 0;
-    return !build_check_needs_store(context) || app_store(app, err) ? 0 : -1;
+    return !build_check_needs_store(options) || app_store(app, err) ? 0 : -1;
 }
 
 int call_run(struct app *app, const struct call *call, const struct build_options *options,
              struct error **err)
 {
     AUTO(build_check_release) struct build_check check = { 0 };
-    if (get_store(app, options->context, err) < 0 ||
+    if (get_store(app, options, err) < 0 ||
         build_check_run(app->store, app_session(app), options, &check, err) < 0)
         return -1;
     switch (call->kind) {

@@ -22,13 +22,13 @@ static struct network *host_network(void)
     return network;
 }
 
-int network_new(struct network **ret, char **warning, struct error **err)
+int network_new(bool reach_host, struct network **ret, char **warning, struct error **err)
 {
     AUTO(strbuf_release) struct strbuf why = STRBUF_INIT;
     AUTO(network_free) struct network *network = host_network();
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         AUTO(error_free) struct error *failed = NULL;
-        if (kinds[i]->start(&network->helper, &failed) == 0) {
+        if (kinds[i]->start(&network->helper, reach_host, &failed) == 0) {
             network->kind = kinds[i];
             *warning = NULL;
             *ret = TAKE(network);
@@ -64,6 +64,11 @@ const char *network_kind(const struct network *network)
 bool network_is_host(const struct network *network)
 {
     return !network->kind;
+}
+
+const char *network_gateway(const struct network *network)
+{
+    return network->kind ? network->helper.gateway : "127.0.0.1";
 }
 
 int network_namespace_fd(const struct network *network)

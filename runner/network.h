@@ -21,8 +21,10 @@ struct network;
 /*
  * *warning (free it) is NULL, or one sentence for the user: where no helper could be used, the
  * network is the host's. An error only for what must not be passed over: ERR_CANCELLED.
+ * reach_host: what listens on the host, on loopback too, is reached at network_gateway().
  */
-int network_new(struct network **ret, char **warning, struct error **err) WARN_UNUSED;
+int network_new(bool reach_host, struct network **ret, char **warning,
+                struct error **err) WARN_UNUSED;
 /* Ends the helper; call it when no step runs any more. Accepts NULL. */
 void network_free(struct network *network);
 DEFINE_AUTO(struct network, network_free)
@@ -30,6 +32,8 @@ DEFINE_AUTO(struct network, network_free)
 /* "pasta", "slirp4netns", "host" */
 const char *network_kind(const struct network *network);
 bool network_is_host(const struct network *network);
+/* Where the host is seen from in it; "127.0.0.1" in the host's own. NULL: nowhere. */
+const char *network_gateway(const struct network *network);
 /* The network namespace that steps enter; belongs to the network; -1: the host's. */
 int network_namespace_fd(const struct network *network);
 

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define READY_TIMEOUT_MS 10000
-#define MAX_ARGS 24
+#define MAX_ARGS 32
 
 /* Where a helper finds its descriptors; they are above all that we have open. */
 enum { NAMESPACE_FD = 3, READY_FD = 4 };
@@ -195,53 +195,50 @@ static int start(struct network_helper *helper, const char *name, const char *co
 
 /*
  * As root pasta would become nobody, who may not enter our namespace; ports of the build aren't
- * anybody's business; --no-map-gw keeps the host's loopback out of reach. With --dns-forward some
- * versions answer through that address only.
+ * anybody's business; --no-map-gw keeps the host's loopback out of reach, else addresses of our own
+ * make the gateway's known and no address of the host's. With --dns-forward some versions answer
+ * through that address only.
  */
-static int start_pasta(struct network_helper *helper, struct error **err)
+static int start_pasta(struct network_helper *helper, bool reach_host, struct error **err)
 {
-    static const char dns[] = "169.254.1.1";
-    const char *const args[] = { "--foreground",
-                                 "--quiet",
-                                 "--config-net",
-                                 "--runas",
-                                 "0:0",
-                                 "--netns-only",
-                                 "-t",
-                                 "none",
-                                 "-u",
-                                 "none",
-                                 "-T",
-                                 "none",
-                                 "-U",
-                                 "none",
-                                 "--no-map-gw",
-                                 "--dns-forward",
-                                 dns,
-                                 "--pid",
-                                 "/proc/self/fd/4",
-                                 "--netns",
-                                 "/proc/self/fd/3",
-                                 NULL };
+    static const char dns[] = "169.254.1.1", gateway[] = "10.0.2.2";
+    /* clang-format off */
+    static const char *const common[] = {
+        "--foreground", "--quiet", "--config-net", "--runas", "0:0", "--netns-only",
+        "-t", "none", "-u", "none", "-T", "none", "-U", "none",
+        "--dns-forward", dns, "--pid", "/proc/self/fd/4", "--netns", "/proc/self/fd/3",
+    };
+    static const char *const closed[] = { "--no-map-gw" };
+    static const char *const open[] = { "--ipv4-only", "--address", "10.0.2.100",
+                                        "--netmask", "255.255.255.0", "--gateway", gateway };
+    /* clang-format on */
+    const char *args[MAX_ARGS] = { NULL };
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(common); i++)
+        args[n++] = common[i];
+    for (size_t i = 0; i < (reach_host ? ARRAY_SIZE(open) : ARRAY_SIZE(closed)); i++)
+        args[n++] = reach_host ? open[i] : closed[i];
     if (start(helper, "pasta", args, err) < 0)
         return -1;
     helper->name_server = dns;
+    helper->gateway = reach_host ? gateway : NULL;
     return 0;
 }
 
-static int start_slirp4netns(struct network_helper *helper, struct error **err)
+static int start_slirp4netns(struct network_helper *helper, bool reach_host, struct error **err)
 {
     const char *const args[] = { "--configure",
                                  "--mtu=65520",
-                                 "--disable-host-loopback",
                                  "--ready-fd=4",
                                  "--netns-type=path",
                                  "/proc/self/fd/3",
                                  "tap0",
+                                 reach_host ? NULL : "--disable-host-loopback",
                                  NULL };
     if (start(helper, "slirp4netns", args, err) < 0)
         return -1;
     helper->name_server = "10.0.2.3";
+    helper->gateway = reach_host ? "10.0.2.2" : NULL;
     return 0;
 }
 

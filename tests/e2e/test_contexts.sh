@@ -491,4 +491,31 @@ test_a_damaged_layout_is_refused() {
     store_verifies
 }
 
+test_f_may_be_a_url() {
+    make_context
+    serve
+    printf 'FROM scratch\nCOPY f /from-url\n' >www/files/D
+    ok cbuild -q -t x -f "$URL/files/D" c
+    equal "$(content x from-url)" f
+    tar -C c -cf c.tar .
+    ok cbuild -q -t x -f "$URL/files/D" - <c.tar
+    equal "$(content x from-url)" f
+    cp c.tar www/files
+    ok cbuild -q -t x -f "$URL/files/D" "$URL/files/c.tar"
+    equal "$(content x from-url)" f
+    ok cbuild --check -f "$URL/files/D" c
+    fails 3 cbuild -f "$URL/files/E" c
+    err_has 'reading the Dockerfile: '
+    err_has '/files/E'
+    head -c 300 /dev/zero >www/files/D
+    fails 1 cbuild -f "$URL/files/D" c
+    err_has 'neither a tar nor a Dockerfile'
+    if need_run; then
+        import_busybox
+        printf 'FROM busybox\nRUN echo ran >/ran\n' >www/files/D
+        ok cbuild -q -t x -f "$URL/files/D" c
+        equal "$(content x ran)" ran
+    fi
+}
+
 run_tests "$@"

@@ -142,6 +142,29 @@ test_build_args_come_from_files_and_the_environment() {
     err_has '--build-arg-file args:2: no name before the ='
 }
 
+test_the_metadata_file_has_the_keys_that_scripts_read() {
+    printf 'FROM scratch AS x\nLABEL a $b\n' >Dockerfile
+    export BUILDX_METADATA_WARNINGS=1
+    ok cbuild -t user/app:1 -t other --metadata-file meta --iidfile id --annotation manifest-descriptor:a=b .
+    equal "$(jq -r 'keys_unsorted | sort | join(" ")' meta)" \
+        'buildx.build.ref buildx.build.warnings containerimage.config.digest containerimage.descriptor containerimage.digest image.name'
+    equal "$(jq -r '."image.name"' meta)" docker.io/user/app:1,docker.io/library/other:latest
+    equal "$(cat id)" "$(image_id other)"
+    equal "$(wc -c <id)" 71 "no newline"
+    equal "$(jq -r '."containerimage.digest"' meta)" "$(cat id)"
+    equal "$(jq -r '."containerimage.descriptor" | .mediaType, .digest, .annotations.a' meta)" \
+        $'application/vnd.oci.image.manifest.v1+json\n'"$(cat id)"$'\nb'
+    jq -r '."buildx.build.warnings"[] | (.short | @base64d) + " " + (.range[0].start.line | tostring)' meta >warnings
+    grep -q 'LegacyKeyValueFormat.* 2$' warnings || fail "$(cat warnings)"
+    [[ $(jq -r '."buildx.build.ref"' meta) == cbuild/cbuild/* ]]
+    unset BUILDX_METADATA_WARNINGS
+    ok cbuild -q --metadata-file meta .
+    out_is "$(jq -r '."containerimage.digest"' meta)"
+    equal "$(jq 'has("buildx.build.warnings") or has("image.name")' meta)" false
+    fails 3 cbuild -q --metadata-file no/where .
+    err_has --metadata-file
+}
+
 test_labels_come_last_and_need_a_name() {
     printf 'FROM scratch\nLABEL a=file b=file\n' >Dockerfile
     ok cbuild -t x --label a=cli --label c --label d=e=f .
@@ -183,6 +206,42 @@ test_git_modes_dont_depend_on_the_umask() {
     image_tree y | grep -qx 'd/f f 664 0:0 2 '
     fails 2 cbuild --context-mode=tig c
     err_has 'disk and git are what there is'
+}
+
+test_named_contexts_may_be_of_a_platform() {
+    mkdir any ours theirs c
+    echo any >any/f && echo ours >ours/f && echo theirs >theirs/f
+    printf 'FROM scratch\nLABEL a=b\n' | cbuild -q -t p - >/dev/null
+    arch=$(cbuild inspect -f '{{.Architecture}}' p)
+    printf 'FROM scratch AS one\nCOPY --from=src f /\nFROM --platform=linux/s390x src\nCOPY --from=src f /g\nCOPY --from=one f /h\n' >c/Dockerfile
+    ok cbuild -q -t x --build-context "src::linux/$arch=ours" --build-context src=any --build-context src::linux/s390x=theirs c
+    image_tree x >/dev/null
+    equal "$(cat "$TEST_TMP/tree/f" "$TEST_TMP/tree/g" "$TEST_TMP/tree/h" | tr '\n' ,)" theirs,theirs,ours,
+    # of another platform only: it isn't meant
+    fails 3 cbuild -q -t x --build-context src::linux/mips64le=theirs --build-context src=nowhere c
+    ok cbuild -q -t x --build-context src::linux/mips64le=nowhere --build-context src=any c
+}
+
+test_from_after_orders_stages_without_data() {
+    need_run
+    import_busybox
+    cat >Dockerfile <<'EOT'
+FROM busybox AS Slow
+RUN --mount=type=cache,target=/c sleep 0.5; echo done >/c/slow
+FROM --after=slow busybox AS next
+RUN --mount=type=cache,target=/c cat /c/slow >/f
+FROM --after=next --after=0 scratch
+COPY Dockerfile /
+EOT
+    ok cbuild -t x .
+    ok cbuild -t y --target next .
+    image_tree y >/dev/null
+    equal "$(cat "$TEST_TMP/tree/f")" done
+    image_tree x >tree
+    equal "$(wc -l <tree)" 2 "nothing of the others"
+    printf 'FROM scratch AS one\nFROM --after=noe scratch\n' >Dockerfile
+    fails 3 cbuild .
+    err_has 'Dockerfile:2: --after=noe: no earlier stage has that name (did you mean the stage "one"?)'
 }
 
 run_tests "$@"

@@ -43,7 +43,7 @@ static void resolv_of_a_private_network_names_the_forwarder(void **state)
     AUTO(network_free) struct network *network = NULL;
     AUTO(free) char *warning = NULL;
     struct error *err = NULL;
-    assert_ok(network_new(&network, &warning, &err), err);
+    assert_ok(network_new(false, &network, &warning, &err), err);
     print_message("# network: %s %s\n", network_kind(network), warning ? warning : "");
     if (network_is_host(network)) {
         assert_non_null(warning);
@@ -68,7 +68,7 @@ static void without_a_helper_the_hosts_network_is_used_and_said(void **state)
     struct error *err = NULL;
     AUTO(free) char *path = xstrdup(getenv("PATH") ? getenv("PATH") : "");
     assert_int_equal(setenv("PATH", "/nonexistent", 1), 0);
-    int result = network_new(&network, &warning, &err);
+    int result = network_new(false, &network, &warning, &err);
     assert_int_equal(setenv("PATH", path, 1), 0);
     assert_ok(result, err);
     assert_string_equal(network_kind(network), "host");

@@ -105,8 +105,18 @@ static void stages_know_their_bases_and_needs(void **state UNUSED)
         /* not a stage, so an image */
         { "FROM scratch\nCOPY --from=nginx:1 a b\n", NULL, NULL, "stage-0: scratch" },
         { "FROM alpine\n", NULL, "alpine=docker-image://x", "stage-0: context alpine" },
-        { "FROM alpine:latest\n", NULL, "alpine=docker-image://x",
-          "stage-0: context alpine:latest" },
+        { "FROM alpine:latest\n", NULL, "alpine=docker-image://x", "stage-0: context alpine" },
+        /* a variant is of its platform only */
+        { "FROM alpine\n", NULL, "alpine::linux/amd64=dir",
+          "stage-0: context alpine::linux/amd64" },
+        { "FROM alpine\n", NULL, "alpine::linux/s390x=dir", "stage-0: image alpine" },
+        { "FROM --platform=linux/s390x alpine:latest\n", NULL, "alpine::linux/s390x=dir",
+          "stage-0: context alpine::linux/s390x s390x" },
+        { "FROM one AS a\nFROM --platform=linux/arm64 two AS b\n", NULL, "b::linux/arm64=dir",
+          "(a: image one); b: context b::linux/arm64 arm64" },
+        /* order without data */
+        { "FROM one AS a\nFROM two AS b\nFROM --after=A --after=b scratch\n", NULL, NULL,
+          "a: image one; b: image two; stage-2: scratch +0 +1" },
         { "FROM alpine:3\n", NULL, "alpine=docker-image://x", "stage-0: image alpine:3" },
         { "FROM --platform=linux/arm64 one AS a\nFROM a\n", NULL, NULL,
           "a: image one arm64; stage-1: stage 0 arm64 +0" },
@@ -158,7 +168,7 @@ static void named_context_replaces_the_stage_of_its_name(void **state UNUSED)
           "a: context a; stage-1: scratch +0" },
         /* with all it would do and need */
         { "FROM one AS dep\nFROM two AS a\nCOPY --from=dep x y\nFROM scratch\n", "a", "A=dir",
-          "(dep: image one); a: context a; (stage-2: scratch)" },
+          "(dep: image one); a: context A; (stage-2: scratch)" },
         /* these are never contexts */
         { "FROM scratch\n", NULL, "scratch=dir", "stage-0: scratch" },
         { "FROM one AS context\n", NULL, "context=dir", "context: image one" },

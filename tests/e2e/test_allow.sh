@@ -1,0 +1,79 @@
+#!/bin/bash
+# shellcheck disable=SC2154 # variables of lib.sh and sources.sh
+# What RUN may ask for only with --allow, and how it reaches this machine.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/sources.sh
+. "$(dirname "$0")/sources.sh"
+
+test_insecure_needs_allow_and_gets_everything() {
+    need_run
+    import_busybox
+    printf 'FROM busybox\nRUN --security=insecure grep -E "CapEff|Seccomp:" /proc/self/status >/s; cat /proc/sys/kernel/core_pattern >/c; mount -t tmpfs none /tmp && echo mounted >/m\n' >Dockerfile
+    fails 1 cbuild -t x .
+    err_has 'Dockerfile:2: RUN --security=insecure is not allowed'
+    err_has 'hint: give --allow security.insecure to the build'
+    ok cbuild -t x --allow security.insecure .
+    image_tree x >/dev/null
+    grep -qE 'CapEff:.0*1f' "$TEST_TMP/tree/s" || grep -qE "CapEff:.$(sed -n 's/CapBnd:.//p' /proc/self/status)" "$TEST_TMP/tree/s" ||
+        fail "$(cat "$TEST_TMP/tree/s")"
+    grep -q 'Seccomp:.0' "$TEST_TMP/tree/s" || grep -q 'Seccomp:.[12]' /proc/self/status
+    equal "$(cat "$TEST_TMP/tree/m")" mounted
+    # allowing changes no step that doesn't ask
+    printf 'FROM busybox\nRUN grep -E "CapEff|Seccomp:" /proc/self/status >/s\n' >Dockerfile
+    ok cbuild -t x .
+    ok cbuild -t x --allow security.insecure .
+    err_has CACHED
+    image_tree x >/dev/null
+    grep -q 'CapEff:.00000000a80425fb' "$TEST_TMP/tree/s" || fail "$(cat "$TEST_TMP/tree/s")"
+    # and insecure is another step than the same text without
+    printf 'FROM busybox\nRUN --security=sandbox true\n' >Dockerfile
+    ok cbuild -t x .
+    printf 'FROM busybox\nRUN --security=insecure true\n' >Dockerfile
+    ok cbuild -t x --allow=security.insecure .
+    err_lacks CACHED
+}
+
+test_allow_names_what_there_is() {
+    printf 'FROM scratch\n' >Dockerfile
+    fails 2 cbuild --allow network.hots .
+    err_has '--allow network.hots: network.host, security.insecure and device[=NAME] are what there is'
+    err_has 'did you mean --allow network.host?'
+}
+
+test_the_hosts_network_needs_allow() {
+    need_run
+    import_busybox
+    serve
+    echo here >www/files/f
+    printf 'FROM busybox\nRUN --network=host wget -qO /f %s/files/f\n' "$URL" >Dockerfile
+    fails 1 cbuild -t x .
+    err_has 'RUN --network=host is not allowed'
+    err_has 'give --allow network.host to the build'
+    ok cbuild -t x --allow network.host .
+    image_tree x | grep -q '^f f'
+    printf 'FROM busybox\nRUN --network=host true\nRUN ! wget -qO /f %s/files/f\n' "$URL" >Dockerfile
+    ok cbuild -t x --allow network.host .
+}
+
+test_add_host_reaches_this_machine_as_host_gateway() {
+    need_run
+    import_busybox
+    serve
+    echo here >www/files/f
+    printf 'FROM busybox\nRUN cat /etc/hosts >/hosts; wget -qO /f %s/files/f\n' "${URL/127.0.0.1/here}" >Dockerfile
+    ok cbuild -t x --add-host here:host-gateway --add-host other=192.0.2.7 --add-host 'six:[2001:db8::1]' \
+        --add-host seven:2001:db8::2 .
+    image_tree x | grep -q '^f f'
+    for line in $'192.0.2.7\tother' $'2001:db8::1\tsix' $'2001:db8::2\tseven'; do
+        grep -qx "$line" "$TEST_TMP/tree/hosts" || fail "$(cat "$TEST_TMP/tree/hosts")"
+    done
+    printf 'FROM busybox\nRUN wget -qO /f %s/files/f\n' "${URL/127.0.0.1/here}" >Dockerfile
+    ok cbuild -t x --network host --add-host here=host-gateway .
+    for bad in here :1.2.3.4 here:nowhere here:1.2.3.4.5 'he re:1.2.3.4' 'here:[1.2.3.4]'; do
+        fails 2 cbuild --add-host "$bad" .
+        err_has "--add-host $bad"
+    done
+}
+
+run_tests "$@"
