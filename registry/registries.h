@@ -6,7 +6,7 @@
  * Files, later ones over earlier: ~/.config/containers/registries.conf, else
  * /etc/containers/registries.conf; registries.conf.d of both, /etc first; for Docker Hub alone
  * ~/.config/docker/daemon.json, else /etc/docker/daemon.json. $CONTAINERS_REGISTRIES_CONF names the
- * one file to read instead of all of these.
+ * one file to read instead of all of these; /dev/null: none.
  *
  * Only pulling follows it: names that are pushed, logged in to or kept in the store stay as they
  * are. Thread-safe.
