@@ -36,19 +36,27 @@ static const struct own_arg *find_own(const char *name)
     return NULL;
 }
 
+const char *build_args_given(const struct build *build, const char *name)
+{
+    const struct strvec *args = build->options->build_args;
+    size_t size = strlen(name);
+    for (size_t i = args ? args->n : 0; i-- > 0;)
+        if (!strncmp(args->items[i], name, size) && args->items[i][size] == '=')
+            return args->items[i] + size + 1;
+    return NULL;
+}
+
 bool build_args_is_on(const struct build *build, const char *name)
 {
     AUTO(error_free) struct error *ignored = NULL; /* build_args_check() told of it */
-    const struct strvec *args = build->options->build_args;
-    const char *value = args ? env_get(args, name) : NULL;
+    const char *value = build_args_given(build, name);
     bool on = false;
     return value && *value && bool_parse(value, &on, &ignored) == 0 && on;
 }
 
 const char *build_args_syntax(const struct build *build)
 {
-    const struct strvec *args = build->options->build_args;
-    const char *value = args ? env_get(args, "BUILDKIT_SYNTAX") : NULL;
+    const char *value = build_args_given(build, "BUILDKIT_SYNTAX");
     return value && *value ? value : NULL;
 }
 
@@ -77,19 +85,21 @@ int build_args_check(const struct build *build, struct error **err)
     return 0;
 }
 
-static bool is_declared(const struct build *build, const char *name)
+/* The names of all ARGs, of any stage. */
+static void collect_args(const struct dockerfile *dockerfile, struct hashmap *names)
 {
-    if (globals_is_proxy(name) || strvec_has(&build->globals->declared, name) ||
-        globals_value(build->globals, name) || find_own(name) || !strcmp(name, "SOURCE_DATE_EPOCH"))
-        return true;
-    const struct dockerfile *dockerfile = build->dockerfile;
     for (size_t i = 0; i < dockerfile->n_instructions; i++) {
         const struct instruction *arg = &dockerfile->instructions[i];
         for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items; j++)
-            if (!strcmp(arg->pairs.items[j].key, name))
-                return true;
+            hashmap_put(names, arg->pairs.items[j].key, NULL);
     }
-    return false;
+}
+
+static bool is_known(const struct build *build, const struct hashmap *args, const char *name)
+{
+    return hashmap_has(args, name) || globals_is_proxy(name) ||
+           globals_is_declared(build->globals, name) || globals_value(build->globals, name) ||
+           find_own(name) || !strcmp(name, "SOURCE_DATE_EPOCH");
 }
 
 static const char *nearest_own(const char *name)
@@ -101,16 +111,12 @@ static const char *nearest_own(const char *name)
                                               : NULL;
 }
 
-static const char *nearest_arg(const struct build *build, const char *name)
+static const char *nearest_arg(const struct hashmap *args, const char *name)
 {
-    const struct dockerfile *dockerfile = build->dockerfile;
     const char *best = NULL;
-    for (size_t i = 0; i < dockerfile->n_instructions && !best; i++) {
-        const struct instruction *arg = &dockerfile->instructions[i];
-        for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items && !best; j++) {
-            const char *key = arg->pairs.items[j].key;
-            best = suggest_nearest(name, &key, 1);
-        }
+    for (struct hashmap_entry *e = NULL; !best && (e = hashmap_next(args, e));) {
+        const char *key = e->key;
+        best = suggest_nearest(name, &key, 1);
     }
     return best ? best : nearest_own(name);
 }
@@ -120,12 +126,14 @@ void build_args_warn(struct build *build)
     if (build_args_is_on(build, "BUILDKIT_INLINE_CACHE"))
         build_warn(build, NULL, NULL,
                    "--build-arg BUILDKIT_INLINE_CACHE: no inline cache is written");
-    const struct strvec *args = build->options->build_args;
-    for (size_t i = 0; args && i < args->n; i++) {
-        AUTO(free) char *name = xstrndup(args->items[i], strcspn(args->items[i], "="));
-        if (is_declared(build, name))
+    const struct strvec *given = build->options->build_args;
+    AUTO(hashmap_release) struct hashmap args = HASHMAP_INIT(NULL);
+    collect_args(build->dockerfile, &args);
+    for (size_t i = 0; given && i < given->n; i++) {
+        AUTO(free) char *name = xstrndup(given->items[i], strcspn(given->items[i], "="));
+        if (is_known(build, &args, name))
             continue;
-        const char *near = nearest_arg(build, name);
+        const char *near = nearest_arg(&args, name);
         build_warn(build, NULL, NULL, "--build-arg %s: no ARG of that name%s%s%s", name,
                    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }

@@ -11,6 +11,8 @@ int build_args_check(const struct build *build, struct error **err) WARN_UNUSED;
 const char *build_args_syntax(const struct build *build);
 /* Of those that no ARG declares. When the Dockerfile is parsed. */
 void build_args_warn(struct build *build);
+/* As the command line gave it, also before the Dockerfile is parsed; NULL: not given. */
+const char *build_args_given(const struct build *build, const char *name);
 /* One of BuildKit's own that is a bool. */
 bool build_args_is_on(const struct build *build, const char *name);
 

@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "builder/build_args.h"
 #include "builder/context_git.h"
 #include "builder/context_remote.h"
 #include "builder/words.h"
@@ -49,7 +50,7 @@ void epoch_begin(struct build *build)
         set_time(build, options->timestamp);
         return;
     }
-    const char *given = options->build_args ? env_get(options->build_args, NAME) : NULL;
+    const char *given = build_args_given(build, NAME);
     AUTO(error_free) struct error *ignored = NULL; /* a name, or a mistake that is told later */
     int64_t seconds;
     if (given && *given && clock_parse_epoch(given, &seconds, &ignored) == 0)
@@ -71,10 +72,10 @@ static bool is_remote(const char *word)
 
 /* Arguments and variables as they stand when ADD comes. */
 static int stage_env(const struct build *build, const struct stage *stage,
-                     const struct instruction *end, struct strvec *env, struct error **err)
+                     const struct instruction *end, struct env *env, struct error **err)
 {
     struct words_expander expander = { .escape = build->dockerfile->escape,
-                                       .lookup = words_lookup_strvec,
+                                       .lookup = words_lookup_env,
                                        .context = env };
     for (const struct instruction *at = stage->instructions; at < end; at++) {
         bool is_arg = at->kind == INSTRUCTION_ARG;
@@ -110,10 +111,10 @@ static char *only_remote_add(const struct build *build, const struct stage *stag
     if (stage->base.kind != STAGE_SOURCE_SCRATCH || !add || add->kind != INSTRUCTION_ADD ||
         add->copy.sources.n != 1 || add->copy.n_inlines)
         return NULL;
-    AUTO(strvec_release) struct strvec env = STRVEC_INIT;
+    AUTO(env_release) struct env env = ENV_INIT;
     AUTO(free) char *word = NULL;
     struct words_expander expander = { .escape = build->dockerfile->escape,
-                                       .lookup = words_lookup_strvec,
+                                       .lookup = words_lookup_env,
                                        .context = &env };
     if (stage_env(build, stage, add, &env, err) < 0)
         return NULL;

@@ -56,11 +56,6 @@ struct base_image {
 void base_image_free(struct base_image *base);
 DEFINE_AUTO(struct base_image, base_image_free)
 
-struct build_arg {
-    char *name;
-    char *value; /* NULL: declared, unset */
-};
-
 struct stage_run {
     struct build *build;
     const struct stage *stage;
@@ -78,10 +73,9 @@ struct stage_run {
     struct digest history_key;  /* of the tree and the metadata since */
     struct digest first_recipe; /* of what the stage is FROM */
     struct trail trail;         /* its steps so far */
-    char *lost;             /* of a forecast: why keys aren't known from here on; NULL: they are */
-    struct strvec env;      /* what RUN and expansion see: ENV and ARG, the later one wins */
-    struct build_arg *args; /* declared, in order, for history */
-    size_t n_args, args_capacity;
+    char *lost;           /* of a forecast: why keys aren't known from here on; NULL: they are */
+    struct env env;       /* what RUN and expansion see: ENV and ARG, the later one wins */
+    struct hashmap args;  /* declared, in order, for history: NAME → its text, NULL: unset */
     bool cmd_is_ours;     /* CMD was set in this stage: ENTRYPOINT leaves it */
     size_t n_dated;       /* history entries that have their time */
     size_t n_base_layers; /* of config's layers, those of the base image */

@@ -7,40 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
-const char *env_get(const struct strvec *env, const char *name)
-{
-    size_t size = strlen(name);
-    for (size_t i = env->n; i-- > 0;)
-        if (!strncmp(env->items[i], name, size) && env->items[i][size] == '=')
-            return env->items[i] + size + 1;
-    return NULL;
-}
-
-void env_set(struct strvec *env, const char *name, const char *value)
-{
-    size_t size = strlen(name);
-    char *item = xasprintf("%s=%s", name, value);
-    for (size_t i = 0; i < env->n; i++) {
-        if (!strncmp(env->items[i], name, size) && env->items[i][size] == '=') {
-            free(env->items[i]);
-            env->items[i] = item;
-            return;
-        }
-    }
-    strvec_take(env, item);
-}
-
-void env_unset(struct strvec *env, const char *name)
-{
-    size_t size = strlen(name);
-    for (size_t i = env->n; i-- > 0;)
-        if (!strncmp(env->items[i], name, size) && env->items[i][size] == '=')
-            strvec_remove(env, i);
-}
-
 void globals_replace(struct globals *globals, const char *name, const char *value)
 {
-    struct strvec *const lists[] = { &globals->build_args, &globals->values };
+    struct env *const lists[] = { &globals->build_args, &globals->values };
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
         if (!env_get(lists[i], name))
             continue;
@@ -61,6 +30,11 @@ const char *globals_value(const struct globals *globals, const char *name)
     return env_get(&globals->values, name);
 }
 
+bool globals_is_declared(const struct globals *globals, const char *name)
+{
+    return hashmap_has(&globals->declared, name);
+}
+
 bool globals_is_proxy(const char *name)
 {
     static const char *const names[] = { "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY",
@@ -71,7 +45,7 @@ bool globals_is_proxy(const char *name)
     return false;
 }
 
-static void set_platform_args(struct strvec *values, const char *prefix,
+static void set_platform_args(struct env *values, const char *prefix,
                               const struct platform *platform)
 {
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
@@ -92,7 +66,7 @@ static int add_global_arg(struct globals *globals, const struct dockerfile *dock
                           const struct instruction *arg, struct error **err)
 {
     struct words_expander expander = { .escape = dockerfile->escape,
-                                       .lookup = words_lookup_strvec,
+                                       .lookup = words_lookup_env,
                                        .context = &globals->values };
     for (size_t i = 0; i < arg->pairs.n_items; i++) {
         const struct key_value *pair = &arg->pairs.items[i];
@@ -105,7 +79,7 @@ static int add_global_arg(struct globals *globals, const struct dockerfile *dock
                 return dockerfile_locate(dockerfile, arg, pair->value, err);
             given = value;
         }
-        strvec_push(&globals->declared, name);
+        hashmap_put(&globals->declared, name, NULL);
         if (given)
             env_set(&globals->values, name, given);
     }
@@ -127,16 +101,16 @@ struct globals *globals_new(const struct dockerfile *dockerfile, const struct st
 {
     AUTO(globals_free) struct globals *globals = NEW(struct globals);
     if (build_args)
-        strvec_copy(&globals->build_args, build_args);
+        env_add_all(&globals->build_args, build_args);
     platform_host(&globals->build_platform);
     platform_copy(&globals->target_platform, platform ? platform : &globals->build_platform);
     set_platform_args(&globals->values, "TARGET", &globals->target_platform);
     set_platform_args(&globals->values, "BUILD", &globals->build_platform);
     env_set(&globals->values, "TARGETSTAGE", target_stage(dockerfile, target));
     /* a --build-arg of one of these names takes its place */
-    for (size_t i = 0; i < globals->values.n; i++) {
-        AUTO(free)
-        char *name = xstrndup(globals->values.items[i], strcspn(globals->values.items[i], "="));
+    for (size_t i = 0; i < globals->values.vars.n; i++) {
+        const char *var = globals->values.vars.items[i];
+        AUTO(free) char *name = xstrndup(var, strcspn(var, "="));
         const char *given = globals_build_arg(globals, name);
         if (given)
             env_set(&globals->values, name, given);
@@ -153,8 +127,8 @@ void globals_free(struct globals *globals)
         return;
     platform_release(&globals->build_platform);
     platform_release(&globals->target_platform);
-    strvec_release(&globals->build_args);
-    strvec_release(&globals->values);
-    strvec_release(&globals->declared);
+    env_release(&globals->build_args);
+    env_release(&globals->values);
+    hashmap_release(&globals->declared);
     free(globals);
 }

@@ -6,16 +6,16 @@
 #ifndef CBUILD_BUILDER_GLOBALS_H
 #define CBUILD_BUILDER_GLOBALS_H
 
-#include "base/strvec.h"
+#include "base/env.h"
 #include "builder/dockerfile.h"
 #include "oci/platform.h"
 
 struct globals {
     struct platform build_platform;  /* this machine */
     struct platform target_platform; /* --platform, else this machine */
-    struct strvec build_args;        /* --build-arg "K=V"; the last of a name counts */
-    struct strvec values;            /* global ARGs with a value and platform arguments, "K=V" */
-    struct strvec declared;          /* names of global ARGs as the Dockerfile declares them */
+    struct env build_args;           /* --build-arg */
+    struct env values;               /* global ARGs with a value, and platform arguments */
+    struct hashmap declared;         /* the names of global ARGs */
 };
 
 /*
@@ -36,13 +36,9 @@ void globals_replace(struct globals *globals, const char *name, const char *valu
 const char *globals_build_arg(const struct globals *globals, const char *name);
 /* Value of a global ARG or platform argument; NULL when there is none. */
 const char *globals_value(const struct globals *globals, const char *name);
+/* Whether the Dockerfile has a global ARG of this name, with or without a value. */
+bool globals_is_declared(const struct globals *globals, const char *name);
 /* Names that need no ARG: HTTP_PROXY and its kin, either case. */
 bool globals_is_proxy(const char *name);
-
-/* name's value in "K=V" strings (the last counts), NULL: absent. */
-const char *env_get(const struct strvec *env, const char *name);
-/* Replaces in place, or appends. */
-void env_set(struct strvec *env, const char *name, const char *value);
-void env_unset(struct strvec *env, const char *name);
 
 #endif

@@ -242,8 +242,8 @@ static void check_maintainers(struct lint *lint)
 
 static void collect_names(struct lint *lint)
 {
-    for (size_t i = 0; i < lint->globals->declared.n; i++)
-        hashmap_put(&lint->names, lint->globals->declared.items[i], NULL);
+    for (struct hashmap_entry *e = NULL; (e = hashmap_next(&lint->globals->declared, e));)
+        hashmap_put(&lint->names, e->key, NULL);
     for (size_t i = 0; i < lint->dockerfile->n_instructions; i++) {
         const struct instruction *instruction = &lint->dockerfile->instructions[i];
         if (instruction->kind != INSTRUCTION_ARG && instruction->kind != INSTRUCTION_ENV)

@@ -12,7 +12,7 @@
 struct expanded {
     char *value; /* NULL: that failed, which others report */
     struct strvec matched, unmatched;
-    const struct strvec *values;
+    const struct env *values;
 };
 
 static void expanded_release(struct expanded *expanded)
@@ -55,12 +55,13 @@ static void report_undefined(struct lint *lint, const struct stage *stage,
     const struct globals *globals = lint->globals;
     for (size_t i = 0; i < expanded->unmatched.n; i++) {
         const char *name = expanded->unmatched.items[i];
-        if (strvec_has(&globals->declared, name))
+        if (globals_is_declared(globals, name))
             continue;
         AUTO(strvec_release) struct strvec known = STRVEC_INIT;
-        strvec_append(&known, &globals->declared);
-        for (size_t j = 0; j < globals->values.n; j++)
-            strvec_pushn(&known, globals->values.items[j], strcspn(globals->values.items[j], "="));
+        for (struct hashmap_entry *e = NULL; (e = hashmap_next(&globals->declared, e));)
+            strvec_push(&known, e->key);
+        for (struct hashmap_entry *e = NULL; (e = hashmap_next(&globals->values.index, e));)
+            strvec_push(&known, e->key);
         const char *near = lint_guess(lint, name, &known);
         lint_add(lint, stage->from, "UndefinedArgInFrom",
                  near ? xasprintf("did you mean %s?", near)

@@ -122,7 +122,7 @@ static void report_unset(struct stage_lint *run)
             !strcmp(name, others[1]))
             continue;
         char *fix = NULL;
-        if (strvec_has(&lint->globals->declared, name) || globals_value(lint->globals, name))
+        if (globals_is_declared(lint->globals, name) || globals_value(lint->globals, name))
             fix = xasprintf("put ARG %s into this stage", name);
         else if (near)
             fix = xasprintf("did you mean $%s?", near);
@@ -401,11 +401,8 @@ static void begin_with_image(struct stage_lint *run)
     if (!config)
         return;
     run->env->base_is_known = true;
-    for (size_t i = 0; i < config->env.n; i++) {
-        const char *item = config->env.items[i];
-        AUTO(free) char *name = xstrndup(item, strcspn(item, "="));
-        set_value(run->env, name, item[strlen(name)] ? item + strlen(name) + 1 : "");
-    }
+    for (struct hashmap_entry *e = NULL; (e = hashmap_next(&config->env.index, e));)
+        set_value(run->env, e->key, env_get(&config->env, e->key));
     run->env->has_shell = config->has_shell && config->shell.n;
     check_platform(run, config);
 }

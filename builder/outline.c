@@ -119,7 +119,7 @@ static void collect_used(const struct stage_graph *graph, struct strvec *names)
 /* An import of a global ARG or of one that the builder sets. */
 static bool is_global(const struct stage_graph *graph, const struct key_value *pair)
 {
-    return !pair->value && (strvec_has(&graph->globals->declared, pair->key) ||
+    return !pair->value && (globals_is_declared(graph->globals, pair->key) ||
                             globals_value(graph->globals, pair->key));
 }
 

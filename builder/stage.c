@@ -21,7 +21,7 @@ static int expand_global(const struct stage_graph *graph, const char *word, char
                          struct error **err)
 {
     struct words_expander expander = { .escape = graph->dockerfile->escape,
-                                       .lookup = words_lookup_strvec,
+                                       .lookup = words_lookup_env,
                                        .context = (void *)(uintptr_t)&graph->globals->values };
     return words_expand(&expander, word, ret, err);
 }

@@ -23,7 +23,7 @@ int stage_run_expand(struct stage_run *run, const char *word, unsigned flags, ch
 {
     struct words_expander expander = { .escape = run->build->dockerfile->escape,
                                        .flags = flags,
-                                       .lookup = words_lookup_strvec,
+                                       .lookup = words_lookup_env,
                                        .context = &run->env };
     return words_expand(&expander, word, ret, err);
 }
@@ -222,7 +222,7 @@ static int from_image(struct stage_run *run, const char *name, unsigned vertex, 
     run->recipe = run->base->recipe;
     run->n_base_layers = tree_n_layers(run->tree);
     run->n_base_history = run->config.n_history;
-    strvec_copy(&run->env, &run->config.env);
+    env_copy(&run->env, &run->config.env);
     return 0;
 }
 
@@ -239,12 +239,9 @@ static int from_stage(struct stage_run *run, struct error **err)
     run->recipe = parent->recipe;
     run->n_base_layers = parent->n_base_layers;
     run->n_base_history = parent->n_base_history;
-    strvec_copy(&run->env, &parent->env);
-    for (size_t i = 0; i < parent->n_args; i++) {
-        struct build_arg *arg = ARRAY_PUSH(run, args);
-        arg->name = xstrdup(parent->args[i].name);
-        arg->value = xstrdup(parent->args[i].value);
-    }
+    env_copy(&run->env, &parent->env);
+    for (struct hashmap_entry *e = NULL; (e = hashmap_next(&parent->args, e));)
+        hashmap_put(&run->args, e->key, xstrdup(e->value));
     return 0;
 }
 
@@ -295,8 +292,8 @@ static int from_source(struct stage_run *run, unsigned *vertex, struct error **e
 
 static void default_path(struct stage_run *run)
 {
-    if (!image_config_getenv(&run->config, "PATH"))
-        image_config_setenv(&run->config, "PATH", DEFAULT_PATH);
+    if (!env_get(&run->config.env, "PATH"))
+        env_set(&run->config.env, "PATH", DEFAULT_PATH);
     if (!env_get(&run->env, "PATH"))
         env_set(&run->env, "PATH", DEFAULT_PATH);
 }
@@ -370,12 +367,8 @@ void stage_run_release(struct stage_run *run)
 {
     image_config_release(&run->config);
     tree_unref(run->tree);
-    strvec_release(&run->env);
+    env_release(&run->env);
     trail_release(&run->trail);
     free(run->lost);
-    for (size_t i = 0; i < run->n_args; i++) {
-        free(run->args[i].name);
-        free(run->args[i].value);
-    }
-    free(run->args);
+    hashmap_release(&run->args);
 }

@@ -99,10 +99,9 @@ static int expand_optional(struct stage_run *run, const char *word, char **ret, 
  * says. */
 static int expand_body(struct stage_run *run, const char *body, char **ret, struct error **err)
 {
-    struct words_expander expander = { .escape = '\\',
-                                       .flags = WORDS_NO_QUOTES,
-                                       .lookup = words_lookup_strvec,
-                                       .context = &run->env };
+    struct words_expander expander = {
+        .escape = '\\', .flags = WORDS_NO_QUOTES, .lookup = words_lookup_env, .context = &run->env
+    };
     return words_expand(&expander, body, ret, err);
 }
 

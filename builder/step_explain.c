@@ -79,8 +79,8 @@ void explain_remember(struct stage_run *run, const struct layer_step *step,
 
 static void arg_names(const struct stage_run *run, struct strvec *ret)
 {
-    for (size_t i = 0; i < run->n_args; i++)
-        strvec_push(ret, run->args[i].name);
+    for (struct hashmap_entry *e = NULL; (e = hashmap_next(&run->args, e));)
+        strvec_push(ret, e->key);
 }
 
 static void compare_inputs(const struct stage_run *run, const struct layer_step *step,

@@ -67,9 +67,7 @@ static int check_env_limit(struct stage_run *run, const char *name, const char *
     size_t total = strlen(name) + strlen(value) + 2;
     if (total > ENV_VALUE_MAX)
         return error_set(err, ERR_LIMIT, "value of %s: more than 1 MiB", name);
-    for (size_t i = 0; i < run->env.n; i++)
-        total += strlen(run->env.items[i]) + 1;
-    if (total > ENV_TOTAL_MAX)
+    if (total + run->env.size > ENV_TOTAL_MAX)
         return error_set(err, ERR_LIMIT,
                          "environment: more than 1.5 MiB, no command could be executed with it");
     return 0;
@@ -97,7 +95,7 @@ static int meta_env(struct stage_run *run, const struct instruction *instruction
         if (check_env_limit(run, pairs.items[i], pairs.items[i + 1], err) < 0)
             return -1;
         env_set(&run->env, pairs.items[i], pairs.items[i + 1]);
-        image_config_setenv(&run->config, pairs.items[i], pairs.items[i + 1]);
+        env_set(&run->config.env, pairs.items[i], pairs.items[i + 1]);
     }
     step_meta_commit(run, text.data);
     return 0;
@@ -120,13 +118,6 @@ static int meta_label(struct stage_run *run, const struct instruction *instructi
     }
     step_meta_commit(run, text.data);
     return 0;
-}
-
-static void declare_arg(struct stage_run *run, const char *name, const char *value)
-{
-    struct build_arg *arg = ARRAY_PUSH(run, args);
-    arg->name = xstrdup(name);
-    arg->value = xstrdup(value);
 }
 
 /* Read from the Dockerfile by a builder that makes SBOMs, and nothing to the commands. */
@@ -157,7 +148,7 @@ static int meta_arg(struct stage_run *run, const struct instruction *instruction
             return -1;
         if (value && !is_builders(name))
             env_set(&run->env, name, value);
-        declare_arg(run, name, value);
+        hashmap_put(&run->args, name, xstrdup(value));
         strbuf_addf(&text, " %s%s%s", name, value ? "=" : "", value ? value : "");
     }
     step_meta_commit(run, text.data);
@@ -230,8 +221,7 @@ static int meta_expose(struct stage_run *run, const struct instruction *instruct
             return -1;
     strvec_sort(&ports);
     for (size_t i = 0; i < ports.n; i++)
-        if (!strvec_has(&run->config.exposed_ports, ports.items[i]))
-            strvec_push(&run->config.exposed_ports, ports.items[i]);
+        hashmap_put(&run->config.exposed_ports, ports.items[i], NULL);
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     strbuf_adds(&text, "EXPOSE ");
     add_plain(&text, &ports);
@@ -248,8 +238,7 @@ static int meta_volume(struct stage_run *run, const struct instruction *instruct
     for (size_t i = 0; i < volumes.n; i++) {
         if (!*volumes.items[i])
             return error_set(err, ERR_SYNTAX, "VOLUME specified can not be an empty string");
-        if (!strvec_has(&run->config.volumes, volumes.items[i]))
-            strvec_push(&run->config.volumes, volumes.items[i]);
+        hashmap_put(&run->config.volumes, volumes.items[i], NULL);
     }
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     strbuf_adds(&text, "VOLUME ");

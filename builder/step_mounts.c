@@ -60,9 +60,9 @@ void step_mounts_release(struct step_mounts *mounts)
         mount_release(&mounts->mounts[i]);
     free(mounts->mounts);
     free(mounts->specs);
-    for (size_t i = 0; i < mounts->env.n; i++)
-        explicit_bzero(mounts->env.items[i], strlen(mounts->env.items[i]));
-    strvec_release(&mounts->env);
+    for (size_t i = 0; i < mounts->env.vars.n; i++)
+        explicit_bzero(mounts->env.vars.items[i], strlen(mounts->env.vars.items[i]));
+    env_release(&mounts->env);
     memset(mounts, 0, sizeof(*mounts));
 }
 
@@ -160,7 +160,7 @@ static int resolve_mount(struct stage_run *run, const char *spec, size_t n_ssh,
                          struct layer_step *step, struct step_mount *mount, struct error **err)
 {
     struct words_expander expander = { .escape = run->build->dockerfile->escape,
-                                       .lookup = words_lookup_strvec,
+                                       .lookup = words_lookup_env,
                                        .context = &run->env };
     if (run_mount_parse(spec, &expander, &mount->def, err) < 0)
         return -1;
@@ -470,7 +470,7 @@ static int prepare_secret(struct stage_run *run, struct step_mounts *mounts,
             return error_set(err, ERR_INVALID,
                              "secret %s holds a NUL: it can't be an environment variable",
                              mount->def.id);
-        strvec_pushf(&mounts->env, "%s=%s", mount->def.env, mount->secret.data);
+        env_set(&mounts->env, mount->def.env, mount->secret.data);
         if (!mount->def.target) /* with env alone there is no file */
             return 0;
     }

@@ -24,7 +24,7 @@ struct step_mounts {
     /* for the sandbox, after prepare */
     struct mount_spec *specs;
     size_t n_specs, specs_capacity;
-    struct strvec env; /* secrets with env=, SSH_AUTH_SOCK */
+    struct env env; /* secrets with env=, SSH_AUTH_SOCK */
 };
 
 void step_mounts_release(struct step_mounts *mounts);

@@ -17,7 +17,7 @@ struct run_step {
     struct layer_step step;
     const struct run_body *body;
     struct strvec argv;
-    struct strvec env; /* with proxies, which no key holds */
+    struct env env; /* with proxies, which no key holds */
     enum network_mode network;
     bool insecure;
     struct step_mounts mounts;
@@ -28,7 +28,7 @@ static void run_step_release(struct run_step *run)
     step_mounts_release(&run->mounts);
     layer_step_release(&run->step);
     strvec_release(&run->argv);
-    strvec_release(&run->env);
+    env_release(&run->env);
 }
 DEFINE_AUTO_STRUCT(struct run_step, run_step_release)
 
@@ -167,7 +167,7 @@ static int fill_spec(struct stage_run *run, struct run_step *step, struct sandbo
                      struct error **err)
 {
     spec->argv = (const char *const *)step->argv.items;
-    spec->env = (const char *const *)step->env.items;
+    spec->env = (const char *const *)step->env.vars.items;
     spec->cwd = stage_run_cwd(run);
     spec->user = run->config.user;
     spec->hostname = sandbox_hostname(run);
@@ -257,13 +257,10 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
         return -1;
     if (step_mounts_prepare(run, &step->mounts, err) < 0)
         return -1;
-    for (size_t i = 0; i < step->mounts.env.n; i++) { /* they win over ENV and ARG */
-        const char *value = strchr(step->mounts.env.items[i], '=') + 1;
-        AUTO(free)
-        char *name =
-            xstrndup(step->mounts.env.items[i], (size_t)(value - step->mounts.env.items[i]) - 1);
-        env_set(&step->env, name, value);
-    }
+    /* they win over ENV and ARG */
+    const struct env *own = &step->mounts.env;
+    for (struct hashmap_entry *e = NULL; (e = hashmap_next(&own->index, e));)
+        env_set(&step->env, e->key, env_get(own, e->key));
     AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(build->store, err);
     if (!snapshot || snapshot_adopt_root(snapshot, run->tree, err) < 0)
         return -1;
@@ -298,7 +295,7 @@ static void set_argv(struct stage_run *run, struct run_step *step)
 }
 
 /* Both cases of each proxy variable that was given and not declared by an ARG or ENV. */
-static void add_proxy(struct strvec *env, const char *name, const char *value)
+static void add_proxy(struct env *env, const char *name, const char *value)
 {
     AUTO(free) char *lower = xstrdup(name);
     AUTO(free) char *upper = xstrdup(name);
@@ -314,7 +311,7 @@ static void add_proxy(struct strvec *env, const char *name, const char *value)
         env_set(env, lower, value);
 }
 
-static void add_proxies(struct strvec *env, const struct strvec *given)
+static void add_proxies(struct env *env, const struct strvec *given)
 {
     for (size_t i = 0; given && i < given->n; i++) {
         size_t size = strcspn(given->items[i], "=");
@@ -327,19 +324,15 @@ static void add_proxies(struct strvec *env, const struct strvec *given)
 /* "RUN |2 A=1 B=2 /bin/sh -c echo hi" */
 static char *history_text(const struct stage_run *run, const struct run_step *step)
 {
-    AUTO(strvec_release) struct strvec args = STRVEC_INIT;
-    for (size_t i = 0; i < run->n_args; i++) {
-        const char *value = env_get(&run->env, run->args[i].name);
-        if (!value)
-            value = run->args[i].value;
-        env_set(&args, run->args[i].name, value ? value : "");
-    }
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     strbuf_adds(&text, "RUN");
-    if (args.n) {
-        strbuf_addf(&text, " |%zu", args.n);
-        for (size_t i = 0; i < args.n; i++)
-            strbuf_addf(&text, " %s", args.items[i]);
+    if (run->args.n)
+        strbuf_addf(&text, " |%zu", run->args.n);
+    for (struct hashmap_entry *e = NULL; (e = hashmap_next(&run->args, e));) {
+        const char *value = env_get(&run->env, e->key);
+        if (!value)
+            value = e->value;
+        strbuf_addf(&text, " %s=%s", e->key, value ? value : "");
     }
     for (size_t i = 0; i < step->argv.n; i++)
         strbuf_addf(&text, " %s", step->argv.items[i]);
@@ -399,9 +392,10 @@ static void add_inputs(struct stage_run *run, struct run_step *step)
         inputs_add(inputs, "argument", "", step->argv.items[i]);
     if (step->body->command.script)
         inputs_add(inputs, "script", "", step->body->command.script);
-    for (size_t i = 0; i < run->env.n; i++) {
-        AUTO(free) char *name = xstrndup(run->env.items[i], strcspn(run->env.items[i], "="));
-        inputs_add(inputs, "env", name, run->env.items[i] + strlen(name) + 1);
+    for (size_t i = 0; i < run->env.vars.n; i++) {
+        const char *var = run->env.vars.items[i];
+        AUTO(free) char *name = xstrndup(var, strcspn(var, "="));
+        inputs_add(inputs, "env", name, var + strlen(name) + 1);
     }
     inputs_add(inputs, "workdir", "", stage_run_cwd(run));
     inputs_add(inputs, "user", "", run->config.user ? run->config.user : "");
@@ -428,7 +422,7 @@ int step_run_execute(struct stage_run *run, const struct instruction *instructio
     if (step_mounts_resolve(run, step.body, &step.step, &step.mounts, err) < 0)
         return layer_step_fail(run, &step.step, err);
     add_inputs(run, &step);
-    strvec_copy(&step.env, &run->env);
+    env_copy(&step.env, &run->env);
     add_proxies(&step.env, run->build->options->build_args);
     add_proxies(&step.env, run->build->options->proxy_args);
     return layer_step_execute(run, &step.step, err);

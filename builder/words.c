@@ -121,14 +121,7 @@ int words_parse_json(const char *text, struct strvec *ret, struct error **err)
     return 1;
 }
 
-const char *words_lookup_strvec(void *strvec, const char *name)
+const char *words_lookup_env(void *env, const char *name)
 {
-    const struct strvec *env = strvec;
-    size_t size = strlen(name);
-    for (size_t i = env->n; i-- > 0;) {
-        const char *item = env->items[i];
-        if (strncmp(item, name, size) == 0 && item[size] == '=')
-            return item + size + 1;
-    }
-    return NULL;
+    return env_get(env, name);
 }

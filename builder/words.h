@@ -23,6 +23,7 @@
 #define CBUILD_BUILDER_WORDS_H
 
 #include "base/auto.h"
+#include "base/env.h"
 #include "base/error.h"
 #include "base/strvec.h"
 
@@ -76,7 +77,7 @@ void words_split_blanks(const char *text, struct strvec *ret);
  */
 int words_parse_json(const char *text, struct strvec *ret, struct error **err) WARN_UNUSED;
 
-/* A lookup over "name=value" strings (context: a struct strvec *); the last entry wins. */
-const char *words_lookup_strvec(void *strvec, const char *name);
+/* A lookup in an environment (context: a struct env *). */
+const char *words_lookup_env(void *env, const char *name);
 
 #endif

@@ -33,11 +33,11 @@ void image_config_release(struct image_config *config)
     free(config->author);
     platform_release(&config->platform);
     free(config->user);
-    strvec_release(&config->exposed_ports);
-    strvec_release(&config->env);
+    hashmap_release(&config->exposed_ports);
+    env_release(&config->env);
     strvec_release(&config->entrypoint);
     strvec_release(&config->cmd);
-    strvec_release(&config->volumes);
+    hashmap_release(&config->volumes);
     free(config->working_dir);
     json_decref(config->labels);
     free(config->stop_signal);
@@ -53,13 +53,19 @@ void image_config_release(struct image_config *config)
     *config = (struct image_config){ 0 };
 }
 
+static void copy_keys(struct hashmap *to, const struct hashmap *from)
+{
+    for (struct hashmap_entry *e = NULL; (e = hashmap_next(from, e));)
+        hashmap_put(to, e->key, NULL);
+}
+
 static void copy_lists(struct image_config *to, const struct image_config *from)
 {
-    strvec_copy(&to->exposed_ports, &from->exposed_ports);
-    strvec_copy(&to->env, &from->env);
+    copy_keys(&to->exposed_ports, &from->exposed_ports);
+    env_copy(&to->env, &from->env);
     strvec_copy(&to->entrypoint, &from->entrypoint);
     strvec_copy(&to->cmd, &from->cmd);
-    strvec_copy(&to->volumes, &from->volumes);
+    copy_keys(&to->volumes, &from->volumes);
     strvec_copy(&to->on_build, &from->on_build);
     strvec_copy(&to->shell, &from->shell);
     healthcheck_copy(&to->healthcheck, &from->healthcheck);
@@ -94,36 +100,6 @@ void image_config_copy(struct image_config *to, const struct image_config *from)
     copy_lists(&copy, from);
     image_config_release(to);
     *to = copy;
-}
-
-/* Index of the last entry of that name: of two, the later one counts. SIZE_MAX: none. */
-static size_t find_env(const struct image_config *config, const char *name)
-{
-    size_t size = strlen(name);
-    for (size_t i = config->env.n; i-- > 0;) {
-        const char *entry = config->env.items[i];
-        if (strncmp(entry, name, size) == 0 && entry[size] == '=')
-            return i;
-    }
-    return SIZE_MAX;
-}
-
-const char *image_config_getenv(const struct image_config *config, const char *name)
-{
-    size_t i = find_env(config, name);
-    return i == SIZE_MAX ? NULL : config->env.items[i] + strlen(name) + 1;
-}
-
-void image_config_setenv(struct image_config *config, const char *name, const char *value)
-{
-    char *entry = xasprintf("%s=%s", name, value);
-    size_t i = find_env(config, name);
-    if (i == SIZE_MAX) {
-        strvec_take(&config->env, entry);
-        return;
-    }
-    free(config->env.items[i]);
-    config->env.items[i] = entry;
 }
 
 void image_config_set_label(struct image_config *config, const char *key, const char *value)

@@ -9,6 +9,7 @@
 #ifndef CBUILD_OCI_IMAGE_CONFIG_H
 #define CBUILD_OCI_IMAGE_CONFIG_H
 
+#include "base/env.h"
 #include "base/strbuf.h"
 #include "base/strvec.h"
 #include "oci/digest.h"
@@ -39,13 +40,13 @@ struct image_config {
     struct platform platform;
 
     char *user;
-    struct strvec exposed_ports; /* "80/tcp", sorted when written */
-    struct strvec env;           /* "K=V", in order */
+    struct hashmap exposed_ports; /* keys "80/tcp", sorted when written */
+    struct env env;
     bool has_entrypoint;
     struct strvec entrypoint;
     bool has_cmd;
     struct strvec cmd;
-    struct strvec volumes; /* sorted when written */
+    struct hashmap volumes; /* keys, sorted when written */
     char *working_dir;
     json_t *labels; /* object of strings, or NULL */
     char *stop_signal;
@@ -78,10 +79,6 @@ void image_config_format(const struct image_config *config, struct strbuf *buf);
 /* The "config" object alone (for cache keys and inspect): a new reference. */
 json_t *image_config_container_json(const struct image_config *config) WARN_UNUSED;
 
-/* Value of an Env entry, borrowed; NULL when absent. */
-const char *image_config_getenv(const struct image_config *config, const char *name);
-/* Replaces in place or appends. */
-void image_config_setenv(struct image_config *config, const char *name, const char *value);
 void image_config_set_label(struct image_config *config, const char *key, const char *value);
 void image_config_add_history(struct image_config *config, const char *created,
                               const char *created_by, const char *comment, bool empty_layer);

@@ -30,7 +30,7 @@ static int get_list(const json_t *object, const char *key, bool *has, struct str
 }
 
 /* ExposedPorts and Volumes: the keys of an object, whose values say nothing. */
-static int get_keys(const json_t *object, const char *key, struct strvec *list, struct error **err)
+static int get_keys(const json_t *object, const char *key, struct hashmap *keys, struct error **err)
 {
     const json_t *set = NULL;
     if (json_get_object(object, CONFIG, key, JSON_OPTIONAL, &set, err) < 0)
@@ -38,20 +38,21 @@ static int get_keys(const json_t *object, const char *key, struct strvec *list, 
     const char *name;
     json_t *ignored UNUSED;
     if (set) {
-        json_object_foreach(members_iterable(set), name, ignored) strvec_push(list, name);
+        json_object_foreach(members_iterable(set), name, ignored) hashmap_put(keys, name, NULL);
     }
-    strvec_sort(list);
     return 0;
 }
 
-static int get_env(const json_t *object, struct strvec *env, struct error **err)
+static int get_env(const json_t *object, struct env *env, struct error **err)
 {
-    if (json_get_strings(object, CONFIG, "Env", JSON_OPTIONAL, env, err) < 0)
+    AUTO(strvec_release) struct strvec vars = STRVEC_INIT;
+    if (json_get_strings(object, CONFIG, "Env", JSON_OPTIONAL, &vars, err) < 0)
         return -1;
-    for (size_t i = 0; i < env->n; i++)
-        if (!strchr(env->items[i], '='))
+    for (size_t i = 0; i < vars.n; i++)
+        if (!strchr(vars.items[i], '='))
             return error_set(err, ERR_INVALID, CONFIG "/Env/%zu: \"%.100s\": expected NAME=VALUE",
-                             i, env->items[i]);
+                             i, vars.items[i]);
+    env_add_all(env, &vars);
     return 0;
 }
 
@@ -190,13 +191,13 @@ int image_config_parse(const char *data, size_t size, struct image_config *ret, 
     return 0;
 }
 
-static void set_keys(json_t *object, const char *key, const struct strvec *list)
+static void set_keys(json_t *object, const char *key, const struct hashmap *keys)
 {
-    if (!list->n)
+    if (!keys->n)
         return;
     json_t *set = json_object();
-    for (size_t i = 0; i < list->n; i++)
-        json_set(set, list->items[i], json_object());
+    for (struct hashmap_entry *e = NULL; (e = hashmap_next(keys, e));)
+        json_set(set, e->key, json_object());
     json_set(object, key, set);
 }
 
@@ -229,7 +230,7 @@ json_t *image_config_container_json(const struct image_config *config)
     json_t *object = config->config_other ? json_deep_copy(config->config_other) : json_object();
     members_set_text(object, "User", config->user);
     set_keys(object, "ExposedPorts", &config->exposed_ports);
-    set_list(object, "Env", config->env.n > 0, &config->env);
+    set_list(object, "Env", config->env.vars.n > 0, &config->env.vars);
     set_list(object, "Entrypoint", config->has_entrypoint, &config->entrypoint);
     set_list(object, "Cmd", config->has_cmd, &config->cmd);
     set_keys(object, "Volumes", &config->volumes);

@@ -14,12 +14,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!size || size > 4096)
         return 0;
     AUTO(free) char *text = xstrndup((const char *)data + 1, size - 1);
-    AUTO(strvec_release) struct strvec env = STRVEC_INIT;
-    strvec_push(&env, "A=some value/with \\*parts*");
-    strvec_push(&env, "B=");
+    AUTO(env_release) struct env env = ENV_INIT;
+    env_add(&env, "A=some value/with \\*parts*");
+    env_add(&env, "B=");
     struct words_expander expander = { .escape = data[0] & 0x10 ? '`' : '\\',
                                        .flags = data[0] & 0x0f,
-                                       .lookup = words_lookup_strvec,
+                                       .lookup = words_lookup_env,
                                        .context = &env };
     AUTO(error_free) struct error *err = NULL;
     AUTO(error_free) struct error *list_err = NULL;

@@ -142,20 +142,6 @@ static void proxies_need_no_arg(void **state UNUSED)
             fail_msg("%s", cases[i].name);
 }
 
-static void environments_keep_their_order(void **state UNUSED)
-{
-    AUTO(strvec_release) struct strvec env = STRVEC_INIT;
-    env_set(&env, "A", "1");
-    env_set(&env, "AB", "2");
-    env_set(&env, "A", "3=4");
-    assert_int_equal(env.n, 2);
-    assert_string_equal(env.items[0], "A=3=4");
-    assert_string_equal(env_get(&env, "AB"), "2");
-    assert_null(env_get(&env, "B"));
-    strvec_push(&env, "AB=last"); /* of two the last counts */
-    assert_string_equal(env_get(&env, "AB"), "last");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,7 +150,6 @@ int main(void)
         cmocka_unit_test(platform_arguments_are_global_and_can_be_overridden),
         cmocka_unit_test(errors_name_the_line_of_the_arg),
         cmocka_unit_test(proxies_need_no_arg),
-        cmocka_unit_test(environments_keep_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,19 +120,6 @@ static void absent_and_empty_lists_differ(void **state UNUSED)
     }
 }
 
-static void env_is_replaced_in_place(void **state UNUSED)
-{
-    AUTO(image_config_release) struct image_config config = { 0 };
-    image_config_setenv(&config, "A", "1");
-    image_config_setenv(&config, "AB", "2");
-    image_config_setenv(&config, "A", "x=y");
-    assert_int_equal(config.env.n, 2);
-    assert_string_equal(config.env.items[0], "A=x=y");
-    assert_string_equal(image_config_getenv(&config, "A"), "x=y");
-    assert_string_equal(image_config_getenv(&config, "AB"), "2");
-    assert_null(image_config_getenv(&config, "B"));
-}
-
 static void layers_diff_ids_and_history_pair(void **state UNUSED)
 {
     struct error *err = NULL;
@@ -157,7 +144,6 @@ int main(void)
         cmocka_unit_test(configs_of_the_field_are_read),
         cmocka_unit_test(what_was_read_is_written_again),
         cmocka_unit_test(absent_and_empty_lists_differ),
-        cmocka_unit_test(env_is_replaced_in_place),
         cmocka_unit_test(layers_diff_ids_and_history_pair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

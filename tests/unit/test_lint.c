@@ -266,7 +266,7 @@ static void base_image_that_is_known(void **state UNUSED)
         { "# check=skip=InvalidBaseImagePlatform\nFROM a\nUSER $FOO\n", "UndefinedVar:3" },
     };
     platform_set(&known_base.platform, "linux", "arm64", NULL, NULL);
-    strvec_push(&known_base.env, "GOPATH=/go");
+    env_add(&known_base.env, "GOPATH=/go");
     strvec_push(&known_base.shell, "/bin/bash");
     known_base.has_shell = true;
     for (size_t i = 0; i < ARRAY_SIZE(bases); i++)

@@ -148,11 +148,11 @@ static void options_of_buildah_are_taken_when_true_else_refused(void **state UNU
 
 static void variables_are_expanded_by_the_executor(void **state UNUSED)
 {
-    AUTO(strvec_release) struct strvec env = STRVEC_INIT;
-    strvec_push(&env, "T=/tgt");
-    strvec_push(&env, "K=cache");
+    AUTO(env_release) struct env env = ENV_INIT;
+    env_add(&env, "T=/tgt");
+    env_add(&env, "K=cache");
     struct words_expander expander = { .escape = '\\',
-                                       .lookup = words_lookup_strvec,
+                                       .lookup = words_lookup_env,
                                        .context = &env };
     AUTO(run_mount_release) struct run_mount mount = { 0 };
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;

@@ -123,16 +123,6 @@ static void tells_json_from_shell_form(void **state UNUSED)
     }
 }
 
-static void last_assignment_of_a_list_wins(void **state UNUSED)
-{
-    AUTO(strvec_release) struct strvec env = STRVEC_INIT;
-    strvec_push(&env, "A=1");
-    strvec_push(&env, "AB=2");
-    strvec_push(&env, "A=3");
-    assert_string_equal(words_lookup_strvec(&env, "A"), "3");
-    assert_null(words_lookup_strvec(&env, "B"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,7 +131,6 @@ int main(void)
         cmocka_unit_test(arrays_with_other_than_strings_are_errors),
         cmocka_unit_test(splits_at_unquoted_blanks),
         cmocka_unit_test(tells_json_from_shell_form),
-        cmocka_unit_test(last_assignment_of_a_list_wins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,47 +3,47 @@
 
 #include "tests/unit/language_data.h"
 
-struct env {
+struct witness {
     const json_t *object; /* name to value */
     struct strvec found, missing;
 };
 
-static const char *env_lookup(void *context, const char *name)
+static const char *witness_lookup(void *context, const char *name)
 {
-    const struct env *env = context;
-    return json_string_value(json_object_get(env->object, name));
+    const struct witness *witness = context;
+    return json_string_value(json_object_get(witness->object, name));
 }
 
-static void env_seen(void *context, const char *name, bool is_set)
+static void witness_seen(void *context, const char *name, bool is_set)
 {
-    struct env *env = context;
-    struct strvec *list = is_set ? &env->found : &env->missing;
+    struct witness *witness = context;
+    struct strvec *list = is_set ? &witness->found : &witness->missing;
     if (!strvec_has(list, name))
         strvec_push(list, name);
 }
 
-static void env_release(struct env *env)
+static void witness_release(struct witness *witness)
 {
-    strvec_release(&env->found);
-    strvec_release(&env->missing);
+    strvec_release(&witness->found);
+    strvec_release(&witness->missing);
 }
-DEFINE_AUTO_STRUCT(struct env, env_release)
+DEFINE_AUTO_STRUCT(struct witness, witness_release)
 
-static struct strvec env_of_list(const json_t *list)
+static struct env env_of_list(const json_t *list)
 {
-    struct strvec env = STRVEC_INIT;
+    struct env env = ENV_INIT;
     for (size_t i = 0; i < json_array_size(list); i++)
-        strvec_push(&env, json_string_value(json_array_get(list, i)));
+        env_add(&env, json_string_value(json_array_get(list, i)));
     return env;
 }
 
 static void expansion_agrees_with_conformance(void **state UNUSED)
 {
     json_t *table = conformance_load("shell/expand.json");
-    AUTO(strvec_release) struct strvec env = env_of_list(json_object_get(table, "env"));
+    AUTO(env_release) struct env env = env_of_list(json_object_get(table, "env"));
     const json_t *cases = json_object_get(table, "cases");
     struct words_expander expander = { .escape = '\\',
-                                       .lookup = words_lookup_strvec,
+                                       .lookup = words_lookup_env,
                                        .context = &env };
     assert_true(json_array_size(cases) > 0);
     for (size_t i = 0; i < json_array_size(cases); i++) {
@@ -80,9 +80,9 @@ static void reports_names_as_conformance_says(void **state UNUSED)
     assert_true(json_array_size(cases) > 0);
     for (size_t i = 0; i < json_array_size(cases); i++) {
         const json_t *item = json_array_get(cases, i);
-        AUTO(env_release) struct env env = { .object = json_object_get(item, "env") };
+        AUTO(witness_release) struct witness env = { .object = json_object_get(item, "env") };
         struct words_expander expander = {
-            .escape = '\\', .lookup = env_lookup, .seen = env_seen, .context = &env
+            .escape = '\\', .lookup = witness_lookup, .seen = witness_seen, .context = &env
         };
         const char *input = string_of(item, "input");
         AUTO(free) char *value = NULL;
@@ -108,11 +108,11 @@ static void word_lists_agree_with_conformance(void **state UNUSED)
     assert_true(json_array_size(cases) > 0);
     for (size_t i = 0; i < json_array_size(cases); i++) {
         const json_t *item = json_array_get(cases, i), *expect = json_object_get(item, "expect");
-        AUTO(strvec_release) struct strvec env = env_of_list(json_object_get(item, "env"));
+        AUTO(env_release) struct env env = env_of_list(json_object_get(item, "env"));
         AUTO(strvec_release) struct strvec words = STRVEC_INIT;
         AUTO(error_free) struct error *err = NULL;
         struct words_expander expander = { .escape = '\\',
-                                           .lookup = words_lookup_strvec,
+                                           .lookup = words_lookup_env,
                                            .context = &env };
         const char *input = string_of(item, "input");
         int result = words_expand_list(&expander, input, &words, &err);
@@ -137,17 +137,17 @@ struct expand_case {
 
 static void check_expansions(const struct expand_case *cases, size_t n)
 {
-    AUTO(strvec_release) struct strvec env = STRVEC_INIT;
+    AUTO(env_release) struct env env = ENV_INIT;
     static const char *const values[] = {
         "A=a",      "E=",        "P=/usr/lib/x.tar.gz", "B=[a]b",     "C=c}d",
         "S=*b\\c?", "D=ababab_", "\u00fc=letter",       "H=\u00e9llo"
     };
     for (size_t i = 0; i < ARRAY_SIZE(values); i++)
-        strvec_push(&env, values[i]);
+        env_add(&env, values[i]);
     for (size_t i = 0; i < n; i++) {
         struct words_expander expander = { .escape = cases[i].escape,
                                            .flags = cases[i].flags,
-                                           .lookup = words_lookup_strvec,
+                                           .lookup = words_lookup_env,
                                            .context = &env };
         AUTO(free) char *value = NULL;
         AUTO(error_free) struct error *err = NULL;
@@ -306,9 +306,9 @@ static void nesting_and_size_are_limited(void **state UNUSED)
     strbuf_adds(&big, "A=");
     for (size_t i = 0; i < WORDS_MAX_SIZE / 2 + 1; i++)
         strbuf_addc(&big, 'x');
-    AUTO(strvec_release) struct strvec env = STRVEC_INIT;
-    strvec_push(&env, big.data);
-    expander.lookup = words_lookup_strvec;
+    AUTO(env_release) struct env env = ENV_INIT;
+    env_add(&env, big.data);
+    expander.lookup = words_lookup_env;
     expander.context = &env;
     assert_fails(words_expand(&expander, "$A$A", &value, &err), err, ERR_LIMIT, "more than");
     assert_fails(words_expand(&expander, "${A//x*y*z/a}", &value, &err), err, ERR_LIMIT,
