@@ -4,7 +4,7 @@
 #include "base/array.h"
 #include "base/mem.h"
 #include "base/path.h"
-#include "base/suggest.h"
+#include "builder/copy_absent.h"
 
 #include <string.h>
 #include <strings.h>
@@ -69,7 +69,8 @@ static int resolve(struct search *search, const char *path, struct source_item *
             return found; /* nothing leads on through a link that is hidden */
         if (ret->entry.type == ENTRY_SYMLINK) {
             if (++links > LINKS_MAX)
-                return error_set(err, ERR_LIMIT, "%s: more than %d symbolic links on the way", path,
+                return error_set(err, ERR_LIMIT,
+                                 "source %s: more than %d symbolic links on the way", path,
                                  LINKS_MAX);
             free(rest);
             free(done);
@@ -89,38 +90,11 @@ static int resolve(struct search *search, const char *path, struct source_item *
 
 /* --- what isn't there --- */
 
-static void hint_similar(struct search *search, const char *path, struct error **err)
-{
-    AUTO(error_free) struct error *ignored = NULL; /* no hint then */
-    AUTO(free) char *dir = path_dir(path);
-    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
-    AUTO(free) char *why = NULL;
-    AUTO(source_item_release) struct source_item item = { .path = NULL };
-    bool hidden;
-    if (resolve(search, dir, &item, &hidden, &why, &ignored) <= 0 ||
-        item.entry.type != ENTRY_DIRECTORY ||
-        search->view->ops->list(search->view, item.entry.path, &names, &ignored) < 0)
-        return;
-    const char *name = path_base(path);
-    for (size_t i = 0; i < names.n; i++) {
-        if (strcasecmp(names.items[i], name) == 0) {
-            error_hint(err, "%s%s%s is there: names differ in case", dir, dir[0] ? "/" : "",
-                       names.items[i]);
-            return;
-        }
-    }
-    const char *nearest = suggest_nearest(name, (const char *const *)names.items, names.n);
-    if (nearest)
-        error_hint(err, "did you mean %s%s%s?", dir, dir[0] ? "/" : "", nearest);
-}
-
 static int absent(struct search *search, const char *path, const char *why, struct error **err)
 {
     if (why)
         return error_set(err, ERR_NOT_FOUND, "source %s: %s", search->word, why);
-    error_set_(err, ERR_NOT_FOUND, "source %s: not found in %s", search->word, search->view->name);
-    hint_similar(search, path, err);
-    return -1;
+    return copy_absent(search->view, search->word, path, err);
 }
 
 /* --- what a directory brings --- */

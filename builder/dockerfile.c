@@ -53,6 +53,17 @@ bool dockerfile_syntax_is_builtin(const char *syntax)
     return false;
 }
 
+int dockerfile_check_syntax(const char *syntax, struct error **err)
+{
+    if (dockerfile_syntax_is_builtin(syntax))
+        return 0;
+    (void)error_set(err, ERR_UNSUPPORTED, "syntax \"%s\": cbuild speaks docker/dockerfile only",
+                    syntax);
+    error_hint(err, "no frontend image is ever fetched; without it the Dockerfile is read as "
+                    "docker/dockerfile");
+    return -1;
+}
+
 static struct source_range line_range(size_t line)
 {
     return (struct source_range){ line, line };
@@ -66,12 +77,8 @@ static int take_syntax(struct dockerfile *dockerfile, const struct directives *d
     /* what follows a blank are arguments of the frontend */
     dockerfile->syntax = xstrndup(directives->syntax, strcspn(directives->syntax, " \t"));
     dockerfile->syntax_line = directives->syntax_line;
-    if (dockerfile_syntax_is_builtin(dockerfile->syntax))
+    if (dockerfile_check_syntax(dockerfile->syntax, err) == 0)
         return 0;
-    (void)error_set(err, ERR_UNSUPPORTED, "syntax \"%s\": cbuild speaks docker/dockerfile only",
-                    dockerfile->syntax);
-    error_hint(err, "no frontend image is ever fetched; without the line the Dockerfile is read "
-                    "as docker/dockerfile");
     return source_text_locate(dockerfile->source, line_range(directives->syntax_line),
                               dockerfile->syntax, err);
 }
@@ -132,9 +139,8 @@ static int add_instruction(struct dockerfile *dockerfile, struct lines *lines,
 {
     struct warning_sink warnings = { add_warning, dockerfile };
     struct instruction instruction = { 0 };
-    AUTO(free) char *culprit = NULL;
-    if (instruction_parse(lines, line, &warnings, &instruction, &culprit, err) < 0)
-        return source_text_locate(dockerfile->source, line->range, culprit, err);
+    if (instruction_parse(lines, line, &warnings, &instruction, err) < 0)
+        return source_text_locate(dockerfile->source, line->range, NULL, err);
     take_skipped_checks(&instruction);
     *ARRAY_PUSH(dockerfile, instructions) = instruction;
     return place_last(dockerfile, err);

@@ -10,6 +10,24 @@
 
 #define MAX_SPECS 16
 
+/* Where a flag may stand that isn't one here. */
+static const char *owner(const char *name)
+{
+    static const struct {
+        const char *flag, *instruction;
+    } others[] = {
+        { "checksum", "ADD" },       { "keep-git-dir", "ADD" },  { "unpack", "ADD" },
+        { "from", "COPY" },          { "parents", "COPY" },      { "chown", "COPY and ADD" },
+        { "chmod", "COPY and ADD" }, { "link", "COPY and ADD" }, { "exclude", "COPY and ADD" },
+        { "mount", "RUN" },          { "network", "RUN" },       { "security", "RUN" },
+        { "device", "RUN" },         { "platform", "FROM" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        if (!strcmp(others[i].flag, name))
+            return others[i].instruction;
+    return NULL;
+}
+
 static int refuse(const char *name, const struct flag_spec *specs, size_t n_specs,
                   const char *instruction, struct error **err)
 {
@@ -19,7 +37,9 @@ static int refuse(const char *name, const struct flag_spec *specs, size_t n_spec
         names[n] = specs[n].name;
     const char *near = suggest_nearest(name, names, n);
     (void)error_set(err, ERR_SYNTAX, "%s: unknown flag --%s", instruction, name);
-    if (near)
+    if (owner(name))
+        error_hint(err, "--%s is a flag of %s", name, owner(name));
+    else if (near)
         error_hint(err, "did you mean --%s?", near);
     return -1;
 }

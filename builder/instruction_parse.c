@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "base/suggest.h"
 #include "builder/flags.h"
 #include "builder/rune.h"
 #include "builder/values.h"
@@ -32,6 +33,23 @@ static void lower_case(char *text)
     }
 }
 
+static int refuse_from(const struct strvec *args, struct error **err)
+{
+    static const char *const as[] = { "AS" };
+    if (!args->n)
+        return error_set(err, ERR_SYNTAX,
+                         "FROM: expected an image, or image AS name: there is "
+                         "nothing");
+    size_t odd = args->n == 2 || strcasecmp(args->items[1], "as") != 0 ? 1 : 3;
+    error_set_(err, ERR_SYNTAX, "FROM: expected an image, or image AS name: \"%s\" is %s",
+               args->items[odd], odd == 3 ? "too much" : "out of place");
+    if (args->n == 2 && is_stage_name(args->items[1]))
+        error_hint(err, "did you mean AS %s?", args->items[1]);
+    else if (odd == 1 && suggest_nearest(args->items[1], as, ARRAY_SIZE(as)))
+        error_hint(err, "did you mean AS?");
+    return -1;
+}
+
 static int parse_from(struct statement *statement, struct from_body *ret, struct error **err)
 {
     static const struct flag_spec flags[] = {
@@ -42,11 +60,8 @@ static int parse_from(struct statement *statement, struct from_body *ret, struct
         return -1;
     const struct strvec *args = &statement->args;
     bool is_named = args->n == 3 && strcasecmp(args->items[1], "as") == 0;
-    if (args->n != 1 && !is_named) {
-        (void)error_set(err, ERR_SYNTAX, "FROM: expected an image, or image AS name%s",
-                        args->n ? "" : ": there is nothing");
-        return -1;
-    }
+    if (args->n != 1 && !is_named)
+        return refuse_from(args, err);
     ret->image = xstrdup(args->items[0]);
     if (!is_named)
         return 0;
@@ -225,6 +240,18 @@ static int take_healthcheck_flags(const struct statement *statement, struct heal
     return take_retries(flags.retries, &ret->retries, err);
 }
 
+static int refuse_check(const char *word, struct error **err)
+{
+    static const char *const words[] = { "CMD", "NONE" };
+    const char *near = suggest_nearest(word, words, ARRAY_SIZE(words));
+    error_set_(err, ERR_SYNTAX, "HEALTHCHECK %s: expected CMD or NONE", word);
+    if (near)
+        error_hint(err, "did you mean %s?", near);
+    else
+        error_hint(err, "did you mean HEALTHCHECK CMD %s?", word);
+    return -1;
+}
+
 static int parse_healthcheck(struct statement *statement, struct healthcheck_body *ret,
                              struct error **err)
 {
@@ -239,7 +266,7 @@ static int parse_healthcheck(struct statement *statement, struct healthcheck_bod
         return take_healthcheck_flags(statement, &unused, err);
     }
     if (strcasecmp(args->items[0], "CMD") != 0)
-        return error_set(err, ERR_SYNTAX, "HEALTHCHECK %s: expected CMD or NONE", args->items[0]);
+        return refuse_check(args->items[0], err);
     if (take_healthcheck_flags(statement, ret, err) < 0)
         return -1;
     if (args->n < 2)
@@ -378,15 +405,13 @@ static int take_heredocs(struct lines *lines, struct logical_line *line,
 }
 
 static int parse_into(struct lines *lines, struct logical_line *line,
-                      const struct warning_sink *warnings, struct instruction *ret, char **culprit,
+                      const struct warning_sink *warnings, struct instruction *ret,
                       struct error **err)
 {
     AUTO(statement_free) struct statement *statement = NULL;
     const char *text = line->text.data;
-    if (statement_parse(text, lines->escape, &statement, err) < 0) {
-        *culprit = xstrndup(text, strcspn(text, " \t\r\v\f\n"));
+    if (statement_parse(text, lines->escape, &statement, err) < 0)
         return -1;
-    }
     ret->kind = statement->kind;
     if (line->empty_line)
         warn(warnings, "NoEmptyContinuation", line->empty_line, line->empty_line,
@@ -403,10 +428,10 @@ static int parse_into(struct lines *lines, struct logical_line *line,
 }
 
 int instruction_parse(struct lines *lines, struct logical_line *line,
-                      const struct warning_sink *warnings, struct instruction *ret, char **culprit,
+                      const struct warning_sink *warnings, struct instruction *ret,
                       struct error **err)
 {
-    if (parse_into(lines, line, warnings, ret, culprit, err) == 0)
+    if (parse_into(lines, line, warnings, ret, err) == 0)
         return 0;
     instruction_release(ret);
     return -1;
@@ -416,10 +441,9 @@ static int parse_only(struct lines *lines, struct instruction *ret, struct error
 {
     static const struct warning_sink silent = { NULL, NULL };
     AUTO(logical_line_release) struct logical_line line = LOGICAL_LINE_INIT;
-    AUTO(free) char *culprit = NULL;
     if (!lines_next(lines, &line))
         return error_set(err, ERR_SYNTAX, "there is no instruction");
-    if (instruction_parse(lines, &line, &silent, ret, &culprit, err) < 0)
+    if (instruction_parse(lines, &line, &silent, ret, err) < 0)
         return -1;
     if (ret->kind == INSTRUCTION_FROM || ret->kind == INSTRUCTION_ONBUILD ||
         ret->kind == INSTRUCTION_MAINTAINER)

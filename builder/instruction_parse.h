@@ -15,11 +15,10 @@ struct warning_sink {
 
 /*
  * Types one logical line of `lines`, whose heredoc bodies are read and its range extended. Fills
- * *ret (zeroed by the caller), which is released on failure. Errors carry no place yet; *culprit is
- * set (owned) where a word of the line is to be underlined.
+ * *ret (zeroed by the caller), which is released on failure. Errors carry no place yet.
  */
 int instruction_parse(struct lines *lines, struct logical_line *line,
-                      const struct warning_sink *warnings, struct instruction *ret, char **culprit,
+                      const struct warning_sink *warnings, struct instruction *ret,
                       struct error **err) WARN_UNUSED;
 
 /* The bodies, one file each. */

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "builder/instruction_words.h"
+#include "builder/precheck_values.h"
 #include "builder/words.h"
 
 #include <string.h>
@@ -65,9 +66,17 @@ int precheck_words(const struct stage_graph *graph, bool all_stages, struct erro
     struct precheck check = { .graph = graph };
     for (size_t i = 0; i < graph->n_stages; i++) {
         const struct stage *stage = &graph->stages[i];
-        for (size_t j = 0; (all_stages || stage->is_needed) && j < stage->n_instructions; j++)
-            if (check_instruction(&check, &stage->instructions[j], err) < 0)
+        if (!all_stages && !stage->is_needed)
+            continue;
+        if (stage->is_needed && precheck_base(graph, stage, err) < 0)
+            return dockerfile_locate(graph->dockerfile, stage->from, NULL, err);
+        for (size_t j = 0; j < stage->n_instructions; j++) {
+            const struct instruction *instruction = &stage->instructions[j];
+            if (check_instruction(&check, instruction, err) < 0)
                 return -1;
+            if (precheck_values(graph, stage, instruction, err) < 0)
+                return dockerfile_locate(graph->dockerfile, instruction, NULL, err);
+        }
     }
     return 0;
 }

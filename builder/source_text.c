@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "builder/rune.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #define CONTEXT_LINES 2
@@ -91,13 +92,33 @@ static size_t n_runes(const char *text, size_t size)
     return n;
 }
 
+static bool is_word_byte(char c)
+{
+    return isalnum((unsigned char)c) || (c && strchr("_-./", c));
+}
+
+/* Where `word` stands in the text: as a word of its own, else anywhere; NULL: nowhere. */
+static const char *find_word(const char *text, size_t size, const char *word, size_t word_size)
+{
+    const char *first = word_size ? memmem(text, size, word, word_size) : NULL;
+    const char *end = text + size;
+    for (const char *at = first; at; at = memmem(at + 1, (size_t)(end - at) - 1, word, word_size)) {
+        const char *after = at + word_size;
+        bool begins = at == text || !is_word_byte(*word) || !is_word_byte(at[-1]);
+        bool ends = after == end || !is_word_byte(word[word_size - 1]) || !is_word_byte(*after);
+        if (begins && ends)
+            return at;
+    }
+    return first;
+}
+
 /* The underline for culprit, where it stands in this line; true when it was found. */
 static bool add_underline(const struct source_text *text, size_t number, const char *culprit,
                           struct strbuf *buf)
 {
     size_t size, culprit_size = strcspn(culprit, "\n");
     const char *line = source_text_line(text, number, &size);
-    const char *at = culprit_size ? memmem(line, size, culprit, culprit_size) : NULL;
+    const char *at = find_word(line, size, culprit, culprit_size);
     if (!at || (size_t)(at - line) + culprit_size > MAX_LINE_SIZE)
         return false;
     strbuf_adds(buf, "     |     ");
@@ -139,45 +160,96 @@ void source_text_excerpt(const struct source_text *text, struct source_range ran
     }
 }
 
-/* Where a `"word"` or, with `is_flag`, a `--flag` of a message stops that begins at `at`; NULL:
- * none does. */
-static const char *named_word(const char *at, const char *message, bool is_flag, const char **start)
+/* --- the culprit that a message names -------------------------------------------------------- */
+
+/* The lines that an error is about. */
+struct excerpt {
+    const char *text;
+    size_t size;
+};
+
+static bool has_word(const struct excerpt *excerpt, const char *word, size_t size)
 {
-    if (!is_flag) {
-        *start = at + 1;
-        return *at == '"' ? strchr(at + 1, '"') : NULL;
-    }
-    if (strncmp(at, "--", 2) != 0 || (at > message && at[-1] != ' '))
-        return NULL;
-    *start = at;
-    return at + strcspn(at, " =:,");
+    return find_word(excerpt->text, excerpt->size, word, size) != NULL;
 }
 
-/* The first word that the message names and text[0..size) holds; NULL: none. */
-static char *find_named(const char *text, size_t text_size, const char *message, bool is_flag)
+/* The first that the message puts in quotes. */
+static char *find_quoted(const struct excerpt *excerpt, const char *message)
 {
-    for (const char *at = message; *at; at++) {
-        const char *start, *end = named_word(at, message, is_flag, &start);
-        if (!end)
-            continue;
-        size_t size = (size_t)(end - start);
-        if (size && memmem(text, text_size, start, size))
-            return xstrndup(start, size);
-        at = *end ? end : end - 1;
+    const char *start = message, *end;
+    while ((start = strchr(start, '"')) && (end = strchr(start + 1, '"'))) {
+        const char *word = start + 1;
+        if (has_word(excerpt, word, (size_t)(end - word)))
+            return xstrndup(word, (size_t)(end - word));
+        start = end;
     }
     return NULL;
 }
 
+/* The first --flag=value, or --flag where it is written in another way. */
+static char *find_flag(const struct excerpt *excerpt, const char *message)
+{
+    for (const char *at = message; (at = strstr(at, "--")); at += 2) {
+        if (at > message && at[-1] != ' ')
+            continue;
+        size_t size = strcspn(at, " ");
+        size -= size && strchr(":,", at[size - 1]);
+        size_t name_size = strcspn(at, " =:,");
+        if (size > name_size && has_word(excerpt, at, size))
+            return xstrndup(at, size);
+        if (name_size > 2 && has_word(excerpt, at, name_size))
+            return xstrndup(at, name_size);
+    }
+    return NULL;
+}
+
+/* "source a/b: not found": what follows the noun that the message begins with, or has after ": ".
+ */
+static char *find_after_noun(const struct excerpt *excerpt, const char *message)
+{
+    static const char *const nouns[] = { "source",     "stage",  "secret", "agent",  "pulling",
+                                         "ADD",        "ARG",    "COPY",   "ENV",    "FROM",
+                                         "LABEL",      "RUN",    "USER",   "NONE",   "WORKDIR",
+                                         "CMD",        "VOLUME", "SHELL",  "EXPOSE", "image",
+                                         "HEALTHCHECK" };
+    for (const char *at = message; at; at = strstr(at, ": ") ? strstr(at, ": ") + 2 : NULL) {
+        size_t size = strcspn(at, " :");
+        bool is_noun = false;
+        for (size_t i = 0; i < ARRAY_SIZE(nouns) && at[size] == ' '; i++)
+            is_noun = is_noun || (strlen(nouns[i]) == size && !strncmp(nouns[i], at, size));
+        const char *word = at + size + 1;
+        size_t word_size = is_noun ? strcspn(word, " ") : 0;
+        word_size -= word_size && word[word_size - 1] == ':';
+        if (word_size && has_word(excerpt, word, word_size))
+            return xstrndup(word, word_size);
+    }
+    return NULL;
+}
+
+/* The instruction itself, where nothing else is known of a mistake in it. */
+static char *find_keyword(const struct excerpt *excerpt, const struct error *error)
+{
+    if (!error_is(error, ERR_SYNTAX))
+        return NULL;
+    size_t blanks = strspn(excerpt->text, " \t"), size = strcspn(excerpt->text + blanks, " \t\r\n");
+    return size && excerpt->text[blanks] != '#' ? xstrndup(excerpt->text + blanks, size) : NULL;
+}
+
 static char *find_culprit(const struct source_text *text, struct source_range range,
-                          const char *message)
+                          const struct error *error)
 {
     if (!range.first || range.last < range.first || range.last > text->n_lines)
         return NULL;
-    const char *from = text->data + text->starts[range.first - 1];
     size_t end = range.last < text->n_lines ? text->starts[range.last] : text->size;
-    size_t size = end - text->starts[range.first - 1];
-    char *word = find_named(from, size, message, false);
-    return word ? word : find_named(from, size, message, true);
+    const struct excerpt excerpt = { text->data + text->starts[range.first - 1],
+                                     end - text->starts[range.first - 1] };
+    const char *message = error_message(error);
+    char *word = find_quoted(&excerpt, message);
+    if (!word)
+        word = find_flag(&excerpt, message);
+    if (!word)
+        word = find_after_noun(&excerpt, message);
+    return word ? word : find_keyword(&excerpt, error);
 }
 
 void source_text_locate_(const struct source_text *text, struct source_range range,
@@ -185,7 +257,7 @@ void source_text_locate_(const struct source_text *text, struct source_range ran
 {
     if (!text)
         return;
-    AUTO(free) char *named = culprit ? NULL : find_culprit(text, range, error_message(*err));
+    AUTO(free) char *named = culprit ? NULL : find_culprit(text, range, *err);
     if (range.first)
         (void)error_wrap(err, "%s:%zu", text->name, range.first);
     else

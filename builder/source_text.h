@@ -46,16 +46,18 @@ const char *source_text_line(const struct source_text *text, size_t number, size
 /*
  * Appends the lines of `range` with two lines of context on either side, those of the
  * range marked with >>>; long ranges and long lines are shortened, control characters
- * shown as '?'. The first place within the range where `culprit` (NULL: none) stands is
- * underlined. Appends nothing when the range lies outside of the text.
+ * shown as '?'. The place within the range where `culprit` (NULL: none) stands, as a word
+ * of its own if it does so in its line, is underlined. Appends nothing when the range lies outside
+ * of the text.
  */
 void source_text_excerpt(const struct source_text *text, struct source_range range,
                          const char *culprit, struct strbuf *buf);
 
 /*
  * Puts "NAME:LINE: " in front of an error that is set, and the excerpt into its detail
- * (unless it has one). Without a culprit the first word is underlined that the message puts in
- * quotes, or flag that it names. `text` NULL: leaves the error as it is. Yields -1.
+ * (unless it has one). Without a culprit that is underlined which the message names first of: a
+ * word in quotes, a flag, what follows a noun ("source a/b: ..."); at a mistake of which nothing is
+ * named, the instruction. `text` NULL: leaves the error as it is. Yields -1.
  */
 #define source_text_locate(text, range, culprit, err)                                              \
     (source_text_locate_((text), (range), (culprit), (err)), -1)

@@ -192,6 +192,8 @@ static int resolve_platform(const struct stage_graph *graph, struct stage *stage
     }
     if (platform_parse(platform, &stage->platform, err) < 0)
         return error_wrap(err, "--platform=%s", written);
+    if (platform_check_spelling(&stage->platform, err) < 0)
+        return error_wrap(err, "--platform=%s", written);
     stage->has_platform = true;
     return 0;
 }
@@ -203,7 +205,7 @@ static int resolve_base(struct stage_graph *graph, struct stage *stage, struct e
     if (expand_global(graph, from->image, &image, err) < 0)
         return -1;
     if (!*image) {
-        error_set_(err, ERR_SYNTAX, "base name (%s) is blank", from->image);
+        error_set_(err, ERR_SYNTAX, "base name \"%s\" is blank", from->image);
         error_hint(err, "give the ARG a default before the first FROM, or pass --build-arg");
         return -1;
     }
@@ -281,14 +283,14 @@ static int stage_init(struct stage_graph *graph, size_t index, struct error **er
     stage->name = stage->from->from.name;
     stage->label = stage->name ? xstrdup(stage->name) : xasprintf("stage-%zu", index);
     if (resolve_platform(graph, stage, err) < 0)
-        return dockerfile_locate(dockerfile, stage->from, stage->from->from.platform, err);
+        return dockerfile_locate(dockerfile, stage->from, NULL, err);
     AUTO(free)
     char *context = stage->name ? stage_graph_context(graph, stage->name, &stage->platform) : NULL;
     stage->is_replaced = context != NULL;
     if (stage->is_replaced)
         stage->n_instructions = 0;
     if (resolve_base(graph, stage, err) < 0)
-        return dockerfile_locate(dockerfile, stage->from, stage->from->from.image, err);
+        return dockerfile_locate(dockerfile, stage->from, NULL, err);
     if (!stage->is_replaced && add_after(graph, stage, err) < 0)
         return -1;
     for (size_t i = 0; i < stage->n_instructions; i++)

@@ -94,8 +94,12 @@ static int refuse_keyword(const char *keyword, struct error **err)
         names[i] = keywords[i].name;
     const char *near = suggest_nearest(keyword, names, ARRAY_SIZE(names));
     (void)error_set(err, ERR_SYNTAX, "unknown instruction \"%.60s\"", keyword);
+    size_t size = strcspn(keyword, "-[{<");
+    AUTO(free) char *glued = keyword[size] ? xstrndup(keyword, size) : NULL;
     if (near)
         error_hint(err, "did you mean %s?", near);
+    else if (glued && instruction_kind_find(glued) >= 0)
+        error_hint(err, "did you mean \"%s %s\"?", glued, keyword + size);
     return -1;
 }
 

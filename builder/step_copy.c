@@ -5,6 +5,7 @@
 #include "builder/context_git.h"
 #include "builder/context_remote.h"
 #include "builder/copy.h"
+#include "builder/copy_remote.h"
 #include "builder/epoch.h"
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
@@ -64,28 +65,16 @@ static bool has_prefix(const char *text, const char *prefix)
     return !strncmp(text, prefix, strlen(prefix));
 }
 
-static bool is_http(const char *word)
-{
-    return has_prefix(word, "http://") || has_prefix(word, "https://");
-}
-
-static int sort_sources(struct copy_step *step, const struct strvec *words, const char *name,
-                        bool is_add, struct error **err)
+static int sort_sources(struct copy_step *step, const struct strvec *words, struct error **err)
 {
     for (size_t i = 0; i < words->n; i++) {
         const char *word = words->items[i];
-        bool is_git = git_url_is_git(word, 0);
-        bool remote = is_http(word) || is_git;
-        if (!remote) {
-            strvec_push(&step->sources, word);
-            continue;
-        }
-        if (!is_add) {
-            error_set_(err, ERR_SYNTAX, "%s %s: source can't be a URL for COPY", name, word);
-            error_hint(err, "ADD takes URLs");
+        if (copy_check_source(step->step.instruction->kind, word, err) < 0)
             return -1;
-        }
-        strvec_push(is_git ? &step->git_urls : &step->urls, word);
+        struct strvec *lists[] = { [COPY_SOURCE_LOCAL] = &step->sources,
+                                   [COPY_SOURCE_HTTP] = &step->urls,
+                                   [COPY_SOURCE_GIT] = &step->git_urls };
+        strvec_push(lists[copy_source_kind(word)], word);
     }
     return 0;
 }
@@ -127,22 +116,6 @@ static int add_inline_files(struct copy_step *step, struct error **err)
     return 0;
 }
 
-/* Last element of the URL's path, without query. */
-static char *url_file_name(const char *url)
-{
-    const char *path = strstr(url, "://");
-    path = path ? strchr(path + 3, '/') : NULL;
-    if (!path)
-        return NULL;
-    size_t size = strcspn(path, "?#");
-    while (size && path[size - 1] == '/')
-        size--;
-    size_t start = size;
-    while (start && path[start - 1] != '/')
-        start--;
-    return size > start ? xstrndup(path + start, size - start) : NULL;
-}
-
 static int check_checksum(const char *expected, const struct digest *have, const char *url,
                           struct error **err)
 {
@@ -163,9 +136,8 @@ static int add_download(struct copy_step *step, const char *url, struct error **
     AUTO(url_file_release) struct url_file file = URL_FILE_INIT;
     AUTO(free) char *shown = url_redact(url);
     AUTO(free) char *name = url_file_name(url);
-    if (!name && step->destination[strlen(step->destination) - 1] == '/')
-        return error_set(err, ERR_SYNTAX,
-                         "ADD %s: the URL names no file; give the destination a file name", shown);
+    if (copy_check_url_name(url, step->destination, err) < 0)
+        return -1;
     if (context_remote_fetch(build, url, step->step.vertex, &file, err) < 0)
         return error_wrap(err, "ADD %s", shown);
     if (step->checksum && check_checksum(step->checksum, &file.digest, shown, err) < 0)
@@ -194,9 +166,6 @@ static int set_git_checksum(const struct copy_step *step, struct git_url *url, s
 {
     if (!step->checksum)
         return 0;
-    const char *problem = git_check_commit_prefix(step->checksum);
-    if (*problem)
-        return error_set(err, ERR_SYNTAX, "--checksum=%.80s: %s", step->checksum, problem);
     if (url->checksum && strcasecmp(url->checksum, step->checksum) != 0)
         return error_set(err, ERR_SYNTAX, "--checksum=%s: the URL says %s", step->checksum,
                          url->checksum);
@@ -405,11 +374,9 @@ static int expand_all(struct copy_step *step, struct error **err)
         expand_optional(run, body->chmod, &step->chmod, err) < 0 ||
         expand_optional(run, body->checksum, &step->checksum, err) < 0)
         return -1;
-    const char *name = instruction_name(step->step.instruction->kind);
-    if (sort_sources(step, &words, name, step->step.instruction->kind == INSTRUCTION_ADD, err) < 0)
+    if (sort_sources(step, &words, err) < 0 ||
+        (step->checksum && copy_check_checksum(step->checksum, &words, err) < 0))
         return -1;
-    if (step->checksum && (step->urls.n + step->git_urls.n != 1 || step->sources.n))
-        return error_set(err, ERR_SYNTAX, "--checksum takes one http(s) or git source");
     return add_inline_files(step, err);
 }
 

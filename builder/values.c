@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "base/suggest.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -181,6 +182,19 @@ static int realtime_signal(const char *name)
     return from_min ? SIGNAL_RTMIN + (int)offset : SIGNAL_RTMAX - (int)offset;
 }
 
+static int refuse_signal(const char *text, struct error **err)
+{
+    bool has_sig = strncasecmp(text, "SIG", 3) == 0;
+    const char *names[ARRAY_SIZE(signals)];
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        names[i] = signals[i].name;
+    const char *near = suggest_nearest(has_sig ? text + 3 : text, names, ARRAY_SIZE(names));
+    error_set_(err, ERR_SYNTAX, "\"%s\" is no signal", text);
+    if (near)
+        error_hint(err, "did you mean %s%s?", has_sig ? "SIG" : "", near);
+    return -1;
+}
+
 int stop_signal_parse(const char *text, int *number, struct error **err)
 {
     const char *at = text;
@@ -196,7 +210,7 @@ int stop_signal_parse(const char *text, int *number, struct error **err)
             found = signals[i].number;
     }
     if (!found)
-        return error_set(err, ERR_SYNTAX, "\"%s\" is no signal", text);
+        return refuse_signal(text, err);
     *number = found;
     return 0;
 }
@@ -206,16 +220,21 @@ static bool read_port(const char **text, uint64_t *port)
     return read_number(text, port) && *port <= 65535;
 }
 
+static const char *const protocols[] = { "tcp", "udp", "sctp" };
+
 static int bad_port(const char *word, struct error **err)
 {
+    const char *slash = strchr(word, '/');
+    const char *near = slash ? suggest_nearest(slash + 1, protocols, ARRAY_SIZE(protocols)) : NULL;
     (void)error_set(err, ERR_SYNTAX, "\"%s\" is no port", word);
+    if (near && strcasecmp(near, slash + 1) != 0)
+        error_hint(err, "did you mean %.*s/%s?", (int)(slash - word), word, near);
     error_hint(err, "a port is NUMBER[-NUMBER][/tcp|udp|sctp]");
     return -1;
 }
 
 int expose_parse(const char *word, struct strvec *ports, struct error **err)
 {
-    static const char *const protocols[] = { "tcp", "udp", "sctp" };
     const char *slash = strchr(word, '/');
     const char *protocol = slash ? NULL : "tcp";
     for (size_t i = 0; slash && i < ARRAY_SIZE(protocols); i++) {

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void build_command_release(struct build_command *command)
 {
@@ -123,10 +124,13 @@ static int parse_epoch(struct build_command *command, struct error **err)
 
 static int parse_secrets(struct build_command *command, struct error **err)
 {
-    for (size_t i = 0; i < command->secrets.n; i++)
-        if (build_secret_parse(command->secrets.items[i], ARRAY_PUSH(command, parsed_secrets),
-                               err) < 0)
+    for (size_t i = 0; i < command->secrets.n; i++) {
+        struct build_secret *secret = ARRAY_PUSH(command, parsed_secrets);
+        if (build_secret_parse(command->secrets.items[i], secret, err) < 0)
             return -1;
+        if (!secret->is_env && access(secret->source, R_OK) < 0)
+            return error_errno(err, "--secret id=%s: %s", secret->id, secret->source);
+    }
     command->options.secrets = command->parsed_secrets;
     command->options.n_secrets = command->n_parsed_secrets;
     command->options.ssh = &command->ssh;
@@ -188,6 +192,10 @@ static int parse_values(struct build_command *command, struct error **err)
         if (platform_parse(command->platform, &command->platform_value, err) < 0) {
             error_recode(err, ERR_USAGE);
             return error_wrap(err, "--platform");
+        }
+        if (platform_check_spelling(&command->platform_value, err) < 0) {
+            error_recode(err, ERR_USAGE);
+            return error_wrap(err, "--platform=%s", command->platform);
         }
         options->platform = &command->platform_value;
     }

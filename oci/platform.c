@@ -2,6 +2,7 @@
 #include "oci/platform.h"
 
 #include "base/mem.h"
+#include "base/suggest.h"
 #include "oci/members.h"
 
 #include <ctype.h>
@@ -112,6 +113,38 @@ void platform_set(struct platform *platform, const char *os, const char *archite
     }
     platform_release(platform);
     *platform = set;
+}
+
+static int check_name(const char *what, const char *name, const char *const *known, size_t n,
+                      struct error **err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(known[i], name))
+            return 0;
+    const char *near = suggest_nearest(name, known, n);
+    if (!near)
+        return 0;
+    error_set_(err, ERR_INVALID, "unknown %s \"%s\"", what, name);
+    error_hint(err, "did you mean %s?", near);
+    return -1;
+}
+
+int platform_check_spelling(const struct platform *platform, struct error **err)
+{
+    static const char *const systems[] = { "linux",   "windows", "darwin",    "freebsd",
+                                           "openbsd", "netbsd",  "dragonfly", "solaris",
+                                           "illumos", "aix",     "plan9",     "android",
+                                           "ios",     "js",      "wasip1",    "wasi" };
+    static const char *const architectures[] = {
+        "amd64",   "arm64", "386",    "arm",     "ppc64le",  "riscv64", "s390x",
+        "loong64", "mips",  "mipsle", "mips64",  "mips64le", "ppc64",   "ppc",
+        "s390",    "wasm",  "riscv",  "sparc64", "sparc",    "armbe",   "arm64be",
+        "wasm32",  "alpha", "m68k",   "sh4",
+    };
+    if (check_name("operating system", platform->os, systems, ARRAY_SIZE(systems), err) < 0)
+        return -1;
+    return check_name("architecture", platform->architecture, architectures,
+                      ARRAY_SIZE(architectures), err);
 }
 
 void platform_host(struct platform *ret)

@@ -29,6 +29,9 @@ void platform_copy(struct platform *to, const struct platform *from); /* `to` is
 /* "linux/arm64", "arm64" (os of the host), "linux" (architecture of the host), "local".
  * ERR_INVALID. */
 int platform_parse(const char *text, struct platform *ret, struct error **err) WARN_UNUSED;
+/* ERR_INVALID: a name that is no system's or architecture's, and nearly one's (the hint says
+ * which). Others may be of machines yet to come. */
+int platform_check_spelling(const struct platform *platform, struct error **err) WARN_UNUSED;
 /* Sets all fields and normalises. Any of variant, os_version may be NULL. */
 void platform_set(struct platform *platform, const char *os, const char *architecture,
                   const char *variant, const char *os_version);

@@ -214,7 +214,7 @@ static void errors_name_line_and_way_out(void **state UNUSED)
           "Dockerfile:3: stage 1: there is only stage 0 before this one", NULL },
         { "FROM scratch\nCOPY --from=99999999999999999999 a b\n", NULL, ERR_NOT_FOUND,
           "Dockerfile:2: ", NULL },
-        { "FROM $NOTHING\n", NULL, ERR_SYNTAX, "Dockerfile:1: base name ($NOTHING) is blank",
+        { "FROM $NOTHING\n", NULL, ERR_SYNTAX, "Dockerfile:1: base name \"$NOTHING\" is blank",
           "--build-arg" },
         { "FROM scratch\nCOPY --from=$NOTHING a b\n", NULL, ERR_SYNTAX,
           "Dockerfile:2: --from=$NOTHING is empty", NULL },
