@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/suggest.h"
 #include "registry/url.h"
 
 #include <fcntl.h>
@@ -33,6 +34,16 @@ int secret_read(const struct build_options *options, const char *id, struct strb
     if (fs_read_file(AT_FDCWD, secret->source, ret, SECRET_MAX, err) < 0)
         return error_wrap(err, "secret %s", id);
     return 1;
+}
+
+const char *secret_nearest(const struct build_options *options, const char *id)
+{
+    const char **ids = xcalloc(options->n_secrets + 1, sizeof(*ids));
+    for (size_t i = 0; i < options->n_secrets; i++)
+        ids[i] = options->secrets[i].id;
+    const char *near = suggest_nearest(id, ids, options->n_secrets);
+    free(ids);
+    return near;
 }
 
 void secret_wipe(struct strbuf *secret)

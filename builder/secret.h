@@ -15,6 +15,8 @@ int secret_read(const struct build_options *options, const char *id, struct strb
  */
 int secret_url_authorization(const struct build_options *options, const char *url,
                              struct strbuf *ret, struct error **err) WARN_UNUSED;
+/* The given secret whose id is nearly this one; NULL: none. Borrowed. */
+const char *secret_nearest(const struct build_options *options, const char *id);
 /* For what was appended by these. */
 void secret_wipe(struct strbuf *secret);
 /* Path of an agent's socket; NULL: not handed out. Borrowed. */

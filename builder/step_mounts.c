@@ -452,7 +452,10 @@ static int read_secret(const struct build *build, struct step_mount *mount, stru
     int found = secret_read(build->options, mount->def.id, &mount->secret, err);
     if (found || !mount->def.required)
         return found;
+    const char *near = secret_nearest(build->options, mount->def.id);
     error_set_(err, ERR_NOT_FOUND, "secret %s is required and was not given", mount->def.id);
+    if (near)
+        error_hint(err, "%s was given: did you mean id=%s?", near, near);
     error_hint(err, "pass it with --secret id=%s,src=FILE or --secret id=%s,env=NAME",
                mount->def.id, mount->def.id);
     return -1;

@@ -36,9 +36,15 @@ int build_secret_parse(const char *text, struct build_secret *ret, struct error 
         while (i < ARRAY_SIZE(keys) &&
                (strlen(keys[i]) != key_size || strncmp(keys[i], p, key_size) != 0))
             i++;
-        if (key_size >= size || i == ARRAY_SIZE(keys))
-            return error_set(err, ERR_USAGE, "--secret %s: expected id=ID and src=FILE or env=NAME",
-                             text);
+        if (key_size >= size || i == ARRAY_SIZE(keys)) {
+            AUTO(free) char *key = xstrndup(p, key_size);
+            const char *near = suggest_nearest(key, keys, ARRAY_SIZE(keys));
+            error_set_(err, ERR_USAGE, "--secret %s: expected id=ID and src=FILE or env=NAME",
+                       text);
+            if (near && key_size < size)
+                error_hint(err, "did you mean %s=?", near);
+            return -1;
+        }
         free(*values[i]);
         *values[i] = xstrndup(p + key_size + 1, size - key_size - 1);
         p += size + (p[size] == ',');

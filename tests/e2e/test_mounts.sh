@@ -302,7 +302,7 @@ test_a_required_secret_that_is_missing_says_how_to_pass_it() {
     err_has 'Dockerfile:2: secret token is required and was not given'
     err_has 'hint: pass it with --secret id=token,src=FILE'
     fails 3 cbuild -t x --secret id=token,src=nowhere .
-    err_has 'secret token'
+    err_has '--secret id=token: nowhere'
     err_has 'nowhere'
 }
 
