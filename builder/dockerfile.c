@@ -53,17 +53,6 @@ bool dockerfile_syntax_is_builtin(const char *syntax)
     return false;
 }
 
-int dockerfile_check_syntax(const char *syntax, struct error **err)
-{
-    if (dockerfile_syntax_is_builtin(syntax))
-        return 0;
-    (void)error_set(err, ERR_UNSUPPORTED, "syntax \"%s\": cbuild speaks docker/dockerfile only",
-                    syntax);
-    error_hint(err, "no frontend image is ever fetched; without it the Dockerfile is read as "
-                    "docker/dockerfile");
-    return -1;
-}
-
 static struct source_range line_range(size_t line)
 {
     return (struct source_range){ line, line };
@@ -77,8 +66,12 @@ static int take_syntax(struct dockerfile *dockerfile, const struct directives *d
     /* what follows a blank are arguments of the frontend */
     dockerfile->syntax = xstrndup(directives->syntax, strcspn(directives->syntax, " \t"));
     dockerfile->syntax_line = directives->syntax_line;
-    if (dockerfile_check_syntax(dockerfile->syntax, err) == 0)
+    if (dockerfile_syntax_is_builtin(dockerfile->syntax))
         return 0;
+    (void)error_set(err, ERR_UNSUPPORTED, "syntax \"%s\": cbuild speaks docker/dockerfile only",
+                    dockerfile->syntax);
+    error_hint(err, "no frontend image is ever fetched; without the line the Dockerfile is read "
+                    "as docker/dockerfile");
     return source_text_locate(dockerfile->source, line_range(directives->syntax_line),
                               dockerfile->syntax, err);
 }

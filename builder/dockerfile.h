@@ -63,7 +63,5 @@ DEFINE_AUTO(struct dockerfile, dockerfile_free)
 
 /* Whether a frontend name is one that cbuild has built in: docker/dockerfile, any version. */
 bool dockerfile_syntax_is_builtin(const char *syntax);
-/* ERR_UNSUPPORTED: it is another, which is never fetched. */
-int dockerfile_check_syntax(const char *syntax, struct error **err) WARN_UNUSED;
 
 #endif

@@ -25,9 +25,6 @@ int build_parse(struct build *build, const struct build_input *input, struct err
                                  options->target, err);
     if (!build->globals)
         return -1;
-    const char *syntax = globals_build_arg(build->globals, "BUILDKIT_SYNTAX");
-    if (syntax && *syntax && dockerfile_check_syntax(syntax, err) < 0)
-        return error_wrap(err, "--build-arg BUILDKIT_SYNTAX");
     build->check = lint_check_options(build->dockerfile, build->globals, &build->own_check, err);
     if (!build->check)
         return -1;

@@ -42,7 +42,7 @@ test_each_is_refused_in_these_words_and_without_a_request() {
     local cases=$TEST_TMP/cases n=0 name wrong=0 tracer=() got answer
     mkdir "$cases"
     split_table "$cases"
-    if command -v strace >/dev/null; then tracer=(strace -f -qq -o "$TEST_TMP/trace" -e trace=socket,connect); fi
+    if command -v strace >/dev/null; then tracer=(strace -f -qq -o "$TEST_TMP/trace" -e "trace=socket,connect"); fi
     : >"$TEST_TMP/new"
     while [ -e "$cases/$((n + 1)).Dockerfile" ]; do
         n=$((n + 1))
