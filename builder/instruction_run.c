@@ -70,7 +70,9 @@ static void take_only_heredoc(const struct heredoc *heredoc, struct command *com
 {
     char *body = heredoc_body(heredoc);
     free(command->text);
-    if (strncmp(body, "#!", 2) == 0) {
+    /* as it stands: behind a tab that <<- takes away, it is the shell's comment to other builders
+     */
+    if (strncmp(heredoc->content, "#!", 2) == 0) {
         command->text = xasprintf("/dev/pipes/%s", heredoc->name);
         command->script = body;
     } else {

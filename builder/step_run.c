@@ -12,6 +12,7 @@
 #include "runner/user.h"
 
 #include <string.h>
+#include <strings.h>
 
 struct run_step {
     struct layer_step step;
@@ -311,12 +312,27 @@ static void add_proxy(struct env *env, const char *name, const char *value)
         env_set(env, lower, value);
 }
 
+/* Of one variable given in both cases the lower one counts, as other builders have it. */
+static bool is_outdone(const struct strvec *given, size_t at, const char *name)
+{
+    size_t size = strlen(name);
+    for (size_t i = 0; i < given->n; i++) {
+        const char *other = given->items[i];
+        if (strncasecmp(other, name, size) != 0 || other[size] != '=')
+            continue;
+        int order = strncmp(other, name, size);
+        if (order > 0 || (order == 0 && i > at))
+            return true;
+    }
+    return false;
+}
+
 static void add_proxies(struct env *env, const struct strvec *given)
 {
     for (size_t i = 0; given && i < given->n; i++) {
         size_t size = strcspn(given->items[i], "=");
         AUTO(free) char *name = xstrndup(given->items[i], size);
-        if (globals_is_proxy(name) && given->items[i][size])
+        if (globals_is_proxy(name) && given->items[i][size] && !is_outdone(given, i, name))
             add_proxy(env, name, given->items[i] + size + 1);
     }
 }

@@ -171,6 +171,10 @@ test_proxies_need_no_argument_and_leave_no_trace() {
     ! history_of x | grep -q p.invalid || fail "the proxy is in the history"
     ok cbuild -t x --build-arg HTTP_PROXY=http://other.invalid .
     equal "$(grep -Ec '^#[0-9]+ CACHED$' "$TEST_TMP/err")" 1
+    # of both cases the lower one counts
+    ok cbuild -q -t x --no-cache --build-arg http_proxy=lower --build-arg HTTP_PROXY=upper .
+    image_tree x >/dev/null
+    equal "$(file run)" 'lower lower  '
     # declared, it is an argument like others
     sed -i '1a ARG HTTP_PROXY' Dockerfile
     ok cbuild -q -t x --build-arg HTTP_PROXY=http://p.invalid .
@@ -325,17 +329,20 @@ WORKDIR made/by/../user
 COPY f f
 USER root
 WORKDIR sub
+USER 4711
+WORKDIR /number
 WORKDIR /tmp
 WORKDIR /
 EOT
-    ok cbuild -q -t x .
+    SOURCE_DATE_EPOCH=1000000000 ok cbuild -q -t x .
     image_tree x >tree
-    for line in 'made d 755 1000:50' 'made/user d 755 1000:50' 'made/user/f f 644 0:0' 'made/user/sub d 755 0:0' 'tmp d 1777 0:0'; do
+    equal "$(stat -c %Y "$TEST_TMP/tree/made" "$TEST_TMP/tree/made/user/sub" | tr '\n' ' ')" '1000000000 1000000000 '
+    for line in 'made d 755 1000:50' 'made/user d 755 1000:50' 'made/user/f f 644 0:0' 'made/user/sub d 755 0:0' 'number d 755 4711:4711' 'tmp d 1777 0:0'; do
         grep -q "^$line " tree || fail "no $line in $(cat tree)"
     done
     equal "$(config x .WorkingDir)" '"/"'
-    equal "$(stored_config x '[.history[-6:][] | [.created_by, .empty_layer // false]]')" \
-        '[["WORKDIR /made/user",false],["COPY f f",false],["USER root",true],["WORKDIR /made/user/sub",false],["WORKDIR /tmp",false],["WORKDIR /",true]]'
+    equal "$(stored_config x '[.history[-8:][] | [.created_by, .empty_layer // false]]')" \
+        '[["WORKDIR /made/user",false],["COPY f f",false],["USER root",true],["WORKDIR /made/user/sub",false],["USER 4711",true],["WORKDIR /number",false],["WORKDIR /tmp",false],["WORKDIR /",true]]'
 }
 
 # --- ONBUILD

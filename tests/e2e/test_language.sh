@@ -46,6 +46,25 @@ test_the_build_argument_BUILDKIT_SYNTAX_takes_the_lines_place() {
     err_has 'Dockerfile:1: syntax "other/frontend"'
 }
 
+test_the_escape_character_is_for_words_and_continuation_only() {
+    need_run
+    import_busybox
+    cat >Dockerfile <<'EOT'
+#escape = `
+FROM busybox
+ENV A=`$PATH B="C:\dir" C=two` words `
+    D=last\
+RUN echo 'kept: ` \' "`echo \$A`" `
+    >/run
+WORKDIR /x`$y
+EOT
+    ok cbuild -q -t x .
+    image_tree x >/dev/null
+    equal "$(config x '.Env[1:]')" '["A=$PATH","B=C:\\dir","C=two words","D=last\\"]'
+    equal "$(file run)" 'kept: ` \ $PATH'
+    equal "$(config x .WorkingDir)" '"/x$y"'
+}
+
 test_words_of_files_and_directories_are_expanded() {
     touch src1 src2 && printf '#!/bin/sh\n' >run
     cat >Dockerfile <<'EOT'
@@ -65,6 +84,13 @@ $E
 B
 COPY --exclude=$E* src1 /excluded/
 EOT
+    fails 1 cbuild -t x -f - . <<'EOT'
+FROM scratch
+ARG SUM=sha256:zz
+ADD --checksum=$SUM http://127.0.0.1:1/f /
+EOT
+    err_has '<stdin>:3: '
+    err_has 'sha256:zz'
     ok cbuild -q -t x .
     image_tree x >tree
     equal "$(config x .WorkingDir)" '"/env"'
