@@ -8,6 +8,7 @@
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
 #include "builder/step_explain.h"
+#include "builder/step_source.h"
 #include "oci/store_gc.h"
 #include "oci/store_tags.h"
 #include "registry/push.h"
@@ -45,6 +46,9 @@ static void build_release(struct build *build)
         free(build->contexts[i]);
     }
     free(build->contexts);
+    for (size_t i = 0; i < build->n_read; i++)
+        tree_unref(build->read[i]);
+    free(build->read);
     for (size_t i = 0; i < build->n_kept; i++)
         context_free(build->kept[i]);
     free(build->kept);
@@ -189,6 +193,7 @@ int build_run(struct store *store, struct registry_session *session,
     explain_end(&build, input.name);
     if (status < 0)
         return -1;
+    step_source_keep(&build);
     collect(&build);
     *ret = result;
     memset(&result, 0, sizeof(result));

@@ -143,7 +143,8 @@ bool cache_has_rest(struct store *store, const struct digest *rest)
 }
 
 static void record_format(const struct cache_record *record, const char *codec,
-                          const struct digest *rest, struct strbuf *text)
+                          const struct digest *rest, const struct inputs *inputs,
+                          struct strbuf *text)
 {
     AUTO(json_decref) json_t *root = json_object();
     char digest[DIGEST_TEXT_SIZE];
@@ -155,6 +156,12 @@ static void record_format(const struct cache_record *record, const char *codec,
         digest_format(rest, digest);
         json_set(root, "inputs", json_from_string(digest));
     }
+    AUTO(json_decref) json_t *contents = json_array();
+    for (size_t i = 0; inputs && i < inputs->n_items; i++)
+        if (!strcmp(inputs->items[i].kind, "content"))
+            json_array_append_new(contents, json_from_string(inputs->items[i].value));
+    if (json_array_size(contents))
+        json_set(root, "contents", json_incref(contents));
     if (record->has_layer) {
         digest_format(&record->diff_id, digest);
         json_set(root, "diff_id", json_from_string(digest));
@@ -188,6 +195,64 @@ static int inputs_write(int records, const struct digest *rest, const struct inp
     return fs_write_file(records, name, text.data, text.size, 0600, err);
 }
 
+int cache_put_content(struct store *store, const struct inputs *content, struct digest *ret,
+                      struct error **err)
+{
+    struct digest digest = inputs_digest(content);
+    if (!cache_has_rest(store, &digest) &&
+        inputs_write(store_dir_fd(store, STORE_CACHE_RECORDS), &digest, content, err) < 0)
+        return -1;
+    *ret = digest;
+    return 0;
+}
+
+#define SELECTION_PREFIX "from-"
+#define SELECTION_NAME_SIZE (sizeof(SELECTION_PREFIX) - 1 + DIGEST_HEX_SIZE)
+#define SELECTION_MAX_SIZE 4096
+
+static void selection_name(const struct digest *selection, char out[SELECTION_NAME_SIZE])
+{
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(selection, hex);
+    (void)snprintf(out, SELECTION_NAME_SIZE, SELECTION_PREFIX "%s", hex);
+}
+
+int cache_find_selection(struct store *store, const struct digest *selection, struct digest *ret)
+{
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    AUTO(error_free) struct error *bad = NULL; /* what can't be read is found out again */
+    int contexts = store_dir_fd(store, STORE_CACHE_CONTEXTS);
+    char name[SELECTION_NAME_SIZE];
+    selection_name(selection, name);
+    if (fs_read_file(contexts, name, &text, SELECTION_MAX_SIZE, &bad) < 0)
+        return 0;
+    AUTO(json_decref) json_t *root = json_parse_object(text.data, text.size, &bad);
+    const char *content = NULL;
+    uint64_t version = 0;
+    if (!root || json_get_uint64(root, "", "version", JSON_REQUIRED, &version, &bad) < 0 ||
+        version != CACHE_KEY_VERSION ||
+        json_get_string(root, "", "content", JSON_REQUIRED, &content, &bad) < 0 ||
+        digest_parse(content, ret, &bad) < 0)
+        return 0;
+    (void)utimensat(contexts, name, NULL, 0); /* the collector goes by that */
+    return 1;
+}
+
+int cache_put_selection(struct store *store, const struct digest *selection,
+                        const struct digest *content, struct error **err)
+{
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    AUTO(json_decref) json_t *root = json_object();
+    char digest[DIGEST_TEXT_SIZE], name[SELECTION_NAME_SIZE];
+    digest_format(content, digest);
+    json_set(root, "content", json_from_string(digest));
+    json_set(root, "version", json_integer(CACHE_KEY_VERSION));
+    json_format_canonical(root, &text);
+    selection_name(selection, name);
+    return fs_write_file(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, text.data, text.size,
+                         0600, err);
+}
+
 int cache_read_inputs(struct store *store, const struct digest *rest, size_t max_size,
                       struct inputs *ret, struct error **err)
 {
@@ -206,7 +271,7 @@ int cache_put(struct store *store, const struct cache_keys *keys,
     int records = store_dir_fd(store, STORE_CACHE_RECORDS);
     AUTO(free) char *codec = compression_codec_version(compression);
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    record_format(record, codec, keys->rest, &text);
+    record_format(record, codec, keys->rest, inputs, &text);
     if (keys->rest && inputs && inputs_write(records, keys->rest, inputs, err) < 0)
         return error_wrap(err, "cache record of %s", record->step);
     const struct digest *names[] = { keys->result, keys->recipe };

@@ -57,6 +57,19 @@ struct cache_keys {
 int cache_put(struct store *store, const struct cache_keys *keys,
               const struct compression *compression, const struct cache_record *record,
               const struct inputs *inputs, struct error **err) WARN_UNUSED;
+
+/*
+ * What a step takes of another tree stands in its inputs as one item of kind "content", whose value
+ * is the digest of a list of items. The list is kept as inputs are, for as long as a record has it.
+ */
+int cache_put_content(struct store *store, const struct inputs *content, struct digest *ret,
+                      struct error **err) WARN_UNUSED;
+/* The content that a selection of a tree's files was seen to have: 1, or 0: not known. */
+int cache_find_selection(struct store *store, const struct digest *selection,
+                         struct digest *ret) WARN_UNUSED;
+int cache_put_selection(struct store *store, const struct digest *selection,
+                        const struct digest *content, struct error **err) WARN_UNUSED;
+
 /* The inputs that were kept beside a record. ERR_NOT_FOUND, ERR_INVALID, ERR_LIMIT. */
 int cache_read_inputs(struct store *store, const struct digest *rest, size_t max_size,
                       struct inputs *ret, struct error **err) WARN_UNUSED;

@@ -86,6 +86,8 @@ static void set_files(struct copy *copy, const struct copy_spec *spec)
 
 int copy_find_sources(struct copy *copy, struct error **err)
 {
+    if (copy->has_sources)
+        return 0;
     struct copy_view view =
         copy->context ? copy_view_of_context(copy->context) : copy_view_of_tree(copy->from);
     copy->word_ends = xcalloc(copy->words.n + 1, sizeof(*copy->word_ends));
@@ -95,6 +97,7 @@ int copy_find_sources(struct copy *copy, struct error **err)
             return -1;
         copy->word_ends[i] = copy->sources.n_list;
     }
+    copy->has_sources = true;
     return 0;
 }
 
@@ -104,6 +107,7 @@ struct copy *copy_new(const struct copy_spec *spec, struct error **err)
     copy->is_add = spec->is_add;
     copy->parents = spec->parents;
     copy->link = spec->link;
+    copy->mounted = spec->mounted;
     copy->no_unpack = spec->no_unpack;
     copy->times = spec->times;
     copy->now = spec->now;

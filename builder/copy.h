@@ -44,6 +44,7 @@ struct copy_spec {
     const struct strvec *excludes;
     bool parents;
     bool link;
+    bool mounted;   /* not copied: a mount shows the source itself, and all its xattrs */
     bool no_unpack; /* ADD --unpack=false */
     int64_t now;    /* time of created parents: the build's, or the epoch */
     struct file_times times;
@@ -56,9 +57,10 @@ struct copy;
 
 /*
  * Phase 1. ERR_NOT_FOUND: a literal source is absent, excluded (by which rule), or differs in case
- * (the hint says so). Sources in a tree are looked for in phase 2 only: a cached step doesn't need
- * its entries. ERR_SYNTAX: a pattern, mode or flag that makes no sense.
- * The spec's strings may go away afterwards; context and files' content must outlive the copy.
+ * (the hint says so). Sources in a tree are looked for by copy_add_tree_contents(), or in phase 2:
+ * a cached step mostly doesn't need its entries. ERR_SYNTAX: a pattern, mode or flag that makes no
+ * sense. The spec's strings may go away afterwards; context and files' content must outlive the
+ * copy.
  */
 struct copy *copy_new(const struct copy_spec *spec, struct error **err);
 void copy_free(struct copy *copy);
@@ -66,11 +68,20 @@ DEFINE_AUTO(struct copy, copy_free)
 
 /*
  * Adds what the key needs: for context sources each entry's type, mode, owner, digest, link,
- * capability under its path in the context; for trees only the source words (the caller adds the
- * tree's identity); for `files` name, mode and digest; and destination, chown, chmod, flags. Never
- * a time.
+ * capability under its path in the context; for trees only the source words (the caller adds what
+ * they bring, see below); for `files` name, mode and digest; and destination, chown, chmod, flags.
+ * Never a time.
  */
 int copy_add_inputs(struct copy *copy, struct inputs *inputs, struct error **err) WARN_UNUSED;
+
+/* What tells one choice of files of a tree from another: words, excludes, flags. */
+void copy_add_selection(const struct copy *copy, struct inputs *inputs);
+/*
+ * What the sources in the tree are: items as those of a context's files. Contents that no layer
+ * knows yet are read. ERR_NOT_FOUND as copy_new().
+ */
+int copy_add_tree_contents(struct copy *copy, struct inputs *inputs,
+                           struct error **err) WARN_UNUSED;
 
 /*
  * All that is in a context, besides the sources; ADD of a git repository. Borrowed, must outlive

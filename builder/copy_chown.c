@@ -74,10 +74,13 @@ int copy_chown_resolve(const char *spec, struct tree *below, struct copy_owner *
     AUTO(strbuf_release) struct strbuf group = STRBUF_INIT;
     struct user_files files = { .passwd = NULL };
     AUTO(free) char *user_only = NULL;
-    if (!is_numeric(spec) && !below)
-        return error_set(
-            err, ERR_UNSUPPORTED,
-            "--chown=%s: with --link only numbers: there is no /etc/passwd to look up names", spec);
+    if (!is_numeric(spec) && !below) {
+        error_set_(err, ERR_UNSUPPORTED,
+                   "--chown=%s: with --link only numbers: there is no /etc/passwd to look up names",
+                   spec);
+        error_hint(err, "write the ids, as in --chown=1000:1000, or leave out --link");
+        return -1;
+    }
     if (!is_numeric(spec)) {
         int has_passwd = read_file(below, "etc/passwd", &passwd, err);
         int has_group = has_passwd < 0 ? -1 : read_file(below, "etc/group", &group, err);

@@ -18,35 +18,50 @@
 /* --- hashing --- */
 
 struct hashing {
-    struct context *context;
-    const struct entry **entries;
-    size_t n_entries, entries_capacity;
+    struct copy *copy;
+    const struct source_item **items;
+    size_t n_items, items_capacity;
     uint64_t size;
     atomic_size_t next;
 };
 
 static void hashing_release(struct hashing *hashing)
 {
-    free(hashing->entries);
+    free(hashing->items);
 }
 DEFINE_AUTO_STRUCT(struct hashing, hashing_release)
+
+static bool is_known(struct copy *copy, const struct source_item *item)
+{
+    uint8_t digest[SHA256_SIZE];
+    return copy->context ? context_known_digest(copy->context, &item->entry, digest)
+                         : tree_known_content(copy->from, &item->place, digest);
+}
+
+/* The context, or the tree's layer, remembers it. */
+static int content_digest(struct copy *copy, const struct source_item *item,
+                          uint8_t out[SHA256_SIZE], struct error **err)
+{
+    return copy->context ? context_digest(copy->context, &item->entry, out, err)
+                         : tree_content_digest(copy->from, &item->place, out, err);
+}
 
 static int hash_some(void *data, struct error **err)
 {
     struct hashing *hashing = data;
     for (;;) {
         size_t i = atomic_fetch_add(&hashing->next, 1);
-        if (i >= hashing->n_entries)
+        if (i >= hashing->n_items)
             return 0;
-        uint8_t digest[SHA256_SIZE]; /* the context remembers it */
-        if (context_digest(hashing->context, hashing->entries[i], digest, err) < 0)
+        uint8_t digest[SHA256_SIZE];
+        if (content_digest(hashing->copy, hashing->items[i], digest, err) < 0)
             return -1;
     }
 }
 
 static int hash_all(struct hashing *hashing, struct error **err)
 {
-    if (hashing->n_entries <= POOL_FROM_FILES && hashing->size <= POOL_FROM_BYTES)
+    if (hashing->n_items <= POOL_FROM_FILES && hashing->size <= POOL_FROM_BYTES)
         return hash_some(hashing, err);
     AUTO(pool_free) struct pool *pool = pool_new(0);
     AUTO(pool_group_free) struct pool_group *group = pool_group_new(pool);
@@ -57,16 +72,15 @@ static int hash_all(struct hashing *hashing, struct error **err)
 
 static int hash_files(struct copy *copy, struct error **err)
 {
-    AUTO(hashing_release) struct hashing hashing = { .context = copy->context };
+    AUTO(hashing_release) struct hashing hashing = { .copy = copy };
     for (size_t i = 0; i < copy->sources.n_list; i++) {
         const struct copy_source *source = &copy->sources.list[i];
         for (size_t k = 0; k < source->n_items; k++) {
-            const struct entry *entry = &source->items[k].entry;
-            uint8_t digest[SHA256_SIZE];
-            if (entry->type != ENTRY_FILE || context_known_digest(copy->context, entry, digest))
+            const struct source_item *item = &source->items[k];
+            if (item->entry.type != ENTRY_FILE || is_known(copy, item))
                 continue;
-            *ARRAY_PUSH(&hashing, entries) = entry;
-            hashing.size += entry->size;
+            *ARRAY_PUSH(&hashing, items) = item;
+            hashing.size += item->entry.size;
         }
     }
     return hash_all(&hashing, err);
@@ -83,12 +97,12 @@ static void add_xattrs(const struct entry *entry, struct strbuf *value)
     }
 }
 
-static int add_digest(struct copy *copy, const struct entry *entry, struct strbuf *value,
+static int add_digest(struct copy *copy, const struct source_item *item, struct strbuf *value,
                       struct error **err)
 {
     uint8_t digest[SHA256_SIZE];
     char hex[SHA256_HEX_SIZE];
-    if (context_digest(copy->context, entry, digest, err) < 0)
+    if (content_digest(copy, item, digest, err) < 0)
         return -1;
     sha256_hex(digest, hex);
     strbuf_addf(value, " sha256:%s", hex);
@@ -142,7 +156,8 @@ static int add_item(struct copy *copy, const struct copy_source *source,
     strbuf_addf(&value, "%c", type_letter(entry->type));
     /* what a copied directory itself looks like doesn't count: the destination keeps or makes its
      * own */
-    bool is_top = item == source->items && entry->type == ENTRY_DIRECTORY;
+    bool is_top =
+        item == source->items && entry->type == ENTRY_DIRECTORY && !(copy->mounted && copy->from);
     if (entry->type != ENTRY_SYMLINK && !is_top)
         strbuf_addf(&value, " %04o", entry->mode);
     if (!is_top)
@@ -151,15 +166,15 @@ static int add_item(struct copy *copy, const struct copy_source *source,
         strbuf_addf(&value, " %s", entry->link);
     if (entry->type == ENTRY_CHAR || entry->type == ENTRY_BLOCK)
         strbuf_addf(&value, " %u,%u", entry->dev_major, entry->dev_minor);
-    if (entry->type == ENTRY_FILE && add_digest(copy, entry, &value, err) < 0)
+    if (entry->type == ENTRY_FILE && add_digest(copy, item, &value, err) < 0)
         return -1;
-    add_xattrs(entry, &value);
+    add_xattrs(copy->mounted && item->place.entry ? item->place.entry : entry, &value);
     add_other_name(names, item, name, &value);
     inputs_add(inputs, "file", name[0] ? name : ".", value.data);
     return 0;
 }
 
-static int add_context_sources(struct copy *copy, struct inputs *inputs, struct error **err)
+static int add_source_items(struct copy *copy, struct inputs *inputs, struct error **err)
 {
     if (hash_files(copy, err) < 0)
         return -1;
@@ -227,9 +242,24 @@ int copy_add_inputs(struct copy *copy, struct inputs *inputs, struct error **err
             inputs_add(inputs, "option", options[i].name, options[i].value);
     for (size_t i = 0; i < copy->excludes.n; i++)
         inputs_add(inputs, "option", "exclude", copy->excludes.items[i]);
-    if (copy->context && add_context_sources(copy, inputs, err) < 0)
+    if (copy->context && add_source_items(copy, inputs, err) < 0)
         return -1;
     for (size_t i = 0; copy->from && i < copy->words.n; i++)
         inputs_add(inputs, "source", copy->words.items[i], "");
     return add_files(copy, inputs, err);
+}
+
+void copy_add_selection(const struct copy *copy, struct inputs *inputs)
+{
+    for (size_t i = 0; i < copy->words.n; i++)
+        inputs_add(inputs, "source", copy->words.items[i], "");
+    for (size_t i = 0; i < copy->excludes.n; i++)
+        inputs_add(inputs, "option", "exclude", copy->excludes.items[i]);
+    inputs_add(inputs, "option", "parents", copy->parents ? "yes" : "no");
+    inputs_add(inputs, "option", "mounted", copy->mounted ? "yes" : "no");
+}
+
+int copy_add_tree_contents(struct copy *copy, struct inputs *inputs, struct error **err)
+{
+    return copy_find_sources(copy, err) < 0 ? -1 : add_source_items(copy, inputs, err);
 }

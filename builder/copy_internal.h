@@ -14,7 +14,7 @@ struct copy_directory {
 };
 
 struct copy {
-    bool is_add, parents, link, no_unpack;
+    bool is_add, parents, link, mounted, no_unpack;
     struct file_times times;
     int64_t now;
     void (*warn)(void *data, const char *text);
@@ -38,11 +38,12 @@ struct copy {
     struct copy_directory *directories;
     size_t n_directories, directories_capacity;
 
-    struct copy_sources sources; /* of a context: found in phase 1 */
-    size_t *word_ends;           /* how many sources the words up to this one have */
+    bool has_sources; /* they were looked for: of a context in phase 1 */
+    struct copy_sources sources;
+    size_t *word_ends; /* how many sources the words up to this one have */
 };
 
-/* Fills sources from the words. */
+/* Fills sources from the words; once. */
 int copy_find_sources(struct copy *copy, struct error **err) WARN_UNUSED;
 void copy_warn(struct copy *copy, const char *format, ...) PRINTF(2, 3);
 

@@ -14,6 +14,7 @@
  *   step_meta.c  instructions that change the config only
  *   step_run.c   RUN           step_copy.c   COPY, ADD, WORKDIR
  *   step.c       a step that makes a layer: keys, cache, making, recording
+ *   step_source.c  other trees that a step takes files of
  *   step_explain.c  why a step was found or not
  *   recorder.c   waits for layers in the background and writes their cache records
  *   base_image.c FROM image    image_write.c config and manifest
@@ -73,6 +74,7 @@ struct stage_run {
     struct digest history_key;  /* of the tree and the metadata since */
     struct digest first_recipe; /* of what the stage is FROM */
     struct trail trail;         /* its steps so far */
+    bool ran;                   /* a step of it, or of a stage it is FROM, was made by this build */
     char *lost;           /* of a forecast: why keys aren't known from here on; NULL: they are */
     struct env env;       /* what RUN and expansion see: ENV and ARG, the later one wins */
     struct hashmap args;  /* declared, in order, for history: NAME → its text, NULL: unset */
@@ -124,6 +126,8 @@ struct build {
         char *image;
     } * *contexts;
     size_t n_contexts, contexts_capacity;
+    struct tree **read; /* owned: contents of their files were asked for; under lock */
+    size_t n_read, read_capacity;
     struct context **kept; /* of ADD git: layers stream from them until the end */
     size_t n_kept, kept_capacity;
     struct network *network;
@@ -215,14 +219,10 @@ struct layer_step {
     const struct instruction *instruction;
     char *history;        /* created_by */
     struct inputs inputs; /* all that counts but the trees below */
-    struct {              /* other trees that it reads */
-        struct tree *tree;
-        struct digest recipe;
-    } * sources;
-    size_t n_sources, sources_capacity;
+    bool is_independent;  /* COPY --link: what lies below is no input */
+    bool is_lost;         /* of a forecast: what it takes of another tree isn't known */
     unsigned vertex;
     bool begun;
-    bool renewed; /* a source is: stage_run */
     /* Makes the layer on run->tree; called when the cache has none. */
     int (*make)(struct stage_run *run, struct layer_step *step, struct layer **ret,
                 struct error **err);
@@ -231,7 +231,6 @@ struct layer_step {
 
 void layer_step_release(struct layer_step *step);
 DEFINE_AUTO_STRUCT(struct layer_step, layer_step_release)
-void layer_step_add_source(struct layer_step *step, struct tree *tree, const struct digest *recipe);
 /* Shows that the step has begun; layer_step_execute() does it where nobody did before. */
 void layer_step_begin(struct stage_run *run, struct layer_step *step);
 /* Shows that it failed, with *err; yields -1. */
@@ -246,8 +245,7 @@ struct record_job {
     struct layer *layer; /* owned */
     struct tree *tree;   /* owned: with the layer on top */
     struct digest recipe, rest;
-    struct tree **sources; /* owned */
-    size_t n_sources;
+    bool is_independent;        /* of what lies below */
     struct cache_record record; /* owned; digests are filled in */
     struct inputs inputs;       /* owned */
     struct lockfile *lock;      /* owned: released when the record is written */
@@ -263,9 +261,8 @@ void recorder_add(struct recorder *recorder, struct record_job *job);
 int recorder_finish(struct recorder *recorder, struct error **err) WARN_UNUSED;
 void recorder_free(struct recorder *recorder);
 DEFINE_AUTO(struct recorder, recorder_free)
-/* Result key of a step on `parent` that reads `sources`. Waits for their chain_ids. */
-int recorder_result_key(struct tree *parent, struct tree *const *sources, size_t n_sources,
-                        const struct digest *rest, struct digest *ret,
+/* Result key of a step on `parent`. Waits for its chain_id. */
+int recorder_result_key(struct tree *parent, const struct digest *rest, struct digest *ret,
                         struct error **err) WARN_UNUSED;
 
 /* step_context.c: FROM of a named context that has files; `vertex` has been shown and is ended. */

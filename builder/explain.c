@@ -49,7 +49,8 @@ struct file_value {
     char type;
     char *mode;    /* NULL: none */
     char *owner;   /* NULL: none */
-    char *content; /* the rest */
+    char *content; /* digest, target or device number */
+    char *rest;    /* xattrs, another name */
 };
 
 static void file_value_release(struct file_value *value)
@@ -57,6 +58,7 @@ static void file_value_release(struct file_value *value)
     free(value->mode);
     free(value->owner);
     free(value->content);
+    free(value->rest);
 }
 DEFINE_AUTO_STRUCT(struct file_value, file_value_release)
 
@@ -85,7 +87,10 @@ static void split_file(const char *text, struct file_value *ret)
         ret->owner = xstrndup(text, size);
         text += size + (text[size] == ' ');
     }
-    ret->content = xstrdup(text);
+    /* a link's target may hold blanks */
+    size = ret->type == 'l' ? strlen(text) : !strncmp(text, "sha256:", 7) ? strcspn(text, " ") : 0;
+    ret->content = xstrndup(text, size);
+    ret->rest = xstrdup(text + size);
 }
 
 static const char *type_name(char type)
@@ -109,6 +114,14 @@ static bool same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+static const char *rest_name(const struct file_value *a, const struct file_value *b)
+{
+    if (a->type == 'c' || a->type == 'b')
+        return "device number";
+    return strstr(a->rest, " link:") || strstr(b->rest, " link:") ? "other names"
+                                                                  : "extended attributes";
+}
+
 static char *file_change(const char *before, const char *now)
 {
     AUTO(file_value_release) struct file_value a = { 0 };
@@ -120,6 +133,8 @@ static char *file_change(const char *before, const char *now)
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     if (strcmp(a.content, b.content) != 0)
         strbuf_adds(&text, a.type == 'l' ? "target changed" : "content changed");
+    if (strcmp(a.rest, b.rest) != 0)
+        strbuf_addf(&text, "%s%s changed", text.size ? ", " : "", rest_name(&a, &b));
     if (!same_text(a.mode, b.mode))
         strbuf_addf(&text, "%smode %s became %s", text.size ? ", " : "", a.mode ? a.mode : "none",
                     b.mode ? b.mode : "none");
@@ -175,8 +190,8 @@ static char *subject(const struct input *input, const struct strvec *args)
         { "option", "--", true },
         { "copy", "destination", false },
         { "source", "source ", true },
+        { "content", "what it takes from elsewhere", false },
         { "mount", "mount ", true },
-        { "mount source", "source of mount ", true },
     };
     if (!strcmp(input->kind, "env"))
         return xasprintf("%s %s",

@@ -30,37 +30,29 @@ static void record_job_release(struct record_job *job)
 {
     layer_unref(job->layer);
     tree_unref(job->tree);
-    for (size_t i = 0; i < job->n_sources; i++)
-        tree_unref(job->sources[i]);
-    free(job->sources);
     cache_record_release(&job->record);
     inputs_release(&job->inputs);
     lockfile_remove(job->lock);
     *job = (struct record_job){ 0 };
 }
 
-static struct digest fold(const struct digest *a, const struct digest *b)
-{
-    uint8_t both[2 * SHA256_SIZE];
-    memcpy(both, a->bytes, SHA256_SIZE);
-    memcpy(both + SHA256_SIZE, b->bytes, SHA256_SIZE);
-    return digest_of(both, sizeof(both));
-}
-
-int recorder_result_key(struct tree *parent, struct tree *const *sources, size_t n_sources,
-                        const struct digest *rest, struct digest *ret, struct error **err)
+int recorder_result_key(struct tree *parent, const struct digest *rest, struct digest *ret,
+                        struct error **err)
 {
     struct digest chain = { 0 };
     if (tree_chain_id(parent, &chain, err) < 0)
         return -1;
-    for (size_t i = 0; i < n_sources; i++) {
-        struct digest source = { 0 };
-        if (tree_chain_id(sources[i], &source, err) < 0)
-            return -1;
-        chain = fold(&chain, &source);
-    }
     *ret = cache_result_key(&chain, rest);
     return 0;
+}
+
+/* What lies below doesn't count: as if upon nothing. */
+static int record_independent(struct recorder *recorder, struct record_job *job, struct error **err)
+{
+    struct cache_keys keys = { &job->recipe, NULL, &job->rest };
+    job->record.chain_id = job->record.diff_id;
+    return cache_put(recorder->store, &keys, &recorder->compression, &job->record, &job->inputs,
+                     err);
 }
 
 static int record(struct recorder *recorder, struct record_job *job, struct error **err)
@@ -69,14 +61,15 @@ static int record(struct recorder *recorder, struct record_job *job, struct erro
         return error_wrap(err, "layer of %.*s", (int)strcspn(job->record.step, "\n"),
                           job->record.step);
     job->record.has_layer = true;
+    if (job->is_independent)
+        return record_independent(recorder, job, err);
     if (tree_chain_id(job->tree, &job->record.chain_id, err) < 0)
         return -1;
     struct snapshot *snapshot = layer_snapshot(job->layer);
     if (snapshot && snapshot_name(snapshot, &job->record.chain_id, err) < 0)
         return -1;
     struct digest result;
-    if (recorder_result_key(tree_parent(job->tree), job->sources, job->n_sources, &job->rest,
-                            &result, err) < 0)
+    if (recorder_result_key(tree_parent(job->tree), &job->rest, &result, err) < 0)
         return -1;
     struct cache_keys keys = { &job->recipe, &result, &job->rest };
     return cache_put(recorder->store, &keys, &recorder->compression, &job->record, &job->inputs,

@@ -438,3 +438,29 @@ int run_mount_parse(const char *spec, const struct words_expander *expander, str
     *ret = draft.mount;
     return 0;
 }
+
+void run_mount_format(const struct run_mount *mount, struct strbuf *ret)
+{
+    strbuf_addf(ret, "type=%s", type_names[mount->type]);
+    AUTO(free) char *source = mount->source ? path_clean_rooted(mount->source) : NULL;
+    if (source && *source)
+        strbuf_addf(ret, ",source=%s", source);
+    if (mount->id)
+        strbuf_addf(ret, ",id=%s", mount->id);
+    if (mount->type == RUN_MOUNT_CACHE)
+        strbuf_addf(ret, ",sharing=%s", sharing_names[mount->sharing]);
+    if (mount->type == RUN_MOUNT_BIND || mount->type == RUN_MOUNT_CACHE)
+        strbuf_adds(ret, mount->read_only ? ",ro" : ",rw");
+    if (mount->required)
+        strbuf_adds(ret, ",required");
+    if (mount->env)
+        strbuf_addf(ret, ",env=%s", mount->env);
+    if (mount->has_uid)
+        strbuf_addf(ret, ",uid=%u", mount->uid);
+    if (mount->has_gid)
+        strbuf_addf(ret, ",gid=%u", mount->gid);
+    if (mount->has_mode)
+        strbuf_addf(ret, ",mode=%04o", mount->mode);
+    if (mount->size)
+        strbuf_addf(ret, ",size=%llu", (unsigned long long)mount->size);
+}

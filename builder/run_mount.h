@@ -11,6 +11,7 @@
 #ifndef CBUILD_BUILDER_RUN_MOUNT_H
 #define CBUILD_BUILDER_RUN_MOUNT_H
 
+#include "base/strbuf.h"
 #include "builder/words.h"
 
 #include <stdbool.h>
@@ -48,6 +49,12 @@ int run_mount_parse(const char *spec, const struct words_expander *expander, str
                     struct error **err) WARN_UNUSED;
 void run_mount_release(struct run_mount *mount);
 DEFINE_AUTO_STRUCT(struct run_mount, run_mount_release)
+
+/*
+ * What of a definition counts for the step's result, in one form however it was written. Where it
+ * comes from (`from`) and goes to isn't in it: the name of a stage says nothing.
+ */
+void run_mount_format(const struct run_mount *mount, struct strbuf *ret);
 
 const char *run_mount_type_name(enum run_mount_type type);
 

@@ -237,6 +237,7 @@ static int from_stage(struct stage_run *run, struct error **err)
     inherit_config(run, &parent->config);
     run->tree = tree_ref(parent->tree);
     run->recipe = parent->recipe;
+    run->ran = parent->ran;
     run->n_base_layers = parent->n_base_layers;
     run->n_base_history = parent->n_base_history;
     env_copy(&run->env, &parent->env);

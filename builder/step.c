@@ -13,17 +13,7 @@ void layer_step_release(struct layer_step *step)
 {
     free(step->history);
     inputs_release(&step->inputs);
-    for (size_t i = 0; i < step->n_sources; i++)
-        tree_unref(step->sources[i].tree);
-    free(step->sources);
     memset(step, 0, sizeof(*step));
-}
-
-void layer_step_add_source(struct layer_step *step, struct tree *tree, const struct digest *recipe)
-{
-    (void)ARRAY_PUSH(step, sources);
-    step->sources[step->n_sources - 1].tree = tree_ref(tree);
-    step->sources[step->n_sources - 1].recipe = *recipe;
 }
 
 void layer_step_options(struct stage_run *run, struct layer_options *ret)
@@ -52,22 +42,8 @@ static void make_recipe(struct stage_run *run, struct layer_step *step, struct k
     if (build->created && build->options->times != BUILD_TIMES_CLAMP)
         inputs_add(&step->inputs, "file times", "", times[build->options->times]);
     keys->rest = inputs_digest(&step->inputs);
-    struct digest below = run->recipe;
-    for (size_t i = 0; i < step->n_sources; i++)
-        below = cache_recipe_key(&below, &step->sources[i].recipe);
-    keys->recipe = cache_recipe_key(&below, &keys->rest);
-}
-
-static int result_key(struct stage_run *run, struct layer_step *step, struct keys *keys,
-                      struct error **err)
-{
-    struct tree **sources = xcalloc(step->n_sources, sizeof(*sources));
-    for (size_t i = 0; i < step->n_sources; i++)
-        sources[i] = step->sources[i].tree;
-    int result =
-        recorder_result_key(run->tree, sources, step->n_sources, &keys->rest, &keys->result, err);
-    free(sources);
-    return result;
+    struct digest nothing = digest_of("scratch", 7);
+    keys->recipe = cache_recipe_key(step->is_independent ? &nothing : &run->recipe, &keys->rest);
 }
 
 /* Steps made by this build, by recipe: with --no-cache an equal step of another stage isn't made
@@ -109,20 +85,27 @@ static int find_cached(struct stage_run *run, struct layer_step *step, struct ke
     if (run->no_cache)
         return was_made_here(build, &keys->recipe) ? find_layer(build, &keys->recipe, record, err)
                                                    : 0;
-    bool renewed = run->renewed || step->renewed;
+    bool renewed = run->renewed && !step->is_independent;
     int found = renewed ? 0 : find_layer(build, &keys->recipe, record, err);
-    if (found != 0 || !cache_has_rest(build->store, &keys->rest))
+    if (found != 0 || step->is_independent || !cache_has_rest(build->store, &keys->rest))
         return found;
-    if (result_key(run, step, keys, err) < 0)
+    if (recorder_result_key(run->tree, &keys->rest, &keys->result, err) < 0)
         return -1;
     found = find_layer(build, &keys->result, record, err);
     keys->by_result = found > 0;
     /* next time the recipe finds it */
-    struct cache_keys by_recipe = { .recipe = &keys->recipe };
-    if (found > 0 &&
-        cache_put(build->store, &by_recipe, &build->options->compression, record, NULL, err) < 0)
+    struct cache_keys by_recipe = { .recipe = &keys->recipe, .rest = &keys->rest };
+    if (found > 0 && cache_put(build->store, &by_recipe, &build->options->compression, record,
+                               &step->inputs, err) < 0)
         return -1;
     return found;
+}
+
+/* What the next step stands on. */
+static struct digest recipe_above(const struct stage_run *run, const struct layer_step *step,
+                                  const struct keys *keys)
+{
+    return step->is_independent ? cache_recipe_key(&run->recipe, &keys->recipe) : keys->recipe;
 }
 
 static int advance(struct stage_run *run, struct layer_step *step, const struct keys *keys,
@@ -133,9 +116,9 @@ static int advance(struct stage_run *run, struct layer_step *step, const struct 
     struct tree *tree = tree_push(run->tree, layer);
     tree_unref(run->tree);
     run->tree = tree;
-    run->recipe = keys->recipe;
-    run->renewed |= step->renewed || (run->no_cache && !run->build->options->no_cache);
-    run->history_key = cache_history_key(&keys->recipe, "");
+    run->recipe = recipe_above(run, step, keys);
+    run->renewed |= run->no_cache && !run->build->options->no_cache;
+    run->history_key = cache_history_key(&run->recipe, "");
     image_config_add_history(&run->config, created, step->history, "cbuild", false);
     run->n_dated = run->config.n_history;
     free(run->config.created);
@@ -150,11 +133,8 @@ static void record_later(struct stage_run *run, struct layer_step *step, const s
                               .tree = tree_ref(run->tree),
                               .recipe = keys->recipe,
                               .rest = keys->rest,
-                              .n_sources = step->n_sources,
+                              .is_independent = step->is_independent,
                               .lock = lock };
-    job.sources = xcalloc(step->n_sources, sizeof(*job.sources));
-    for (size_t i = 0; i < step->n_sources; i++)
-        job.sources[i] = tree_ref(step->sources[i].tree);
     job.record.step = instruction_format(step->instruction);
     job.record.created = xstrdup(created);
     job.inputs = step->inputs;
@@ -191,6 +171,7 @@ static int make_new(struct stage_run *run, struct layer_step *step, const struct
     const char *created = build->created ? build->created : now;
     if (advance(run, step, keys, layer, created, err) < 0)
         return -1;
+    run->ran = true;
     remember_made(build, &keys->recipe);
     record_later(run, step, keys, layer, created, TAKE(*lock));
     progress_simple(build->progress, PROGRESS_DONE, step->vertex);
@@ -207,16 +188,15 @@ static int foresee(struct stage_run *run, struct layer_step *step, const struct 
     int found = run->no_cache ? 0 : find_layer(build, &keys->recipe, &record, err);
     if (found < 0)
         return -1;
-    struct digest lost = forecast_lost_recipe();
-    for (size_t i = 0; i < step->n_sources; i++)
-        if (digest_equal(&step->sources[i].recipe, &lost))
-            strvec_push(&reasons, "what it takes from elsewhere isn't known before the build");
-    if (!found && !reasons.n)
+    if (!found && step->is_lost)
+        strvec_push(&reasons, "what it takes from elsewhere isn't known before the build");
+    else if (!found)
         explain_miss(run, step, &reasons);
-    if (!found && !run->no_cache && cache_has_rest(build->store, &keys->rest))
+    if (!found && !run->no_cache && !step->is_independent &&
+        cache_has_rest(build->store, &keys->rest))
         strvec_push(&reasons, "cached after all if what it stands on comes out as before");
     forecast_add_step(run, step->instruction, found > 0, &reasons);
-    run->recipe = keys->recipe;
+    run->recipe = recipe_above(run, step, keys);
     return 0;
 }
 

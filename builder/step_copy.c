@@ -9,6 +9,7 @@
 #include "builder/epoch.h"
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
+#include "builder/step_source.h"
 #include "builder/words.h"
 #include "registry/url.h"
 #include "runner/user.h"
@@ -30,7 +31,7 @@ struct copy_step {
     size_t n_downloads, downloads_capacity;
     struct context_git **gits; /* resolved: one per git_urls */
     size_t n_gits, gits_capacity;
-    struct context *context; /* borrowed */
+    struct step_source source;
     struct copy *copy;
 };
 
@@ -38,6 +39,7 @@ static void copy_step_release(struct copy_step *step)
 {
     copy_free(step->copy);
     layer_step_release(&step->step);
+    step_source_release(&step->source);
     strvec_release(&step->sources);
     strvec_release(&step->urls);
     strvec_release(&step->git_urls);
@@ -230,8 +232,8 @@ static int open_copy(struct copy_step *step, struct error **err)
     const struct instruction *instruction = step->step.instruction;
     const struct copy_body *body = step->body;
     struct copy_spec spec = { .is_add = instruction->kind == INSTRUCTION_ADD,
-                              .context = step->context,
-                              .from = step->step.n_sources ? step->step.sources[0].tree : NULL,
+                              .context = step->source.context,
+                              .from = step->source.tree,
                               .sources = &step->sources,
                               .files = step->files,
                               .n_files = step->n_files,
@@ -268,45 +270,11 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
 
 static int find_source(struct copy_step *step, struct error **err)
 {
-    struct stage_run *run = step->run;
-    struct build *build = run->build;
-    if (!step->body->from) {
-        step->context = build->context;
-        return 0;
-    }
-    AUTO(stage_source_release) struct stage_source source = { 0 };
-    AUTO(free) char *image = NULL;
-    if (stage_graph_resolve(build->graph, step->body->from, run->stage->index, &source, err) < 0)
+    if (step_source_find(step->run, step->body->from, "COPY --from", step->step.vertex,
+                         &step->source, err) < 0)
         return -1;
-    switch (source.kind) {
-    case STAGE_SOURCE_STAGE: {
-        struct stage_run *from = schedule_await(build, source.stage, err);
-        if (!from)
-            return -1;
-        layer_step_add_source(&step->step, from->tree, &from->recipe);
-        step->step.renewed |= from->renewed;
-        return 0;
-    }
-    case STAGE_SOURCE_CONTEXT:
-        step->context = named_context_get(build, source.name, &image, err);
-        if (step->context)
-            return 0;
-        if (*err)
-            return -1;
-        break;
-    case STAGE_SOURCE_IMAGE:
-        image = TAKE(source.name);
-        break;
-    case STAGE_SOURCE_SCRATCH:
+    if (step->source.is_scratch)
         return error_set(err, ERR_SYNTAX, "COPY --from=scratch: there is nothing in it");
-    }
-    struct base_image *base =
-        base_image_get(build, image, &run->config.platform, step->step.vertex, err);
-    if (!base) {
-        AUTO(free) char *near = stage_graph_suggestion(build->graph, image, run->stage->index);
-        return error_wrap(err, "COPY --from=%s%s", step->body->from, near);
-    }
-    layer_step_add_source(&step->step, base->tree, &base->recipe);
     return 0;
 }
 
@@ -386,6 +354,7 @@ int step_copy_execute(struct stage_run *run, const struct instruction *instructi
     AUTO(copy_step_release) struct copy_step step = { .run = run, .body = &instruction->copy };
     step.step.instruction = instruction;
     step.step.make = make;
+    step.step.is_independent = step.body->link == FLAG_ON;
     if (expand_all(&step, err) < 0)
         return -1;
     step.step.history = history_text(&step);
@@ -403,7 +372,8 @@ int step_copy_execute(struct stage_run *run, const struct instruction *instructi
         return layer_step_fail(run, &step.step, err);
     if (step.checksum && step.urls.n)
         add_checksum_inputs(&step);
-    else if (open_copy(&step, err) < 0 || copy_add_inputs(step.copy, &step.step.inputs, err) < 0)
+    else if (open_copy(&step, err) < 0 ||
+             step_source_add_inputs(run, &step.step, &step.source, step.copy, "", err) < 0)
         return layer_step_fail(run, &step.step, err);
     return layer_step_execute(run, &step.step, err);
 }

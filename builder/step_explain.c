@@ -18,19 +18,11 @@ void explain_begin(struct build *build, const char *dockerfile)
     trail_read(build->store, name, &build->earlier);
 }
 
-/* What made nothing new leaves the trail as it is: a cached build writes no file. */
-static bool has_news(const struct build *build)
-{
-    return !build->forecast && build->result->n_cached < build->result->n_steps;
-}
-
 void explain_end(struct build *build, const char *dockerfile)
 {
     char name[DIGEST_HEX_SIZE + 6];
     AUTO(trail_release) struct trail trail = { 0 };
     AUTO(error_free) struct error *error = NULL;
-    if (!has_news(build))
-        return;
     trail_name(build->options->context, dockerfile, name);
     trail_read(build->store, name, &trail);
     for (size_t i = 0; i < build->graph->n_stages; i++) {
@@ -70,8 +62,6 @@ void explain_remember(struct stage_run *run, const struct layer_step *step,
                                 .rest = *rest,
                                 .first = run->first_recipe,
                                 .below = run->recipe };
-    for (size_t i = 0; i < step->n_sources; i++)
-        entry.sources = cache_recipe_key(&entry.sources, &step->sources[i].recipe);
     (void)trail_add(&run->trail, &entry);
 }
 
@@ -81,6 +71,72 @@ static void arg_names(const struct stage_run *run, struct strvec *ret)
 {
     for (struct hashmap_entry *e = NULL; (e = hashmap_next(&run->args, e));)
         strvec_push(ret, e->key);
+}
+
+static const char *content_named(const struct inputs *inputs, const char *name)
+{
+    for (size_t i = 0; i < inputs->n_items; i++)
+        if (!strcmp(inputs->items[i].kind, "content") && !strcmp(inputs->items[i].name, name))
+            return inputs->items[i].value;
+    return NULL;
+}
+
+/* The list that a content's digest stands for. */
+static bool read_content(struct store *store, const char *text, struct inputs *ret)
+{
+    AUTO(error_free) struct error *gone = NULL; /* then less is said */
+    struct digest digest;
+    return digest_parse(text, &digest, &gone) == 0 &&
+           cache_read_inputs(store, &digest, INPUTS_MAX, ret, &gone) == 0;
+}
+
+static void add_files(const struct inputs *content, const char *mount, struct inputs *ret)
+{
+    for (size_t i = 0; i < content->n_items; i++) {
+        const struct input *item = &content->items[i];
+        AUTO(free)
+        char *name = *mount ? xasprintf("%s in mount %s", item->name, mount) : xstrdup(item->name);
+        inputs_add(ret, item->kind, name, item->value);
+    }
+}
+
+/* The files of contents that changed, for both sides. */
+static void add_contents(struct store *store, const struct inputs *before, const struct inputs *now,
+                         struct inputs *ret_before, struct inputs *ret_now)
+{
+    for (size_t i = 0; i < now->n_items; i++) {
+        const struct input *item = &now->items[i];
+        const char *was =
+            strcmp(item->kind, "content") != 0 ? NULL : content_named(before, item->name);
+        AUTO(inputs_release) struct inputs a = { 0 };
+        AUTO(inputs_release) struct inputs b = { 0 };
+        if (!was || !strcmp(was, item->value) || !read_content(store, was, &a) ||
+            !read_content(store, item->value, &b))
+            continue;
+        add_files(&a, item->name, ret_before);
+        add_files(&b, item->name, ret_now);
+    }
+}
+
+static void add_others(const struct inputs *from, bool with_contents, struct inputs *ret)
+{
+    for (size_t i = 0; i < from->n_items; i++)
+        if (with_contents || strcmp(from->items[i].kind, "content") != 0)
+            inputs_add(ret, from->items[i].kind, from->items[i].name, from->items[i].value);
+}
+
+/* File by file what is known only as one digest. */
+static void compare_expanded(struct store *store, const struct inputs *before,
+                             const struct inputs *now, const struct strvec *args,
+                             struct strvec *ret)
+{
+    AUTO(inputs_release) struct inputs a = { 0 };
+    AUTO(inputs_release) struct inputs b = { 0 };
+    add_contents(store, before, now, &a, &b);
+    bool is_expanded = a.n_items || b.n_items;
+    add_others(before, !is_expanded, &a);
+    add_others(now, !is_expanded, &b);
+    explain_inputs(&a, &b, args, ret);
 }
 
 static void compare_inputs(const struct stage_run *run, const struct layer_step *step,
@@ -94,11 +150,10 @@ static void compare_inputs(const struct stage_run *run, const struct layer_step 
         return;
     }
     arg_names(run, &args);
-    explain_inputs(&inputs, &step->inputs, &args, ret);
+    compare_expanded(run->build->store, &inputs, &step->inputs, &args, ret);
 }
 
-static void compare_below(const struct stage_run *run, const struct layer_step *step,
-                          const struct trail_step *before, const struct trail_step *now,
+static void compare_below(const struct trail_step *before, const struct trail_step *now,
                           struct strvec *ret)
 {
     bool is_first = now->index == 0;
@@ -110,13 +165,6 @@ static void compare_below(const struct stage_run *run, const struct layer_step *
         else
             strvec_pushf(ret, "base: %s changed", now->base);
     }
-    if (before->sources.is_set && now->sources.is_set &&
-        !digest_equal(&before->sources, &now->sources)) {
-        const char *from =
-            step->instruction->kind == INSTRUCTION_COPY ? step->instruction->copy.from : NULL;
-        strvec_pushf(ret, "source: %s changed", from ? from : "what a mount is from");
-    }
-    (void)run;
 }
 
 void explain_miss(struct stage_run *run, const struct layer_step *step, struct strvec *ret)
@@ -133,7 +181,8 @@ void explain_miss(struct stage_run *run, const struct layer_step *step, struct s
     }
     if (!digest_equal(&before->rest, &now->rest))
         compare_inputs(run, step, before, ret);
-    compare_below(run, step, before, now, ret);
+    if (!step->is_independent)
+        compare_below(before, now, ret);
     if (!ret->n)
         strvec_push(ret, "its record or its layer in this compression isn't in the store any more");
 }

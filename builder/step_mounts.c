@@ -10,6 +10,7 @@
 #include "builder/run_mount.h"
 #include "builder/secret.h"
 #include "builder/ssh_forward.h"
+#include "builder/step_source.h"
 #include "layers/apply.h"
 #include "layers/snapshot.h"
 
@@ -21,11 +22,10 @@
 struct step_mount {
     struct run_mount def;
     char *target;            /* absolute */
-    struct copy *copy;       /* bind or cache from a context: its files */
-    struct context *context; /* that context, borrowed */
-    struct tree *from; /* bind or cache from a stage or image; borrowed from the step's sources */
-    struct tree *tree; /* owned: what is mounted */
-    struct snapshot *upper; /* rw: thrown away */
+    struct step_source from; /* of a bind mount, or of a cache's first content */
+    struct copy *copy;       /* its files */
+    struct tree *tree;       /* owned: what is mounted */
+    struct snapshot *upper;  /* rw: thrown away */
     struct sandbox_tree sandbox_tree;
     struct strvec lowers;
     char *upper_path, *source_path, *subpath;
@@ -39,6 +39,7 @@ static void mount_release(struct step_mount *mount)
 {
     run_mount_release(&mount->def);
     copy_free(mount->copy);
+    step_source_release(&mount->from);
     tree_unref(mount->tree);
     snapshot_free(mount->upper);
     strvec_release(&mount->lowers);
@@ -68,7 +69,7 @@ void step_mounts_release(struct step_mounts *mounts)
 
 /* --- phase 1 --------------------------------------------------------------------------------- */
 
-static struct copy *open_copy(struct stage_run *run, struct context *context, struct tree *from,
+static struct copy *open_copy(struct stage_run *run, const struct step_source *from,
                               const char *source, struct error **err)
 {
     AUTO(strvec_release) struct strvec sources = STRVEC_INIT;
@@ -77,12 +78,13 @@ static struct copy *open_copy(struct stage_run *run, struct context *context, st
     for (const char *p = source && *source ? source : "."; *p; p++)
         strbuf_addf(&literal, strchr("*?[\\", *p) ? "\\%c" : "%c", *p);
     strvec_push(&sources, literal.data);
-    struct copy_spec spec = { .context = context,
-                              .from = from,
+    struct copy_spec spec = { .context = from->context,
+                              .from = from->tree,
                               .sources = &sources,
                               .destination = "/",
                               .working_dir = "/",
                               .excludes = &excludes,
+                              .mounted = true,
                               .now = run->build->now };
     return copy_new(&spec, err);
 }
@@ -90,51 +92,12 @@ static struct copy *open_copy(struct stage_run *run, struct context *context, st
 static int resolve_from(struct stage_run *run, struct layer_step *step, struct step_mount *mount,
                         struct error **err)
 {
-    struct build *build = run->build;
-    struct context *context = build->context;
-    AUTO(stage_source_release) struct stage_source source = { 0 };
-    AUTO(free) char *image = NULL;
-    if (mount->def.from) {
-        if (stage_graph_resolve(build->graph, mount->def.from, run->stage->index, &source, err) < 0)
-            return -1;
-        context = NULL;
-        if (source.kind == STAGE_SOURCE_CONTEXT)
-            context = named_context_get(build, source.name, &image, err);
-        else if (source.kind == STAGE_SOURCE_IMAGE)
-            image = TAKE(source.name);
-        if (*err)
-            return -1;
-    }
-    if (context) {
-        mount->context = context;
-        mount->copy = open_copy(run, context, NULL, mount->def.source, err);
-        return mount->copy ? copy_add_inputs(mount->copy, &step->inputs, err) : -1;
-    }
-    if (source.kind == STAGE_SOURCE_SCRATCH) {
-        AUTO(tree_unref) struct tree *empty = tree_new(build->store);
-        struct digest recipe = digest_of("scratch", 7);
-        layer_step_add_source(step, empty, &recipe);
-        mount->from = step->sources[step->n_sources - 1].tree;
-        return 0;
-    }
-    if (source.kind == STAGE_SOURCE_STAGE) {
-        struct stage_run *from = schedule_await(build, source.stage, err);
-        if (!from)
-            return -1;
-        layer_step_add_source(step, from->tree, &from->recipe);
-        step->renewed |= from->renewed;
-        mount->from = from->tree;
-        return 0;
-    }
-    struct base_image *base =
-        base_image_get(build, image, &run->config.platform, step->vertex, err);
-    if (!base) {
-        AUTO(free) char *near = stage_graph_suggestion(build->graph, image, run->stage->index);
-        return error_wrap(err, "--mount from=%s%s", mount->def.from, near);
-    }
-    layer_step_add_source(step, base->tree, &base->recipe);
-    mount->from = base->tree;
-    return 0;
+    if (step_source_find(run, mount->def.from, "--mount from", step->vertex, &mount->from, err) < 0)
+        return -1;
+    mount->copy = open_copy(run, &mount->from, mount->def.source, err);
+    return mount->copy
+               ? step_source_add_inputs(run, step, &mount->from, mount->copy, mount->target, err)
+               : -1;
 }
 
 static const char *default_target(const struct run_mount *def, size_t n_ssh, char **owned)
@@ -148,11 +111,11 @@ static const char *default_target(const struct run_mount *def, size_t n_ssh, cha
 
 /* Everything of the definition but what can't matter: no value of a secret, no content of a cache.
  */
-static void add_inputs(const struct step_mount *mount, const char *spec, struct layer_step *step)
+static void add_inputs(const struct step_mount *mount, struct layer_step *step)
 {
-    inputs_add(&step->inputs, "mount", mount->target, spec);
-    if (mount->def.source)
-        inputs_add(&step->inputs, "mount source", mount->target, mount->def.source);
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    run_mount_format(&mount->def, &text);
+    inputs_add(&step->inputs, "mount", mount->target, text.data);
 }
 
 /* n_ssh: how many of type ssh come before it */
@@ -171,7 +134,7 @@ static int resolve_mount(struct stage_run *run, const char *spec, size_t n_ssh,
     mount->target = xasprintf("/%s", relative);
     if (!*relative)
         return error_set(err, ERR_SYNTAX, "--mount=%s: the target can't be /", spec);
-    add_inputs(mount, spec, step);
+    add_inputs(mount, step);
     bool has_content = mount->def.type == RUN_MOUNT_BIND ||
                        (mount->def.type == RUN_MOUNT_CACHE && mount->def.from);
     return has_content ? resolve_from(run, step, mount, err) : 0;
@@ -240,11 +203,11 @@ static int find_file(struct step_mount *mount, const char *base, bool *directory
 {
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     AUTO(tree_entry_release) struct tree_entry entry = { 0 };
-    if (mount->context) { /* a directory may hold just a file of its own name */
+    if (mount->from.context) { /* a directory may hold just a file of its own name */
         AUTO(entry_release) struct entry source = { 0 };
         AUTO(free) char *path = path_clean_rooted(mount->def.source);
         enum context_found found;
-        if (context_stat(mount->context, path, &found, &source, NULL, err) < 0)
+        if (context_stat(mount->from.context, path, &found, &source, NULL, err) < 0)
             return -1;
         if (found != CONTEXT_ABSENT && source.type == ENTRY_DIRECTORY)
             return 0;
@@ -264,19 +227,16 @@ static int find_file(struct step_mount *mount, const char *base, bool *directory
 static int open_tree(struct stage_run *run, struct step_mount *mount, bool *directory,
                      struct error **err)
 {
-    if (mount->from) {
-        int is_dir = is_directory(mount->from, mount->def.source, err);
+    if (mount->from.tree) {
+        int is_dir = is_directory(mount->from.tree, mount->def.source, err);
         if (is_dir < 0)
             return -1;
         *directory = is_dir;
         if (is_dir) {
-            mount->tree = tree_ref(mount->from);
+            mount->tree = tree_ref(mount->from.tree);
             mount->subpath = xstrdup(mount->def.source);
             return 0;
         }
-        mount->copy = open_copy(run, NULL, mount->from, mount->def.source, err);
-        if (!mount->copy)
-            return -1;
     }
     mount->tree = copied_tree(run, mount->copy, err);
     if (!mount->tree)
@@ -298,6 +258,16 @@ static int add_empty_lower(struct stage_run *run, struct step_mount *mount, stru
     return 0;
 }
 
+/* A copy of the one file, which may be written to; thrown away with the upper. */
+static int copy_file(struct stage_run *run, struct step_mount *mount, struct error **err)
+{
+    mount->upper = snapshot_new(run->build->store, err);
+    if (!mount->upper || apply_tree(mount->tree, snapshot_upper_fd(mount->upper), err) < 0)
+        return error_wrap(err, "--mount of %s with rw", mount->def.source);
+    mount->source_path = xasprintf("/proc/self/fd/%d", snapshot_upper_fd(mount->upper));
+    return 0;
+}
+
 static int prepare_bind(struct stage_run *run, struct step_mount *mount, struct mount_spec *spec,
                         struct error **err)
 {
@@ -307,12 +277,10 @@ static int prepare_bind(struct stage_run *run, struct step_mount *mount, struct 
     spec->subpath = mount->subpath;
     spec->read_only = mount->def.read_only;
     if (!directory) {
-        if (!mount->def.read_only)
-            return error_set(
-                err, ERR_UNSUPPORTED,
-                "--mount of a single file with rw is not supported: mount its directory");
+        if (!mount->def.read_only && copy_file(run, mount, err) < 0)
+            return -1;
         spec->kind = MOUNT_BIND;
-        spec->source = mount->lowers.items[0];
+        spec->source = mount->def.read_only ? mount->lowers.items[0] : mount->source_path;
         return 0;
     }
     spec->kind = MOUNT_TREE;
@@ -417,10 +385,7 @@ static int make_cache_dir(struct stage_run *run, struct step_mount *mount, struc
         return -1;
     if (def->from) {
         AUTO(tree_unref) struct tree *content = NULL;
-        if (!mount->copy)
-            mount->copy = open_copy(run, NULL, mount->from, def->source, err);
-        if (!mount->copy || !(content = copied_tree(run, mount->copy, err)) ||
-            apply_tree(content, fd, err) < 0)
+        if (!(content = copied_tree(run, mount->copy, err)) || apply_tree(content, fd, err) < 0)
             return error_wrap(err, "first content of cache mount %s", def->id);
     }
     if (fchown(fd, def->has_uid ? def->uid : 0, def->has_gid ? def->gid : 0) < 0 ||

@@ -62,13 +62,21 @@ static bool is_nearer(const struct trail_step *a, const struct trail_step *than,
     return distance(a->index, like->index) < distance(than->index, like->index);
 }
 
+/* The same instruction, or another text of one in its place. */
+static bool may_be(const struct trail_step *step, const struct trail_step *like)
+{
+    size_t keyword = strcspn(like->text, " ");
+    return !strcmp(step->text, like->text) ||
+           (step->index == like->index && !strncmp(step->text, like->text, keyword) &&
+            strcspn(step->text, " ") == keyword);
+}
+
 const struct trail_step *trail_find(const struct trail *trail, const struct trail_step *like)
 {
     const struct trail_step *best = NULL;
     for (size_t i = 0; i < trail->n_steps; i++) {
         const struct trail_step *step = &trail->steps[i];
-        if (strcmp(step->stage, like->stage) != 0 ||
-            (strcmp(step->text, like->text) != 0 && step->index != like->index))
+        if (strcmp(step->stage, like->stage) != 0 || !may_be(step, like))
             continue;
         if (is_nearer(step, best, like))
             best = step;
@@ -124,7 +132,6 @@ static const struct {
     { "inputs", offsetof(struct trail_step, rest) },
     { "first", offsetof(struct trail_step, first) },
     { "below", offsetof(struct trail_step, below) },
-    { "sources", offsetof(struct trail_step, sources) },
 };
 
 static int parse_step(const json_t *object, struct trail *ret, struct error **err)
@@ -200,6 +207,15 @@ static json_t *format_step(const struct trail_step *step)
     return object;
 }
 
+static bool stands_there(struct store *store, const char *name, const struct strbuf *text)
+{
+    AUTO(strbuf_release) struct strbuf there = STRBUF_INIT;
+    AUTO(error_free) struct error *ignored = NULL; /* then it is written */
+    return fs_read_file(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, &there, TRAIL_MAX_SIZE,
+                        &ignored) == 0 &&
+           there.size == text->size && !memcmp(there.data, text->data, text->size);
+}
+
 int trail_write(struct store *store, const char *name, const struct trail *trail,
                 struct error **err)
 {
@@ -211,6 +227,8 @@ int trail_write(struct store *store, const char *name, const struct trail *trail
     json_set(root, "steps", steps);
     json_set(root, "version", json_integer(TRAIL_VERSION));
     json_format_canonical(root, &text);
+    if (stands_there(store, name, &text))
+        return 0;
     return fs_write_file(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, text.data, text.size,
                          0600, err);
 }

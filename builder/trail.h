@@ -23,7 +23,6 @@ struct trail_step {
     struct digest rest;     /* key of its inputs, see cache.h */
     struct digest first;    /* recipe of what the stage is FROM */
     struct digest below;    /* recipe of what the step stands on */
-    struct digest sources;  /* of the recipes of other trees that it reads; unset: none */
 };
 
 struct trail {
@@ -39,8 +38,8 @@ struct trail_step *trail_add(struct trail *trail, const struct trail_step *step)
 
 /*
  * The step that `like` takes the place of: in the stage of this name the same instruction, the
- * nearest if there are several, else what was at its index; of the same platform rather than
- * another. NULL: none.
+ * nearest if there are several, else what was at its index, if it is one of the same kind; of the
+ * same platform rather than another. NULL: none.
  */
 const struct trail_step *trail_find(const struct trail *trail, const struct trail_step *like);
 
@@ -55,6 +54,7 @@ void trail_replace(struct trail *trail, const char *platform, const char *stage,
 void trail_name(const char *context, const char *dockerfile, char out[DIGEST_HEX_SIZE + 6]);
 /* Empty where there is none, or none that can be read. */
 void trail_read(struct store *store, const char *name, struct trail *ret);
+/* Writes nothing where the same stands there already. */
 int trail_write(struct store *store, const char *name, const struct trail *trail,
                 struct error **err) WARN_UNUSED;
 

@@ -79,10 +79,16 @@ FROM busybox
 RUN --mount=source=s,target=/s,rw echo new >/s/f && echo x >/s/g && cat /s/f
 RUN --mount=source=empty,target=/e,rw echo x >/e/g && ls /e
 RUN --mount=source=s,target=/s ! echo new >/s/f
+RUN --mount=source=s/f,target=/one,rw cat /one && echo written >>/one && cat /one
+RUN --mount=source=s/f,target=/two,rw ls -l /two && cat /two && [ ! -e /s ]
 EOT
+    chmod 4700 s/f
     ok cbuild -t x .
+    err_has ' written'
+    err_has ' -rws'
     equal "$(cat s/f)" old
     is_absent s/g
+    equal "$(find "$CBUILD_ROOT/layers" -mindepth 2 -maxdepth 2 -name 'p-*')" ''
     equal "$(last_layer x)" ""
 }
 
@@ -98,6 +104,8 @@ RUN mkdir /d && echo from the stage >/d/f
 FROM busybox
 RUN --mount=from=one,source=/d,target=/d cat /d/f
 RUN --mount=from=one,source=/d/f,target=/file cat /file
+RUN --mount=from=one,source=/d/f,target=/file,rw echo more >>/file && [ $(wc -l </file) = 2 ]
+RUN --mount=from=one,source=/d/f,target=/file,rw [ $(wc -l </file) = 1 ]
 RUN --mount=from=tool,target=/t /t/bin/tool
 RUN --mount=from=scratch,target=/none [ -z "$(ls /none)" ]
 EOT

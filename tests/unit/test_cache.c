@@ -190,10 +190,64 @@ static void what_was_found_is_leased(void **state)
     assert_int_equal(find(fixture->store, &unused, &gzip, &again), 0);
 }
 
+static void contents_stay_as_long_as_a_record_has_them(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(cache_record_release) struct cache_record record = { 0 };
+    AUTO(inputs_release) struct inputs inputs = { 0 }, lost = { 0 }, used = { 0 }, read = { 0 };
+    struct digest kept, gone;
+    char text[DIGEST_TEXT_SIZE];
+    inputs_add(&used, "file", "a", "f 0644");
+    inputs_add(&lost, "file", "b", "f 0644");
+    assert_ok(cache_put_content(fixture->store, &used, &kept, &err), err);
+    assert_ok(cache_put_content(fixture->store, &lost, &gone, &err), err);
+    digest_format(&kept, text);
+    inputs_add(&inputs, "content", "", text);
+    make_record(fixture->store, "layer", &record);
+    struct digest recipe = digest_of("recipe", 6), rest = digest_of("rest", 4);
+    struct cache_keys keys = { &recipe, NULL, &rest };
+    assert_ok(cache_put(fixture->store, &keys, &gzip, &record, &inputs, &err), err);
+    fixture_reopen(fixture);
+    struct store_gc_result result = { 0 };
+    assert_ok(store_gc(fixture->store, 0, &result, &err), err);
+    assert_ok(cache_read_inputs(fixture->store, &kept, 1000, &read, &err), err);
+    assert_int_equal(read.n_items, 1);
+    assert_string_equal(read.items[0].name, "a");
+    assert_fails(cache_read_inputs(fixture->store, &gone, 1000, &read, &err), err, ERR_NOT_FOUND,
+                 "");
+}
+
+static void a_selection_is_found_until_it_is_damaged(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    struct digest selection = digest_of("choice", 6), content = digest_of("content", 7), found;
+    assert_int_equal(cache_find_selection(fixture->store, &selection, &found), 0);
+    assert_ok(cache_put_selection(fixture->store, &selection, &content, &err), err);
+    assert_int_equal(cache_find_selection(fixture->store, &selection, &found), 1);
+    assert_true(digest_equal(&found, &content));
+    static const char *const texts[] = { "", "{}", "{\"version\":1}",
+                                         "{\"content\":\"x\",\"version\":1}",
+                                         "{\"content\":\"" EMPTY_DIGEST "\",\"version\":9}" };
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(&selection, hex);
+    AUTO(free) char *name = xasprintf("from-%s", hex);
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        assert_ok(fs_write_file(store_dir_fd(fixture->store, STORE_CACHE_CONTEXTS), name, texts[i],
+                                strlen(texts[i]), 0600, &err),
+                  err);
+        if (cache_find_selection(fixture->store, &selection, &found))
+            fail_msg("taken: %s", texts[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_depend_on_kind_parent_and_rest),
+        fixture_test(contents_stay_as_long_as_a_record_has_them),
+        fixture_test(a_selection_is_found_until_it_is_damaged),
         fixture_test(a_record_is_found_by_recipe_and_by_result),
         fixture_test(another_compression_is_a_miss),
         fixture_test(a_record_without_a_layer_keeps_a_time),

@@ -86,7 +86,7 @@ static void records_stand_under_recipe_and_result_when_finished(void **state)
     assert_ok(recorder_finish(recorder, &err), err);
 
     struct digest recipe = digest_of_text("RUN one"), rest = digest_of_text("rest"), result;
-    assert_ok(recorder_result_key(parent, NULL, 0, &rest, &result, &err), err);
+    assert_ok(recorder_result_key(parent, &rest, &result, &err), err);
     AUTO(cache_record_release) struct cache_record by_recipe = { 0 }, by_result = { 0 };
     assert_int_equal(find(fixture->store, &recipe, &by_recipe), 1);
     assert_int_equal(find(fixture->store, &result, &by_result), 1);
@@ -105,21 +105,32 @@ static void records_stand_under_recipe_and_result_when_finished(void **state)
     making_end(&making);
 }
 
-static void sources_are_part_of_the_result_key(void **state)
+static void what_lies_below_doesnt_count_for_an_independent_step(void **state)
 {
     struct fixture *fixture = *state;
     struct error *err = NULL;
-    AUTO(tree_unref) struct tree *a = tree_of_words(fixture->store, "f a=1");
-    AUTO(tree_unref) struct tree *b = tree_of_words(fixture->store, "f b=1");
-    struct tree *orders[][2] = { { a, b }, { b, a }, { a, a } };
-    struct digest rest = digest_of_text("rest"), keys[5];
-    assert_ok(recorder_result_key(a, NULL, 0, &rest, &keys[0], &err), err);
-    assert_ok(recorder_result_key(a, &b, 1, &rest, &keys[1], &err), err);
-    for (size_t i = 0; i < ARRAY_SIZE(orders); i++)
-        assert_ok(recorder_result_key(a, orders[i], 2, &rest, &keys[2 + i], &err), err);
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-        for (size_t j = i + 1; j < ARRAY_SIZE(keys); j++)
-            assert_false(digest_equal(&keys[i], &keys[j]));
+    struct making making;
+    making_begin(&making);
+    AUTO(tree_unref) struct tree *parent = tree_of_words(fixture->store, "f a=1");
+    AUTO(layer_unref) struct layer *layer = make_layer(fixture->store, &making, "content");
+    AUTO(recorder_free) struct recorder *recorder = recorder_new(fixture->store, &gzip, NULL, NULL);
+    struct record_job job = { .layer = layer_ref(layer),
+                              .tree = tree_push(parent, layer),
+                              .recipe = digest_of_text("COPY --link"),
+                              .rest = digest_of_text("rest"),
+                              .is_independent = true };
+    job.record.step = xstrdup("COPY --link");
+    job.record.created = xstrdup("2024-01-02T03:04:05Z");
+    recorder_add(recorder, &job);
+    assert_ok(recorder_finish(recorder, &err), err);
+
+    struct digest recipe = digest_of_text("COPY --link"), rest = digest_of_text("rest"), result;
+    AUTO(cache_record_release) struct cache_record record = { 0 };
+    assert_int_equal(find(fixture->store, &recipe, &record), 1);
+    assert_true(digest_equal(&record.chain_id, &record.diff_id)); /* as if upon nothing */
+    assert_ok(recorder_result_key(parent, &rest, &result, &err), err);
+    assert_int_equal(find(fixture->store, &result, &record), 0);
+    making_end(&making);
 }
 
 struct told {
@@ -181,7 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(records_stand_under_recipe_and_result_when_finished),
-        fixture_test(sources_are_part_of_the_result_key),
+        fixture_test(what_lies_below_doesnt_count_for_an_independent_step),
         fixture_test(a_failed_layer_is_told_and_fails_the_end),
         fixture_test(freed_without_the_end_it_writes_what_it_has),
     };

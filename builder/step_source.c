@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/step_source.h"
+
+#include "base/array.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+void step_source_release(struct step_source *source)
+{
+    tree_unref(source->tree);
+    *source = (struct step_source){ .context = NULL };
+}
+
+static int use_stage(struct stage_run *run, size_t stage, struct step_source *ret,
+                     struct error **err)
+{
+    const struct stage_run *from = schedule_await(run->build, stage, err);
+    if (!from)
+        return -1;
+    *ret = (struct step_source){ .tree = tree_ref(from->tree),
+                                 .recipe = from->recipe,
+                                 .ran = from->ran };
+    return 0;
+}
+
+static int use_image(struct stage_run *run, const char *image, const char *from, const char *what,
+                     unsigned vertex, struct step_source *ret, struct error **err)
+{
+    struct build *build = run->build;
+    struct base_image *base = base_image_get(build, image, &run->config.platform, vertex, err);
+    if (!base) {
+        AUTO(free) char *near = stage_graph_suggestion(build->graph, image, run->stage->index);
+        return error_wrap(err, "%s=%s%s", what, from, near);
+    }
+    *ret = (struct step_source){ .tree = tree_ref(base->tree), .recipe = base->recipe };
+    return 0;
+}
+
+int step_source_find(struct stage_run *run, const char *from, const char *what, unsigned vertex,
+                     struct step_source *ret, struct error **err)
+{
+    struct build *build = run->build;
+    AUTO(stage_source_release) struct stage_source source = { 0 };
+    AUTO(free) char *image = NULL;
+    if (!from) {
+        ret->context = build->context;
+        return 0;
+    }
+    if (stage_graph_resolve(build->graph, from, run->stage->index, &source, err) < 0)
+        return -1;
+    switch (source.kind) {
+    case STAGE_SOURCE_STAGE:
+        return use_stage(run, source.stage, ret, err);
+    case STAGE_SOURCE_SCRATCH:
+        *ret = (struct step_source){ .tree = tree_new(build->store),
+                                     .is_scratch = true,
+                                     .recipe = digest_of("scratch", 7) };
+        return 0;
+    case STAGE_SOURCE_CONTEXT:
+        ret->context = named_context_get(build, source.name, &image, err);
+        if (ret->context)
+            return 0;
+        if (*err)
+            return -1;
+        break;
+    case STAGE_SOURCE_IMAGE:
+        image = TAKE(source.name);
+        break;
+    }
+    return use_image(run, image, from, what, vertex, ret, err);
+}
+
+/* --- contents -------------------------------------------------------------------------------- */
+
+static void remember_read(struct build *build, struct tree *tree)
+{
+    pthread_mutex_lock(&build->lock);
+    *ARRAY_PUSH(build, read) = tree_ref(tree);
+    pthread_mutex_unlock(&build->lock);
+}
+
+static int read_content(struct build *build, struct tree *tree, struct copy *copy,
+                        struct digest *ret, struct error **err)
+{
+    AUTO(inputs_release) struct inputs content = { 0 };
+    remember_read(build, tree);
+    if (copy_add_tree_contents(copy, &content, err) < 0)
+        return -1;
+    return cache_put_content(build->store, &content, ret, err);
+}
+
+/* 1 and what the tree's files are; 0: that isn't known, in a forecast. */
+static int find_content(struct build *build, const struct step_source *source, struct copy *copy,
+                        struct digest *ret, struct error **err)
+{
+    AUTO(inputs_release) struct inputs choice = { 0 };
+    copy_add_selection(copy, &choice);
+    struct digest rest = inputs_digest(&choice);
+    struct digest selection = cache_recipe_key(&source->recipe, &rest);
+    if (!source->ran && cache_find_selection(build->store, &selection, ret))
+        return 1;
+    if (build->forecast)
+        return 0;
+    if (read_content(build, source->tree, copy, ret, err) < 0 ||
+        cache_put_selection(build->store, &selection, ret, err) < 0)
+        return -1;
+    return 1;
+}
+
+int step_source_add_inputs(struct stage_run *run, struct layer_step *step,
+                           const struct step_source *source, struct copy *copy, const char *name,
+                           struct error **err)
+{
+    if (copy_add_inputs(copy, &step->inputs, err) < 0)
+        return -1;
+    if (!source->tree)
+        return 0;
+    struct digest content = { 0 };
+    char text[DIGEST_TEXT_SIZE] = "";
+    int found = find_content(run->build, source, copy, &content, err);
+    if (found < 0)
+        return -1;
+    if (found)
+        digest_format(&content, text);
+    else
+        step->is_lost = true;
+    inputs_add(&step->inputs, "content", name, text);
+    return 0;
+}
+
+void step_source_keep(struct build *build)
+{
+    for (size_t i = 0; i < build->n_read; i++) {
+        AUTO(error_free) struct error *error = NULL;
+        if (tree_keep_contents(build->read[i], &error) < 0)
+            progress_warning(build->progress, 0, "keeping digests of contents: %s",
+                             error_message(error));
+    }
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a step takes files from besides the tree it stands on: COPY --from, RUN --mount from=.
+ *
+ * A stage or an image counts by the contents of the files that are taken, not by how it came to be.
+ * What a choice of files of a known tree was seen to contain is kept, so that a rebuild with
+ * nothing changed looks into no tree; what is new is read once per file (layers/content_digests.h).
+ */
+#ifndef CBUILD_BUILDER_STEP_SOURCE_H
+#define CBUILD_BUILDER_STEP_SOURCE_H
+
+#include "builder/copy.h"
+#include "builder/executor.h"
+
+struct step_source {
+    struct context *context; /* borrowed; or */
+    struct tree *tree;       /* owned */
+    bool is_scratch;         /* the tree is the empty one */
+    struct digest recipe;    /* which tree it is */
+    bool ran; /* this build made some of it: what the recipe gave before says nothing */
+};
+
+void step_source_release(struct step_source *source);
+DEFINE_AUTO_STRUCT(struct step_source, step_source_release)
+
+/*
+ * from: NULL for the build context. `what` names the flag in messages. Waits for a stage, pulls an
+ * image.
+ */
+int step_source_find(struct stage_run *run, const char *from, const char *what, unsigned vertex,
+                     struct step_source *ret, struct error **err) WARN_UNUSED;
+/*
+ * Adds what `copy` takes of it: of a context item by item, of a tree as one digest (of `name`: ""
+ * or a mount's target). In a forecast what isn't known is left so, and the step marked.
+ */
+int step_source_add_inputs(struct stage_run *run, struct layer_step *step,
+                           const struct step_source *source, struct copy *copy, const char *name,
+                           struct error **err) WARN_UNUSED;
+/* At the end of a build: keeps what was learnt of contents. */
+void step_source_keep(struct build *build);
+
+#endif
