@@ -115,7 +115,7 @@ $(O)/fuzz/$(1): $(O)/tests/fuzz/$(1).o $$(fuzz_main) $(call fuzz_archives,$(1))
 fuzz-run-$(1): $(O)/fuzz/$(1)
 	@mkdir -p tests/fuzz/corpus-$(1:fuzz_%=%) $(O)/fuzz/found
 	$$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -verbosity=0 \
-	    -artifact_prefix=$(O)/fuzz/found/$(1:fuzz_%=%)- \
+	    -artifact_prefix=$(O)/fuzz/found/$(1:fuzz_%=%)- $(addprefix -dict=,$(wildcard tests/fuzz/$(1:fuzz_%=%).dict)) \
 	    tests/fuzz/corpus-$(1:fuzz_%=%) $(wildcard testdata/fuzz/$(1:fuzz_%=%))
 endef
 $(foreach f,$(FUZZ),$(eval $(call fuzz_rules,$(f))))
