@@ -7,6 +7,7 @@
 #include "builder/epoch.h"
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
+#include "builder/ssh_agents.h"
 #include "builder/step_explain.h"
 #include "builder/step_source.h"
 #include "oci/store_gc.h"
@@ -55,6 +56,7 @@ static void build_release(struct build *build)
     context_free(build->context);
     pool_free(build->pool);
     network_free(build->network);
+    ssh_agents_release(build);
     stage_graph_free(build->graph);
     globals_free(build->globals);
     dockerfile_free(build->dockerfile);
@@ -67,6 +69,7 @@ static void build_release(struct build *build)
     free(build->created);
     pthread_mutex_destroy(&build->lock);
     pthread_mutex_destroy(&build->base_lock);
+    pthread_mutex_destroy(&build->agents_lock);
     pthread_cond_destroy(&build->changed);
     pthread_cond_destroy(&build->base_changed);
 }
@@ -83,6 +86,7 @@ static void build_init(struct build *build)
     const struct build_options *options = build->options;
     pthread_mutex_init(&build->lock, NULL);
     pthread_mutex_init(&build->base_lock, NULL);
+    pthread_mutex_init(&build->agents_lock, NULL);
     pthread_cond_init(&build->changed, NULL);
     pthread_cond_init(&build->base_changed, NULL);
     epoch_begin(build);

@@ -5,6 +5,7 @@
 #include "builder/build_input.h"
 #include "builder/context_remote.h"
 #include "builder/precheck.h"
+#include "builder/ssh_agents.h"
 
 #include <string.h>
 
@@ -64,6 +65,7 @@ int build_check_run(struct store *store, struct registry_session *session,
     check.globals = build.globals;
     check.graph = build.graph;
     context_free(build.context);
+    ssh_agents_release(&build);
     check_options_release(&build.own_check);
     if (status < 0)
         build_check_release(&check);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "builder/context_remote.h"
 #include "builder/secret.h"
+#include "builder/ssh_agents.h"
 #include "registry/base64.h"
 #include "registry/url.h"
 
@@ -69,16 +70,23 @@ static int set_authorization(struct context_git *git, const struct build_options
     return 0;
 }
 
-int context_git_init(struct context_git *git, const struct build_options *options, const char *text,
-                     bool typed, struct error **err)
+static bool is_ssh(const struct git_url *url)
 {
+    return strncmp(url->remote, "ssh://", 6) == 0 || !strstr(url->remote, "://");
+}
+
+int context_git_init(struct context_git *git, struct build *build, const char *text, bool typed,
+                     struct error **err)
+{
+    const char *socket = NULL;
     if (git_url_parse(text, typed ? GIT_URL_COMMAND_LINE : 0, &git->url, err) < 0 ||
-        set_authorization(git, options, err) < 0)
+        set_authorization(git, build->options, err) < 0 ||
+        (is_ssh(&git->url) && ssh_agents_socket(build, "default", &socket, err) < 0))
         return -1;
     git->repository = (struct git_repository){
         .url = &git->url,
         .authorization = git->authorization.size ? git->authorization.data : NULL,
-        .ssh_socket = secret_ssh_socket(options, "default"),
+        .ssh_socket = socket,
         .is_typed = typed,
     };
     return 0;

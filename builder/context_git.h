@@ -27,8 +27,8 @@ void context_git_release(struct context_git *git);
 DEFINE_AUTO_STRUCT(struct context_git, context_git_release)
 
 /* typed: by the user, not by a Dockerfile. Asks nobody. */
-int context_git_init(struct context_git *git, const struct build_options *options, const char *text,
-                     bool typed, struct error **err) WARN_UNUSED;
+int context_git_init(struct context_git *git, struct build *build, const char *text, bool typed,
+                     struct error **err) WARN_UNUSED;
 int context_git_resolve(struct context_git *git, struct error **err) WARN_UNUSED;
 
 /* "commit subdir flags": all that decides what the files are, but their times. free() it. */

@@ -67,8 +67,7 @@ static bool keeps_git_dir(const struct build *build, const struct git_url *url)
 static struct context *open_git(struct build *build, const char *place, struct error **err)
 {
     AUTO(context_git_release) struct context_git git = CONTEXT_GIT_INIT;
-    if (context_git_init(&git, build->options, place, true, err) < 0 ||
-        context_git_resolve(&git, err) < 0)
+    if (context_git_init(&git, build, place, true, err) < 0 || context_git_resolve(&git, err) < 0)
         return NULL;
     return context_git_open(build, &git, keeps_git_dir(build, &git.url), err);
 }

@@ -128,8 +128,7 @@ static char *only_remote_add(const struct build *build, const struct stage *stag
 static int git_time(struct build *build, const char *url, int64_t *seconds, struct error **err)
 {
     AUTO(context_git_release) struct context_git git = CONTEXT_GIT_INIT;
-    if (context_git_init(&git, build->options, url, false, err) < 0 ||
-        context_git_resolve(&git, err) < 0)
+    if (context_git_init(&git, build, url, false, err) < 0 || context_git_resolve(&git, err) < 0)
         return -1;
     struct context *context = context_git_open(build, &git, false, err);
     if (!context)

@@ -39,6 +39,7 @@
 struct forecast;
 struct sandbox;
 struct network;
+struct ssh_agent;
 struct recorder;
 
 /* A base image, resolved: shared by the stages that name it. */
@@ -131,6 +132,9 @@ struct build {
     struct context **kept; /* of ADD git: layers stream from them until the end */
     size_t n_kept, kept_capacity;
     struct network *network;
+    pthread_mutex_t agents_lock;
+    struct ssh_agent **agents; /* ssh_agents.h */
+    size_t n_agents, agents_capacity;
     struct error *no_privilege; /* why RUN can't work here; NULL: it can, or nothing runs */
 
     struct trail earlier;      /* of the build before, where somebody asks */

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/spawn.h"
+#include "builder/globals.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -100,6 +101,8 @@ static void set_env(struct strvec *env, const struct git_repository *repository,
                  git_url_is_file(repository->url) ? ":file" : "");
     if (repository->is_typed) {
         pass(env, users);
+        if (repository->ssh_socket) /* --ssh, rather than what the user has at hand */
+            env_set(env, "SSH_AUTH_SOCK", repository->ssh_socket);
         if (!getenv("GIT_SSH") && !getenv("GIT_SSH_COMMAND"))
             strvec_push(env, "GIT_SSH_COMMAND=ssh -o BatchMode=yes");
         return;

@@ -78,15 +78,3 @@ int secret_url_authorization(const struct build_options *options, const char *ur
     }
     return 0;
 }
-
-const char *secret_ssh_socket(const struct build_options *options, const char *id)
-{
-    const struct strvec *ssh = options->ssh;
-    const char *path = NULL;
-    for (size_t i = 0; ssh && i < ssh->n; i++) {
-        size_t size = strcspn(ssh->items[i], "=");
-        if (strlen(id) == size && strncmp(ssh->items[i], id, size) == 0)
-            path = ssh->items[i][size] ? ssh->items[i] + size + 1 : getenv("SSH_AUTH_SOCK");
-    }
-    return path;
-}

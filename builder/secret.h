@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What --secret and --ssh hand out, by id. Values are read when somebody asks for them. */
+/* What --secret hands out, by id. Values are read when somebody asks for them. */
 #ifndef CBUILD_BUILDER_SECRET_H
 #define CBUILD_BUILDER_SECRET_H
 
@@ -19,7 +19,5 @@ int secret_url_authorization(const struct build_options *options, const char *ur
 const char *secret_nearest(const struct build_options *options, const char *id);
 /* For what was appended by these. */
 void secret_wipe(struct strbuf *secret);
-/* Path of an agent's socket; NULL: not handed out. Borrowed. */
-const char *secret_ssh_socket(const struct build_options *options, const char *id);
 
 #endif

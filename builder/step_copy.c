@@ -185,8 +185,7 @@ static int resolve_gits(struct copy_step *step, struct error **err)
     for (size_t i = 0; i < step->git_urls.n; i++) {
         struct context_git *git = *ARRAY_PUSH(step, gits) = NEW(struct context_git);
         *git = (struct context_git)CONTEXT_GIT_INIT;
-        if (context_git_init(git, step->run->build->options, step->git_urls.items[i], false, err) <
-                0 ||
+        if (context_git_init(git, step->run->build, step->git_urls.items[i], false, err) < 0 ||
             set_git_checksum(step, &git->url, err) < 0 || context_git_resolve(git, err) < 0)
             return error_wrap(err, "ADD");
         AUTO(free) char *key = context_git_key(git, keeps_git_dir(step, git));

@@ -9,6 +9,7 @@
 #include "builder/copy.h"
 #include "builder/run_mount.h"
 #include "builder/secret.h"
+#include "builder/ssh_agents.h"
 #include "builder/ssh_forward.h"
 #include "builder/step_source.h"
 #include "layers/apply.h"
@@ -454,21 +455,15 @@ static int prepare_secret(struct stage_run *run, struct step_mounts *mounts,
 static int prepare_ssh(struct stage_run *run, struct step_mounts *mounts, struct step_mount *mount,
                        struct mount_spec *spec, struct error **err)
 {
-    const char *path = secret_ssh_socket(run->build->options, mount->def.id);
-    struct stat st;
-    if (!path) {
+    const char *path = NULL;
+    int found = ssh_agents_socket(run->build, mount->def.id, &path, err);
+    if (found < 0)
+        return -1;
+    if (!found) {
         if (!mount->def.required)
             return 0;
         error_set_(err, ERR_NOT_FOUND, "ssh agent %s is required and was not given", mount->def.id);
         error_hint(err, "pass it with --ssh %s", mount->def.id);
-        return -1;
-    }
-    if (stat(path, &st) < 0)
-        return error_errno(err, "ssh agent socket %s", path);
-    if (!S_ISSOCK(st.st_mode)) {
-        error_set_(err, ERR_UNSUPPORTED, "--ssh %s=%s: key files are not supported yet",
-                   mount->def.id, path);
-        error_hint(err, "add the key to an ssh-agent and pass --ssh %s", mount->def.id);
         return -1;
     }
     const struct run_mount *def = &mount->def;

@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "base/as_user.h"
 #include "base/cancel.h"
+#include "base/companion.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "base/suggest.h"
@@ -196,6 +197,7 @@ static int open_standard_streams(struct error **err)
 int main(int argc UNUSED, char **argv)
 {
     as_user_main(argv);
+    companion_main(argv);
     AUTO(error_free) struct error *error = NULL;
     struct app app = { .uid = getuid(), .tls_verify = true };
     int result = open_standard_streams(&error);

@@ -349,13 +349,13 @@ int main(int argc, char **argv)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    unsigned char answer[5];
+    unsigned char answer[9];
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", argc > 1 ? argv[1] : getenv("SSH_AUTH_SOCK"));
     if (connect(fd, (void *)&address, sizeof(address)) < 0 || write(fd, "\0\0\0\1\013", 5) != 5)
         return perror("ask"), 1;
-    if (recv(fd, answer, 5, MSG_WAITALL) != 5)
+    if (recv(fd, answer, 9, MSG_WAITALL) != 9)
         return perror("answer"), 1;
-    printf("answer %d\n", answer[4]);
+    printf(answer[8] ? "answer %d with %d\n" : "answer %d\n", answer[4], answer[8]);
     return 0;
 }
 EOT
@@ -387,6 +387,54 @@ EOT
         'answer 12 0:0 600 answer 12 1000:0 600 answer 12 0:1000 660 not for app answer 12 answer 12 at /run/buildkit/ssh_agent.0 stays mine '
     equal "$(ls -A "$CBUILD_ROOT/tmp")" "" "left-overs"
     equal "$(last_layer x)" ""
+}
+
+test_ssh_keys_are_given_through_an_agent_of_the_builds() {
+    need_run
+    need ssh-agent ssh-keygen
+    import_busybox
+    make_ask
+    unset SSH_AUTH_SOCK
+    ssh-keygen -q -t ed25519 -N '' -C one -f one
+    ssh-keygen -q -t rsa -b 2048 -m PEM -N '' -C two -f two
+    ssh-keygen -q -t ed25519 -N secret -C locked -f locked
+    chmod 644 one # as a checkout has it
+    echo nonsense >bad
+    cat >Dockerfile <<'EOT'
+FROM busybox
+COPY ask /bin/
+RUN --mount=type=ssh ask
+RUN --mount=type=ssh,id=both,required ask
+RUN --mount=type=ssh ask
+EOT
+    ok cbuild -t x --ssh default=one --ssh "both=$PWD/one,two" .
+    equal "$(sed -n 's/^#[0-9]* [0-9][0-9.]* //p' "$TEST_TMP/err" | tr '\n' ' ')" \
+        'answer 12 with 1 answer 12 with 2 answer 12 with 1 '
+    ! pgrep -u "$(id -u)" -f "$XDG_RUNTIME_DIR/cbuild-ssh" || fail "an agent is left"
+    equal "$(ls -A "$XDG_RUNTIME_DIR")" '' "left-overs"
+    ! grep -rqa 'PRIVATE KEY' "$CBUILD_ROOT" || fail "the store has a key"
+    fails 1 cbuild -t x --no-cache --ssh default=locked .
+    err_has '--ssh default: locked: the key has a passphrase'
+    err_has 'hint: add it to an agent'
+    fails 1 cbuild -t x --no-cache --ssh default=bad .
+    err_has '--ssh default: bad: '
+    fails 3 cbuild -t x --no-cache --ssh default=nothing .
+    err_has '--ssh default: opening nothing'
+    fails 3 cbuild -t x --no-cache --ssh default .
+    err_has "--ssh default: \$SSH_AUTH_SOCK isn't set"
+    err_has '--ssh default=$HOME/.ssh/id_ed25519'
+    equal "$(ls -A "$XDG_RUNTIME_DIR")" '' "left-overs"
+    # who is killed leaves no agent either
+    printf 'FROM busybox\nRUN --mount=type=ssh sleep 987\n' >Dockerfile
+    "$CBUILD" --ssh default=one . 2>log &
+    until pgrep -u "$(id -u)" -f "ssh-agent -D -a $XDG_RUNTIME_DIR/cbuild-ssh" >pid; do sleep 0.1; done
+    kill -9 $!
+    wait $! || :
+    for _ in $(seq 50); do
+        pgrep -u "$(id -u)" -f "ssh-agent -D -a $XDG_RUNTIME_DIR/cbuild-ssh" >/dev/null || return 0
+        sleep 0.1
+    done
+    fail "an agent outlives a kill"
 }
 
 test_stubs_of_mounts_leave_no_trace() {
