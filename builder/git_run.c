@@ -5,7 +5,6 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/spawn.h"
-#include "builder/globals.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -75,6 +74,12 @@ static void pass(struct strvec *env, const char *const *names)
             strvec_pushf(env, "%s=%s", *names, getenv(*names));
 }
 
+static void pass_socket(struct strvec *env, const char *path)
+{
+    if (path)
+        strvec_pushf(env, "SSH_AUTH_SOCK=%s", path);
+}
+
 /*
  * config_fd is inherited: our own entry of /proc would be closed to git in its namespace. The keys
  * of
@@ -87,8 +92,7 @@ static void set_env(struct strvec *env, const struct git_repository *repository,
         "all_proxy",    "ALL_PROXY", "no_proxy",       "NO_PROXY",       "SSL_CERT_FILE",
         "SSL_CERT_DIR", "SUDO_UID",  "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", NULL,
     };
-    static const char *const users[] = { "HOME", "GIT_SSH", "GIT_SSH_COMMAND", "SSH_AUTH_SOCK",
-                                         NULL };
+    static const char *const users[] = { "HOME", "GIT_SSH", "GIT_SSH_COMMAND", NULL };
     pass(env, always);
     strvec_push(env, "LC_ALL=C");
     strvec_push(env, "GIT_TERMINAL_PROMPT=0");
@@ -101,16 +105,15 @@ static void set_env(struct strvec *env, const struct git_repository *repository,
                  git_url_is_file(repository->url) ? ":file" : "");
     if (repository->is_typed) {
         pass(env, users);
-        if (repository->ssh_socket) /* --ssh, rather than what the user has at hand */
-            env_set(env, "SSH_AUTH_SOCK", repository->ssh_socket);
+        /* --ssh comes before what the user has at hand */
+        pass_socket(env, repository->ssh_socket ? repository->ssh_socket : getenv("SSH_AUTH_SOCK"));
         if (!getenv("GIT_SSH") && !getenv("GIT_SSH_COMMAND"))
             strvec_push(env, "GIT_SSH_COMMAND=ssh -o BatchMode=yes");
         return;
     }
     strvec_push(env, "HOME=/nonexistent");
     strvec_push(env, "GIT_SSH_COMMAND=ssh -F /dev/null -o BatchMode=yes -o IdentityFile=/dev/null");
-    if (repository->ssh_socket)
-        strvec_pushf(env, "SSH_AUTH_SOCK=%s", repository->ssh_socket);
+    pass_socket(env, repository->ssh_socket);
 }
 
 /* --- failures -------------------------------------------------------------------------------- */
