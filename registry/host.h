@@ -42,7 +42,8 @@ struct host {
 
     atomic_int upload_mode;
     atomic_bool refuses_head;
-    atomic_bool is_lost; /* a mirror that could not be reached: not asked again */
+    atomic_bool takes_no_tags; /* PUT by digest with ?tag= sets none */
+    atomic_bool is_lost;       /* a mirror that could not be reached: not asked again */
 };
 
 struct host *host_new(struct registry_session *session, const char *domain);

@@ -221,26 +221,73 @@ static bool says_blob_is_missing(const struct reply *reply)
     return false;
 }
 
+/* A prepared PUT */
+static int send_document(struct registry_session *session, struct call *call,
+                         const struct descriptor *desc, const struct strbuf *body,
+                         struct reply *reply, bool *lacks_blob, struct error **err)
+{
+    struct http_body content = { .data = body->data, .size = body->size };
+    strvec_pushf(&call->headers, "Content-Type: %s", desc->media_type);
+    call->request.body = &content;
+    int result = request_run(session, &call->request, reply, err);
+    call->request.body = NULL;
+    if (result < 0)
+        return -1;
+    if (reply_status(reply) < 200 || reply_status(reply) >= 300) {
+        *lacks_blob = says_blob_is_missing(reply);
+        return request_error(&call->request, reply, err);
+    }
+    struct digest said = digest_header(reply);
+    if (said.is_set && !digest_equal(&said, &desc->digest))
+        return mismatch("as it was sent", &desc->digest, &said, err);
+    return 0;
+}
+
 int manifest_put(struct registry_session *session, const struct reference *repository,
                  const char *name, const struct descriptor *desc, const struct strbuf *body,
                  bool *lacks_blob, struct error **err)
 {
     AUTO(call_release) struct call call = { 0 };
     AUTO(reply_release) struct reply reply = REPLY_INIT;
-    struct http_body content = { .data = body->data, .size = body->size };
     *lacks_blob = false;
     if (call_init(&call, session, repository, "PUT", name, SCOPE_PULL | SCOPE_PUSH, err) < 0)
         return -1;
-    strvec_pushf(&call.headers, "Content-Type: %s", desc->media_type);
-    call.request.body = &content;
-    if (request_run(session, &call.request, &reply, err) < 0)
+    return send_document(session, &call, desc, body, &reply, lacks_blob, err);
+}
+
+/* OCI-Tag: one or more, separated by commas; may come several times */
+static void remove_said(struct strvec *tags, const struct reply *reply)
+{
+    const char *said;
+    for (size_t n = 0; (said = headers_get(&reply->response.headers, "OCI-Tag", n)); n++)
+        while (*said) {
+            size_t size = strcspn(said, ", \t");
+            AUTO(free) char *tag = xstrndup(said, size);
+            for (size_t i = tags->n; size && i-- > 0;)
+                if (strcmp(tags->items[i], tag) == 0)
+                    strvec_remove(tags, i);
+            said += size + strspn(said + size, ", \t");
+        }
+}
+
+int manifest_put_tags(struct registry_session *session, const struct reference *repository,
+                      struct strvec *tags, const struct descriptor *desc, const struct strbuf *body,
+                      bool *lacks_blob, struct error **err)
+{
+    AUTO(call_release) struct call call = { 0 };
+    AUTO(reply_release) struct reply reply = REPLY_INIT;
+    char name[DIGEST_TEXT_SIZE];
+    size_t n_before = tags->n;
+    digest_format(&desc->digest, name);
+    *lacks_blob = false;
+    if (call_init(&call, session, repository, "PUT", name, SCOPE_PULL | SCOPE_PUSH, err) < 0)
         return -1;
-    if (reply_status(&reply) < 200 || reply_status(&reply) >= 300) {
-        *lacks_blob = says_blob_is_missing(&reply);
-        return request_error(&call.request, &reply, err);
-    }
-    struct digest said = digest_header(&reply);
-    if (said.is_set && !digest_equal(&said, &desc->digest))
-        return mismatch("as it was sent", &desc->digest, &said, err);
+    for (size_t i = 0; i < tags->n; i++)
+        url_add_query(&call.url, "tag", tags->items[i]);
+    if (send_document(session, &call, desc, body, &reply, lacks_blob, err) < 0)
+        return -1;
+    remove_said(tags, &reply);
+    if (tags->n == n_before)
+        atomic_store(&call.host->takes_no_tags, true);
     return 0;
 }

@@ -34,4 +34,15 @@ int manifest_put(struct registry_session *session, const struct reference *repos
                  const char *name, const struct descriptor *desc, const struct strbuf *body,
                  bool *lacks_blob, struct error **err) WARN_UNUSED;
 
+/*
+ * Puts bytes under their digest with all these tags in one call. tags loses those that the registry
+ * says it set; a registry that doesn't know the call stores the document and sets none, which is
+ * remembered. As manifest_put() otherwise.
+ *
+ * distribution-spec main, "Pushing Manifests with Tags": ?tag=, OCI-Tag
+ */
+int manifest_put_tags(struct registry_session *session, const struct reference *repository,
+                      struct strvec *tags, const struct descriptor *desc, const struct strbuf *body,
+                      bool *lacks_blob, struct error **err) WARN_UNUSED;
+
 #endif

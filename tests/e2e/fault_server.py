@@ -275,7 +275,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         name = self.repo.add_manifest(self.body)
         if ":" not in self.name:
             self.repo.tags[self.name] = name
-        return self.answer(201, Docker_Content_Digest=name, Location=self.path)
+        tags = re.findall(r"[?&]tag=([^&]*)", self.path) if self.repo.fault == "push-tags" else []
+        for tag in tags:
+            self.repo.tags[tag] = name
+        more = {"OCI_Tag": ", ".join(tags)} if tags else {}
+        return self.answer(201, Docker_Content_Digest=name, Location=self.path, **more)
 
     def serve_blob(self):
         data = self.repo.blobs.get(self.name)

@@ -359,7 +359,8 @@ static void indexes_go_after_their_images_and_tags_last(void **state)
     };
     assert_ok(registry_push(fixture->session, fixture->store, &request, NULL, &err), err);
     free(extra.tag);
-    assert_int_equal(faults_count("PUT", fixture->path, "/manifests/sha256:", NULL), 2);
+    /* the two images, and the index with ?tag=, which this registry doesn't know */
+    assert_int_equal(faults_count("PUT", fixture->path, "/manifests/sha256:", NULL), 3);
     assert_int_equal(faults_count("PUT", fixture->path, "/manifests/1 ", NULL), 1);
     assert_int_equal(faults_count("PUT", fixture->path, "/manifests/2 ", NULL), 1);
 
@@ -378,6 +379,44 @@ static void indexes_go_after_their_images_and_tags_last(void **state)
     assert_true(digest_equal(&back.digest, &index.manifests[1].digest));
     assert_false(store_has_blob(reader->store, &index.manifests[0].digest, NULL));
     fixture_free(reader);
+}
+
+static void push_three_tags(struct fixture *fixture, const char *fault)
+{
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor desc = { 0 }, back = { 0 };
+    make_image(fixture->store, usual, &desc);
+    fixture_use(fixture, faults.http, fault);
+    char tags[2][2] = { "2", "3" };
+    const struct reference *own = &fixture->reference;
+    struct reference extra[] = { { .domain = own->domain, .path = own->path, .tag = tags[0] },
+                                 { .domain = own->domain, .path = own->path, .tag = tags[1] } };
+    struct push_request request = {
+        .reference = own, .image = &desc, .extra = extra, .n_extra = 2
+    };
+    assert_ok(registry_push(fixture->session, fixture->store, &request, NULL, &err), err);
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(registry_resolve(fixture->session, &extra[i], &back, &err), err);
+        assert_true(digest_equal(&back.digest, &desc.digest));
+    }
+}
+
+/* distribution-spec main: ?tag= and OCI-Tag */
+static void several_tags_go_in_one_call_where_it_is_known(void **state)
+{
+    struct fixture *fixture = *state;
+    push_three_tags(fixture, "push-tags");
+    assert_int_equal(faults_count("PUT", fixture->path, "/manifests/", NULL), 1);
+    assert_int_equal(faults_count("PUT", fixture->path, "?tag=1&tag=2&tag=3 ", NULL), 1);
+}
+
+static void registries_that_set_no_tags_are_asked_for_each(void **state)
+{
+    struct fixture *fixture = *state;
+    push_three_tags(fixture, "push-plain");
+    assert_int_equal(faults_count("PUT", fixture->path, "/manifests/", NULL), 4);
+    push_three_tags(fixture, "push-plain");
+    assert_int_equal(faults_count("PUT", fixture->path, "/manifests/", NULL), 3);
 }
 
 int main(void)
@@ -399,6 +438,8 @@ int main(void)
         FIXTURE_TEST(layers_that_the_store_lacks_come_from_their_source),
         FIXTURE_TEST(layers_that_nobody_has_are_named),
         FIXTURE_TEST(indexes_go_after_their_images_and_tags_last),
+        FIXTURE_TEST(several_tags_go_in_one_call_where_it_is_known),
+        FIXTURE_TEST(registries_that_set_no_tags_are_asked_for_each),
     };
     return cmocka_run_group_tests(tests, faults_start, faults_stop);
 }
