@@ -357,10 +357,11 @@ static int check_keys(const struct draft *draft, struct error **err)
     return 0;
 }
 
-static int check_target(const struct run_mount *mount, struct error **err)
+/* Without a target, or with an empty one, it is the working directory. */
+static int complete_target(struct run_mount *mount, struct error **err)
 {
     if (!mount->target)
-        return error_set(err, ERR_SYNTAX, "type=%s needs a target", type_names[mount->type]);
+        mount->target = xstrdup(".");
     AUTO(free) char *path = path_clean(mount->target);
     if (strcmp(path, "/") == 0)
         return error_set(err, ERR_SYNTAX, "target \"%s\" is the root directory", mount->target);
@@ -397,9 +398,9 @@ static int complete(struct draft *draft, struct error **err)
     switch (mount->type) {
     case RUN_MOUNT_BIND:
     case RUN_MOUNT_TMPFS:
-        return check_target(mount, err);
+        return complete_target(mount, err);
     case RUN_MOUNT_CACHE:
-        if (check_target(mount, err) < 0)
+        if (complete_target(mount, err) < 0)
             return -1;
         if (!mount->id)
             mount->id = xstrdup(mount->target);

@@ -31,7 +31,7 @@ struct run_mount {
     enum run_mount_type type;
     char *from;   /* stage, image or named context; NULL: the build context */
     char *source; /* NULL: not given */
-    char *target; /* NULL: not given (secret, ssh: the executor's default) */
+    char *target; /* "." where it isn't given; secret, ssh: NULL, the executor's default */
     char *id;  /* cache: the target, secret: source or the target's base name, ssh: "default" where
                   not given */
     char *env; /* secret: the variable; NULL: none */

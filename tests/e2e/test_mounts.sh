@@ -39,6 +39,30 @@ EOT
     equal "$(last_layer x)" list
 }
 
+# as releases of docker's own projects are packed
+test_a_mount_without_a_target_is_the_working_directory() {
+    need_run
+    import_busybox
+    echo 1 >a
+    cat >Dockerfile <<'EOT'
+FROM busybox AS made
+RUN mkdir /out && echo 2 >/out/b
+FROM busybox
+WORKDIR /work
+RUN --mount=from=made,source=/out cat b >/b
+RUN --mount=rw cat a >/a && echo >c
+RUN --mount=type=cache echo 3 >kept
+RUN --mount=type=cache cat kept >/kept
+RUN --mount=type=tmpfs ls -A >/none && echo >d
+EOT
+    ok cbuild -t x .
+    image_tree x >/dev/null
+    equal "$(cd "$TEST_TMP/tree" && cat a b kept none && ls -A work)" "$(printf '1\n2\n3')"
+    printf 'FROM busybox\nRUN --mount=type=tmpfs ls\n' >Dockerfile
+    fails 1 cbuild .
+    err_has "the target can't be /"
+}
+
 test_bind_content_is_in_the_key_and_nothing_else_is() {
     need_run
     import_busybox

@@ -160,7 +160,7 @@ static const struct {
       NULL },
     { "RUN --network=hots x", NULL, "--network=hots: unknown" },
     { "RUN --security=x y", NULL, "--security=x: unknown" },
-    { "RUN --mount=type=bind x", NULL, "RUN: --mount=type=bind: type=bind needs a target" },
+    { "RUN --mount=target=/ x", NULL, "RUN: --mount=target=/: target \"/\" is the root directory" },
     { "RUN --moutn=x y", NULL, "unknown flag --moutn" },
     { "RUN <<EOF\n a\n\tb\nEOF", "RUN shell text={ a\n\tb\n}", NULL },
     { "RUN <<-EOF\n\ta\n\tEOF", "RUN shell text={a\n}", NULL },
