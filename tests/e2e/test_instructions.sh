@@ -77,6 +77,7 @@ EOT
     equal "$(file seen)" 'default given env /w 1000:50 e'
     equal "$(config x .Labels)" '{"a":""}' # arguments and labels don't come with files
     ok cbuild -q -t x --build-arg B=given --target two .
+    history_of x | grep -q '^RUN |2 A=default B=given /bin/sh -ec echo' || fail "$(history_of x)"
     equal "$(config x '[.Labels, .User, .WorkingDir, .Shell, .ExposedPorts, .Volumes, .StopSignal, .Healthcheck.Test]')" \
         '[{"a":"default","b":"given","e":"env","l":"one"},"app:staff","/w",["/bin/sh","-ec"],{"1/tcp":{}},{"/v":{}},"3",["CMD-SHELL","true"]]'
 }
