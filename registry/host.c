@@ -77,6 +77,9 @@ static int ask_plain(struct host *host, struct http_response *response, struct e
 {
     AUTO(error_free) struct error *trouble = NULL;
     int result = ask(host, "http", response, &trouble);
+    /* so say servers of TLS (Go's, nginx) to who speaks plainly: https failed for another reason */
+    if (result == 0 && response->status == 400)
+        return -1;
     if (result == 0 || error_is(trouble, ERR_CANCELLED))
         error_clear(err);
     if (error_is(trouble, ERR_CANCELLED))

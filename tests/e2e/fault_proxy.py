@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A proxy that ends TLS before a real registry and spoils what passes.
 
-fault_proxy.py http|https:UPSTREAM_PORT KEY CERT DIR: prints its https URL. DIR/fault holds the name of the fault to play, read
+fault_proxy.py http|https:UPSTREAM_PORT KEY CERT DIR [intercept]: prints its URL. With "intercept" it is a proxy for
+CONNECT that answers TLS itself, with CERT, whatever host is asked for. DIR/fault holds the name of the fault to play, read
 at each request; DIR/log gets a line per request: METHOD PATH range=... auth=... body=... -> STATUS [what was done].
 A fault that happens N times happens to N requests in all, whatever their paths; DIR/fault written anew counts anew.
 """
@@ -17,9 +18,11 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-UPSTREAM, KEY, CERT, DIR = sys.argv[1:]
+UPSTREAM, KEY, CERT, DIR = sys.argv[1:5]
+INTERCEPTS = sys.argv[5:] == ["intercept"]
 LOCK = threading.Lock()
 COUNTS = {}
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 FAULTS = {}
 
 
@@ -133,6 +136,15 @@ class Proxy(BaseHTTPRequestHandler):
             self.answer(status, headers, data, size)
         except (BrokenPipeError, ConnectionResetError, ssl.SSLError, OSError, ValueError):
             self.close_connection = True
+
+    def do_CONNECT(self):
+        self.body = b""
+        self.note(200, "intercepted")
+        self.send_response_only(200)
+        self.end_headers()
+        self.request = self.connection = TLS.wrap_socket(self.connection, server_side=True)
+        self.setup()
+        self.close_connection = False
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 
@@ -329,10 +341,10 @@ class Server(ThreadingHTTPServer):
 
 def main():
     server = Server(("127.0.0.1", 0), Proxy)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERT, KEY)
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    print("https://localhost:%d" % server.server_address[1], flush=True)
+    TLS.load_cert_chain(CERT, KEY)
+    if not INTERCEPTS:
+        server.socket = TLS.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    print("%s://localhost:%d" % ("http" if INTERCEPTS else "https", server.server_address[1]), flush=True)
     server.serve_forever()
 
 

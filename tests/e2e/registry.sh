@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Debian's docker-registry on a free loopback port, for tests that source this file.
 #
-#   registry_start [--tls] [--htpasswd USER PASSWORD] [--token [USER PASSWORD]] [--lifetime SECONDS]
+#   registry_start [--tls|--client-certificates] [--htpasswd USER PASSWORD] [--token [USER PASSWORD]] [--lifetime SECONDS]
 #   registry_stop
 #
 # --token: a token server (token_server.py) that knows USER (default: ann, secret); who is nobody may pull from
@@ -9,6 +9,7 @@
 #
 #   REGISTRY_HOST      localhost:PORT
 #   REGISTRY_CERT_DIR  holds ca.crt, for --cert-dir, or SSL_CERT_FILE=$REGISTRY_CERT_DIR/ca.crt
+#   REGISTRY_DIR       holds client.crt and client.key, which --client-certificates asks for
 #   REGISTRY_DATA      what it stores: $REGISTRY_DATA/docker/registry/v2/blobs/sha256/AB/ABCD.../data
 #   REGISTRY_LOG       its log, with a line per request
 #   REGISTRY_TOKEN_LOG that of the token server
@@ -21,9 +22,11 @@ registry_program() {
     "$REGISTRY_E2E/../../.ci/registry" 2>/dev/null || command -v docker-registry
 }
 
-# A CA, and a certificate of it for localhost; server.crt holds the chain.
-registry_make_certificates() { # DIR
-    local dir=$1
+# A CA, and a certificate of it for localhost, or for NAME; server.crt holds the chain. client.crt and client.key are
+# of the same CA.
+registry_make_certificates() { # DIR [NAME]
+    local dir=$1 name=DNS:localhost,IP:127.0.0.1
+    [ -z "${2:-}" ] || name=DNS:$2
     mkdir -p "$dir/certs"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=test CA" \
         -addext basicConstraints=critical,CA:true -addext keyUsage=critical,keyCertSign \
@@ -31,7 +34,11 @@ registry_make_certificates() { # DIR
         openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=localhost" \
             -keyout "$dir/server.key" -out "$dir/server.csr" 2>/dev/null &&
         openssl x509 -req -in "$dir/server.csr" -CA "$dir/certs/ca.crt" -CAkey "$dir/ca.key" -CAcreateserial -days 2 \
-            -extfile <(printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n') -out "$dir/server.crt" 2>/dev/null
+            -extfile <(printf 'subjectAltName=%s\n' "$name") -out "$dir/server.crt" 2>/dev/null &&
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=client" \
+            -keyout "$dir/client.key" -out "$dir/client.csr" 2>/dev/null &&
+        openssl x509 -req -in "$dir/client.csr" -CA "$dir/certs/ca.crt" -CAkey "$dir/ca.key" -CAcreateserial -days 2 \
+            -extfile <(printf 'extendedKeyUsage=clientAuth\n') -out "$dir/client.crt" 2>/dev/null
 }
 
 # bcrypt, the only kind that docker-registry takes
@@ -65,12 +72,13 @@ registry_start_token_server() { # TLS LIFETIME
     }
 }
 
-registry_write_config() { # TLS HTPASSWD TOKEN
+registry_write_config() { # TLS HTPASSWD TOKEN CLIENT_CERTIFICATES
     {
         printf 'version: 0.1\nlog:\n  level: info\n'
         printf 'storage:\n  filesystem:\n    rootdirectory: %s\n  delete:\n    enabled: true\n' "$REGISTRY_DATA"
         printf 'http:\n  addr: 127.0.0.1:0\n'
         [ "$1" = 0 ] || printf '  tls:\n    certificate: %s\n    key: %s\n' "$REGISTRY_DIR/server.crt" "$REGISTRY_DIR/server.key"
+        [ "$4" = 0 ] || printf '    clientcas:\n      - %s\n' "$REGISTRY_CERT_DIR/ca.crt"
         [ "$2" = 0 ] || printf 'auth:\n  htpasswd:\n    realm: test\n    path: %s\n' "$REGISTRY_DIR/htpasswd"
         [ "$3" = 0 ] || printf 'auth:\n  token:\n    realm: %s\n    service: test registry\n    issuer: test issuer\n    rootcertbundle: %s\n' \
             "$REGISTRY_REALM" "$REGISTRY_DIR/token.crt"
@@ -78,10 +86,11 @@ registry_write_config() { # TLS HTPASSWD TOKEN
 }
 
 registry_start() {
-    local tls=0 htpasswd=0 token=0 user=ann password=secret lifetime=300 program port
+    local tls=0 htpasswd=0 token=0 client=0 user=ann password=secret lifetime=300 program port
     while [ $# -gt 0 ]; do
         case $1 in
         --tls) tls=1 ;;
+        --client-certificates) tls=1 client=1 ;;
         --htpasswd) htpasswd=1 user=$2 password=$3; shift 2 ;;
         --token)
             token=1
@@ -101,7 +110,7 @@ registry_start() {
     registry_password_line "$user" "$password" >"$REGISTRY_DIR/htpasswd"
     printf '%s:%s\n' "$user" "$password" >"$REGISTRY_DIR/users"
     if [ $token = 1 ]; then registry_start_token_server $tls "$lifetime" || return 1; fi
-    registry_write_config $tls $htpasswd $token
+    registry_write_config $tls $htpasswd $token $client
     # it takes REGISTRY_* of the environment for settings
     env -i PATH="$PATH" "$program" serve "$REGISTRY_DIR/config.yml" >>"$REGISTRY_LOG" 2>&1 </dev/null &
     REGISTRY_PID=$!

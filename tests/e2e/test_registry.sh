@@ -186,6 +186,23 @@ test_certificates_are_checked() {
     fails 5 cbuild pull --cert-dir "$REGISTRY_CERT_DIR" "127.0.0.2:${REGISTRY_HOST##*:}/a/b:1"
 }
 
+test_client_certificates() {
+    start --client-certificates
+    unset SSL_CERT_FILE
+    make_image "$REGISTRY_HOST/a/b:1" hello
+    fails 5 cbuild push --cert-dir "$REGISTRY_CERT_DIR" "$REGISTRY_HOST/a/b:1"
+    err_has 'GET https://'
+    local dir=$HOME/.docker/certs.d/$REGISTRY_HOST
+    mkdir -p "$dir"
+    cp "$REGISTRY_CERT_DIR/ca.crt" "$dir/"
+    cp "$REGISTRY_DIR/client.crt" "$dir/me.cert"
+    fails 1 cbuild push "$REGISTRY_HOST/a/b:1"
+    err_has "$dir/me.cert: its key me.key missing"
+    cp "$REGISTRY_DIR/client.key" "$dir/me.key"
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    ok second_store cbuild pull "$REGISTRY_HOST/a/b:1"
+}
+
 # An image whose config calls its layer by another diff_id: every digest is right, the image is wrong.
 test_a_layer_that_is_not_what_the_config_says_is_refused() {
     need skopeo jq

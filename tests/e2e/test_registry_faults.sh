@@ -13,25 +13,29 @@ teardown() {
     registry_stop
 }
 
-# registry_start's options. PROXY: HOST:PORT before the registry
-start() {
-    registry_program >/dev/null || skip "needs docker-registry"
-    registry_start "$@"
-    mkdir -p proxy
-    registry_make_certificates "$PWD/proxy"
-    : >proxy/out
+# NAME [intercept]: a proxy before the registry, whose certificate is for NAME ("": localhost). Sets PROXY: its HOST:PORT
+start_proxy() {
     local scheme=http
+    mkdir -p proxy
+    registry_make_certificates "$PWD/proxy" "$1"
     cp proxy/certs/ca.crt trusted
     if [ -f "$REGISTRY_CERT_DIR/ca.crt" ]; then
         scheme=https
         cat "$REGISTRY_CERT_DIR/ca.crt" >>trusted
     fi
+    : >proxy/out
     python3 "$REGISTRY_E2E/fault_proxy.py" "$scheme:${REGISTRY_HOST##*:}" proxy/server.key proxy/server.crt proxy \
-        >proxy/out 2>&1 </dev/null &
+        ${2:+"$2"} >proxy/out 2>&1 </dev/null &
     PROXY_PID=$!
     PROXY=$(registry_wait_for "$PROXY_PID" proxy/out 'localhost:[0-9]+') || fail "no proxy: $(cat proxy/out)"
     export SSL_CERT_FILE=$PWD/trusted DOCKER_CONFIG=$PWD/docker CBUILD_FORCE=fast-retry
 }
+start() { # registry_start's options
+    registry_program >/dev/null || skip "needs docker-registry"
+    registry_start "$@"
+    start_proxy ""
+}
+
 # FAULT, or nothing. Forgets the log and the counts.
 play() {
     echo "${1:-}" >proxy/fault.new
@@ -48,7 +52,7 @@ make_image() {
     cbuild -q -t "$1" ctx >id
 }
 with_pushed() {
-    start "$@"
+    start
     play
     make_image "$PROXY/a/b:1"
     ok cbuild push "$PROXY/a/b:1"
@@ -246,6 +250,64 @@ test_an_unchanged_image_costs_a_request_for_the_tag() {
     ok cbuild pull "$PROXY/a/b:1"
     log_is 1 HEAD
     log_is 0 'GET /v2/a'
+}
+
+# As in companies: HTTPS_PROXY ends TLS with a CA of its own, which SSL_CERT_FILE names.
+test_a_proxy_that_intercepts_tls() {
+    registry_program >/dev/null || skip "needs docker-registry"
+    registry_start --tls
+    start_proxy registry.invalid intercept
+    play
+    make_image registry.invalid/a/b:1
+    HTTPS_PROXY=http://$PROXY ok cbuild push registry.invalid/a/b:1
+    log_has 'CONNECT registry.invalid:443 .*intercepted$'
+    log_has 'PUT /v2/a/b/manifests/1 '
+    CBUILD_ROOT=$TEST_TMP/fresh HTTPS_PROXY=http://$PROXY ok cbuild pull registry.invalid/a/b:1
+    CBUILD_ROOT=$TEST_TMP/fresh store_verifies
+    # without its CA it is nobody
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt HTTPS_PROXY=http://$PROXY fails 5 cbuild pull registry.invalid/a/b:2
+    err_has certificate
+    # and registries of NO_PROXY don't pass it
+    play
+    NO_PROXY=.invalid HTTPS_PROXY=http://$PROXY fails 5 cbuild pull registry.invalid/a/b:2
+    log_is 0 .
+}
+
+# CERT KEY: the proxy, with that certificate
+restart_proxy_with() {
+    kill "$PROXY_PID"
+    wait "$PROXY_PID" || :
+    : >proxy/out
+    python3 "$REGISTRY_E2E/fault_proxy.py" "http:${REGISTRY_HOST##*:}" "$2" "$1" proxy >proxy/out 2>&1 </dev/null &
+    PROXY_PID=$!
+    PROXY=$(registry_wait_for "$PROXY_PID" proxy/out 'localhost:[0-9]+') || fail "no proxy: $(cat proxy/out)"
+}
+
+test_certificates_expired_self_signed_or_of_another_host() {
+    start
+    play
+    # expired: openssl x509 makes no certificate that has ended, openssl ca does
+    : >index.txt
+    printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nnew_certs_dir=.\nserial=serial\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n[e]\nsubjectAltName=DNS:localhost\n' >ca.cnf
+    openssl ca -batch -config ca.cnf -extensions e -in proxy/server.csr -cert proxy/certs/ca.crt -keyfile proxy/ca.key \
+        -startdate 20200101000000Z -enddate 20200102000000Z -notext -out expired.crt 2>openssl.log || fail "$(cat openssl.log)"
+    restart_proxy_with expired.crt proxy/server.key
+    fails 5 cbuild pull "$PROXY/a/b:1"
+    err_has "expired"
+    # of another host
+    openssl x509 -req -in proxy/server.csr -CA proxy/certs/ca.crt -CAkey proxy/ca.key -CAcreateserial -days 2 \
+        -extfile <(printf 'subjectAltName=DNS:other.example\n') -out other.crt 2>/dev/null
+    restart_proxy_with other.crt proxy/server.key
+    fails 5 cbuild pull "$PROXY/a/b:1"
+    err_has "certificate"
+    # of nobody
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+        -addext subjectAltName=DNS:localhost -keyout own.key -out own.crt 2>/dev/null
+    restart_proxy_with own.crt own.key
+    fails 5 cbuild pull "$PROXY/a/b:1"
+    err_has "self-signed certificate"
+    err_has "certs.d/$PROXY/ca.crt"
+    log_is 0 .
 }
 
 run_tests "$@"
