@@ -295,7 +295,7 @@ static void set_argv(struct stage_run *run, struct run_step *step)
     strvec_push(&step->argv, command->text);
 }
 
-/* Both cases of each proxy variable that was given and not declared by an ARG or ENV. */
+/* Both cases of a proxy variable that was given: it is this machine's, whatever ENV says. */
 static void add_proxy(struct env *env, const char *name, const char *value)
 {
     AUTO(free) char *lower = xstrdup(name);
@@ -306,10 +306,8 @@ static void add_proxy(struct env *env, const char *name, const char *value)
     for (char *p = upper; *p; p++)
         if (*p >= 'a' && *p <= 'z')
             *p = (char)(*p - 'a' + 'A');
-    if (!env_get(env, upper))
-        env_set(env, upper, value);
-    if (!env_get(env, lower))
-        env_set(env, lower, value);
+    env_set(env, upper, value);
+    env_set(env, lower, value);
 }
 
 /* Of one variable given in both cases the lower one counts, as other builders have it. */
@@ -439,7 +437,7 @@ int step_run_execute(struct stage_run *run, const struct instruction *instructio
         return layer_step_fail(run, &step.step, err);
     add_inputs(run, &step);
     env_copy(&step.env, &run->env);
-    add_proxies(&step.env, run->build->options->build_args);
     add_proxies(&step.env, run->build->options->proxy_args);
+    add_proxies(&step.env, run->build->options->build_args);
     return layer_step_execute(run, &step.step, err);
 }

@@ -176,6 +176,12 @@ test_proxies_need_no_argument_and_leave_no_trace() {
     ok cbuild -q -t x --no-cache --build-arg http_proxy=lower --build-arg HTTP_PROXY=upper .
     image_tree x >/dev/null
     equal "$(file run)" 'lower lower  '
+    # what is given is this machine's, whatever ENV says
+    printf 'FROM busybox\nENV ftp_proxy=image\nRUN echo "$FTP_PROXY $ftp_proxy" >/run\n' >D
+    ok cbuild -q -t y -f D --build-arg FTP_PROXY=given .
+    image_tree y >/dev/null
+    equal "$(file run)" 'given given'
+    equal "$(config y '.Env[1:]')" '["ftp_proxy=image"]'
     # declared, it is an argument like others
     sed -i '1a ARG HTTP_PROXY' Dockerfile
     ok cbuild -q -t x --build-arg HTTP_PROXY=http://p.invalid .
