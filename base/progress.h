@@ -39,6 +39,8 @@ struct progress_event {
 struct progress {
     void (*emit)(struct progress *progress, const struct progress_event *event);
     unsigned (*new_vertex)(struct progress *progress); /* 1, 2, ...; thread-safe */
+    bool shows_failed_log; /* all that a failing step put out stands right above the error */
+    bool shows_no_log;     /* to people, that is */
 };
 
 /* Each accepts progress == NULL. */

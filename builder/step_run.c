@@ -107,7 +107,8 @@ static bool was_shown(const struct build *build)
     size_t n = 0;
     for (size_t i = 0; i < build->graph->n_stages; i++)
         n += build->graph->stages[i].is_needed;
-    return build->progress && n == 1;
+    const struct progress *progress = build->progress;
+    return progress && !progress->shows_no_log && (progress->shows_failed_log || n == 1);
 }
 
 static void add_tail(struct build *build, const struct run_step *step, const char *tail,

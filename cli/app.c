@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/app.h"
 
-#include "cli/render_plain.h"
 #include "layers/snapshot.h"
 #include "runner/userns.h"
 
@@ -12,7 +11,7 @@ void app_release(struct app *app)
     registry_session_free(app->session);
     store_close(app->store);
     strvec_release(&app->insecure);
-    render_plain_free(app->progress);
+    render_release(&app->render);
     memset(app, 0, sizeof(*app));
 }
 
@@ -55,12 +54,11 @@ int app_set_progress(struct app *app, const char *style, struct error **err)
         style = getenv("BUILDKIT_PROGRESS");
     if (!style || !*style)
         style = "auto";
-    render_plain_free(app->progress);
-    app->progress = NULL;
-    if (!strcmp(style, "plain") || !strcmp(style, "auto"))
-        app->progress = render_plain_new();
-    else if (strcmp(style, "quiet") != 0 && strcmp(style, "none") != 0)
-        return error_set(err, ERR_USAGE, "%s=%s: plain, quiet, none and auto are what there is",
-                         origin, style);
+    struct render render = { .ops = NULL };
+    if (render_init(&render, style, origin, err) < 0)
+        return -1;
+    render_release(&app->render);
+    app->render = render;
+    app->progress = render.progress;
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "base/strvec.h"
 #include "cli/options.h"
+#include "cli/render.h"
 #include "oci/store.h"
 #include "registry/session.h"
 
@@ -19,9 +20,10 @@ struct app {
     uid_t uid;        /* the user's: in a user namespace getuid() says 0 */
     const char *root; /* --root; NULL: the default store */
     struct registry_options registry;
-    struct strvec insecure;    /* hosts */
-    bool tls_verify;           /* main sets it; --tls-verify=false clears it */
-    struct progress *progress; /* NULL: quiet */
+    struct strvec insecure; /* hosts */
+    bool tls_verify;        /* main sets it; --tls-verify=false clears it */
+    struct render render;
+    struct progress *progress; /* render's; NULL: quiet */
     /* made on demand */
     struct store *store;
     struct registry_session *session;
@@ -39,8 +41,8 @@ struct registry_session *app_session(struct app *app);
  */
 int app_own_forms(struct app *app, struct error **err) WARN_UNUSED;
 /*
- * Chooses how progress is shown: "plain", "quiet", "none", "auto" or NULL ($BUILDKIT_PROGRESS, else
- * auto). ERR_USAGE. Call it before anything that tells progress; plain where it is never called.
+ * Chooses how progress is shown: a style of render.h, or NULL ($BUILDKIT_PROGRESS, else auto).
+ * ERR_USAGE. Call it before anything that tells progress; plain where it is never called.
  */
 int app_set_progress(struct app *app, const char *style, struct error **err) WARN_UNUSED;
 

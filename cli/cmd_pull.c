@@ -91,7 +91,7 @@ int cmd_pull(struct app *app, char *const *argv, struct error **err)
                    "image to choose from an index, by default this machine's"),
         OPT_FLAG(0, "all-platforms", &all, "pull the whole index"),
         OPT_FLAG('q', "quiet", &quiet, "print the name only"),
-        OPT_STRING(0, "progress", "STYLE", &progress, "plain (the default) or quiet"),
+        OPT_STRING(0, "progress", "STYLE", &progress, "auto, plain, tty, rawjson, quiet or none"),
         APP_REGISTRY_OPTIONS(app),
         APP_OPTIONS(app),
         OPT_END(),

@@ -95,7 +95,7 @@ int cmd_push(struct app *app, char *const *argv, struct error **err)
     const struct option options[] = {
         OPT_FLAG('a', "all-tags", &all_tags, "push all tags of the repositories that are named"),
         OPT_FLAG('q', "quiet", &quiet, "print the digest lines only"),
-        OPT_STRING(0, "progress", "STYLE", &progress, "plain (the default) or quiet"),
+        OPT_STRING(0, "progress", "STYLE", &progress, "auto, plain, tty, rawjson, quiet or none"),
         APP_REGISTRY_OPTIONS(app),
         APP_OPTIONS(app),
         OPT_END(),

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/render_plain.h"
-
+/*
+ * Progress as lines, in the shape of BuildKit's plain progress:
+ *
+ *     #5 [build 2/4] RUN make
+ *     #5 0.42 text
+ *     #5 DONE 1.2s
+ *
+ * Nothing is ever clipped.
+ */
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "base/strvec.h"
+#include "cli/render.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -74,16 +82,6 @@ static void add_log(struct render_plain *render, const struct vertex *vertex,
     }
 }
 
-static void format_size(char *out, size_t size, uint64_t bytes)
-{
-    static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
-    double value = (double)bytes;
-    size_t unit = 0;
-    for (; value >= 1000 && unit + 1 < ARRAY_SIZE(units); unit++)
-        value /= 1000;
-    (void)snprintf(out, size, unit ? "%.2f%s" : "%.0f%s", value, units[unit]);
-}
-
 /* A line at the end of each blob, and every five seconds in between. */
 static void add_transfer(struct render_plain *render, struct vertex *vertex,
                          const struct progress_event *event)
@@ -96,9 +94,9 @@ static void add_transfer(struct render_plain *render, struct vertex *vertex,
     if (complete)
         strvec_push(&vertex->completed, name);
     vertex->transfer_ms = now;
-    char done[32], total[32];
-    format_size(done, sizeof(done), event->done);
-    format_size(total, sizeof(total), event->total);
+    char done[RENDER_SIZE_TEXT], total[RENDER_SIZE_TEXT];
+    render_format_size(done, event->done);
+    render_format_size(total, event->total);
     switch_to(render, event->vertex, vertex->name);
     strbuf_addf(&render->line, "#%u %s %s / %s\n", event->vertex, name, done, total);
 }
@@ -179,7 +177,7 @@ static unsigned new_vertex(struct progress *progress)
     return number;
 }
 
-struct progress *render_plain_new(void)
+static struct progress *plain_new(void)
 {
     struct render_plain *render = NEW(struct render_plain);
     render->progress.emit = emit;
@@ -189,10 +187,8 @@ struct progress *render_plain_new(void)
     return &render->progress;
 }
 
-void render_plain_free(struct progress *progress)
+static void plain_free(struct progress *progress)
 {
-    if (!progress)
-        return;
     struct render_plain *render = CONTAINER_OF(progress, struct render_plain, progress);
     for (size_t i = 0; i < render->n_vertices; i++) {
         free(render->vertices[i].name);
@@ -203,3 +199,5 @@ void render_plain_free(struct progress *progress)
     pthread_mutex_destroy(&render->lock);
     free(render);
 }
+
+const struct render_ops render_plain = { "plain", plain_new, plain_free };
