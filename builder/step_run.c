@@ -326,13 +326,25 @@ static bool is_outdone(const struct strvec *given, size_t at, const char *name)
     return false;
 }
 
-static void add_proxies(struct env *env, const struct strvec *given)
+static bool is_given(const struct strvec *list, const char *name)
+{
+    size_t size = strlen(name);
+    for (size_t i = 0; list && i < list->n; i++)
+        if (strncasecmp(list->items[i], name, size) == 0 && list->items[i][size] == '=')
+            return true;
+    return false;
+}
+
+/* Those of `given` that `overruling` (may be NULL) doesn't name. An empty one asks for none. */
+static void add_proxies(struct env *env, const struct strvec *given,
+                        const struct strvec *overruling)
 {
     for (size_t i = 0; given && i < given->n; i++) {
-        size_t size = strcspn(given->items[i], "=");
-        AUTO(free) char *name = xstrndup(given->items[i], size);
-        if (globals_is_proxy(name) && given->items[i][size] && !is_outdone(given, i, name))
-            add_proxy(env, name, given->items[i] + size + 1);
+        const char *value = strchr(given->items[i], '=');
+        AUTO(free) char *name = xstrndup(given->items[i], strcspn(given->items[i], "="));
+        if (value && value[1] && globals_is_proxy(name) && !is_outdone(given, i, name) &&
+            !is_given(overruling, name))
+            add_proxy(env, name, value + 1);
     }
 }
 
@@ -438,7 +450,8 @@ int step_run_execute(struct stage_run *run, const struct instruction *instructio
         return layer_step_fail(run, &step.step, err);
     add_inputs(run, &step);
     env_copy(&step.env, &run->env);
-    add_proxies(&step.env, run->build->options->proxy_args);
-    add_proxies(&step.env, run->build->options->build_args);
+    const struct build_options *options = run->build->options;
+    add_proxies(&step.env, options->proxy_args, options->build_args);
+    add_proxies(&step.env, options->build_args, NULL);
     return layer_step_execute(run, &step.step, err);
 }

@@ -182,6 +182,15 @@ test_proxies_need_no_argument_and_leave_no_trace() {
     image_tree y >/dev/null
     equal "$(file run)" 'given given'
     equal "$(config y '.Env[1:]')" '["ftp_proxy=image"]'
+    # an empty one asks for none, config.json's neither
+    mkdir -p "$HOME/.docker"
+    echo '{"proxies":{"default":{"ftpProxy":"of-config"}}}' >"$HOME/.docker/config.json"
+    ok cbuild -q -t y -f D --no-cache .
+    image_tree y >/dev/null
+    equal "$(file run)" 'of-config of-config'
+    ok cbuild -q -t y -f D --no-cache --build-arg FTP_PROXY= .
+    image_tree y >/dev/null
+    equal "$(file run)" ' image'
     # declared, it is an argument like others
     sed -i '1a ARG HTTP_PROXY' Dockerfile
     ok cbuild -q -t x --build-arg HTTP_PROXY=http://p.invalid .
