@@ -177,20 +177,13 @@ static char *subject(const struct input *input, const struct strvec *args)
         const char *kind, *text;
         bool named;
     } subjects[] = {
-        { "file", "file ", true },
-        { "inline", "heredoc or download ", true },
-        { "argument", "command", false },
-        { "script", "script", false },
-        { "workdir", "WORKDIR", false },
-        { "user", "USER", false },
-        { "network", "network", false },
-        { "host name", "host name", false },
-        { "platform", "platform", false },
-        { "epoch", "SOURCE_DATE_EPOCH", false },
-        { "option", "--", true },
-        { "copy", "destination", false },
-        { "source", "source ", true },
-        { "content", "what it takes from elsewhere", false },
+        { "file", "file ", true },         { "inline", "heredoc or download ", true },
+        { "argument", "command", false },  { "script", "script", false },
+        { "workdir", "WORKDIR", false },   { "user", "USER", false },
+        { "network", "network", false },   { "host name", "host name", false },
+        { "platform", "platform", false }, { "epoch", "SOURCE_DATE_EPOCH", false },
+        { "option", "--", true },          { "copy", "destination", false },
+        { "source", "source ", true },     { "content", "what it takes from elsewhere", false },
         { "mount", "mount ", true },
     };
     if (!strcmp(input->kind, "env"))
