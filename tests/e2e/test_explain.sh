@@ -331,6 +331,42 @@ test_plan_without_the_base() {
     plan_has 'what a URL gives is asked for when it runs'
 }
 
+test_plan_counts_the_bytes_to_pull() {
+    import_busybox
+    printf 'FROM busybox\nCOPY f /\n' >Dockerfile
+    echo 1 >f
+    local blob
+    blob=$(find "$CBUILD_ROOT/blobs/sha256" -size +100k)
+    size=$(stat -c %s "$blob")
+    rm "$blob"
+    ok cbuild plan .
+    plan_has "image busybox: not in the store, $size bytes to pull"
+    plan_has "its base busybox isn't in the store"
+}
+
+test_plan_says_what_it_cant_know_of_a_changed_stage() {
+    need_root
+    app <<'EOT'
+FROM busybox AS build
+COPY src /src
+FROM busybox
+COPY --from=build /src/a /a
+RUN --mount=from=build,source=/src/b,target=/b true
+COPY --link src/b /b
+EOT
+    ok cbuild -t x .
+    ok cbuild plan .
+    plan_has '4 steps cached, 0 to run'
+    echo three >src/c
+    ok cbuild plan .
+    plan_has '  run     COPY src /src'
+    plan_has '  run     COPY --from=build /src/a /a'
+    plan_has "            what it takes from elsewhere isn't known before the build"
+    plan_has '  cached  COPY --link src/b /b'
+    ok cbuild --explain -t x .
+    equal "$(cached)" 3 # /src/a and /src/b are what they were
+}
+
 test_plan_refuses_what_build_refuses() {
     printf 'FROM scratch\nENV A=${\n' >Dockerfile
     fails 1 cbuild plan .
