@@ -274,18 +274,22 @@ ARG A=value
 COPY <<E /plain
 $A \"quoted\" \\ joined\
 line \$A
+it's '$A' "$A"
 E
 COPY <<"E" /quoted
 $A \"quoted\" \\ joined\
 line \$A
+it's '$A' "$A"
 E
 EOT
     ok cbuild -q -t x .
     image_tree x >/dev/null
     equal "$(cat "$TEST_TMP/tree/plain")" 'value "quoted" \ joined
-line $A'
+line $A
+it'"'"'s '"'"'value'"'"' "value"'
     equal "$(cat "$TEST_TMP/tree/quoted")" '$A \"quoted\" \\ joined\
-line \$A'
+line \$A
+it'"'"'s '"'"'$A'"'"' "$A"'
 }
 
 test_capabilities_of_files_outlive_chown() {
