@@ -60,6 +60,15 @@ char *xstrdup(const char *s)
     return s ? xmemdup(s, strlen(s) + 1) : NULL;
 }
 
+char *xstrdup_lower(const char *s)
+{
+    char *copy = xmemdup(s, strlen(s) + 1);
+    for (char *p = copy; *p; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p - 'A' + 'a');
+    return copy;
+}
+
 char *xstrndup(const char *s, size_t size)
 {
     size = strnlen(s, size);

@@ -21,6 +21,8 @@ void *xmemdup(const void *p, size_t size) WARN_UNUSED;
 /* NULL in, NULL out */
 char *xstrdup(const char *s) WARN_UNUSED;
 char *xstrndup(const char *s, size_t size) WARN_UNUSED;
+/* ASCII letters in lower case, whatever the locale. */
+char *xstrdup_lower(const char *s) WARN_UNUSED;
 char *xasprintf(const char *format, ...) PRINTF(1, 2) WARN_UNUSED;
 char *xvasprintf(const char *format, va_list args) PRINTF(1, 0) WARN_UNUSED;
 

@@ -32,8 +32,10 @@ void build_result_release(struct build_result *result)
 
 static void build_release(struct build *build)
 {
-    for (size_t i = 0; build->runs && i < build->graph->n_stages; i++)
+    for (size_t i = 0; build->runs && i < build->graph->n_stages; i++) {
         stage_run_release(&build->runs[i]);
+        pthread_cond_destroy(&build->runs[i].ended);
+    }
     free(build->runs);
     recorder_free(build->recorder);
     pool_group_free(build->group);
@@ -70,7 +72,6 @@ static void build_release(struct build *build)
     pthread_mutex_destroy(&build->lock);
     pthread_mutex_destroy(&build->base_lock);
     pthread_mutex_destroy(&build->agents_lock);
-    pthread_cond_destroy(&build->changed);
     pthread_cond_destroy(&build->base_changed);
 }
 DEFINE_AUTO_STRUCT(struct build, build_release)
@@ -87,7 +88,6 @@ static void build_init(struct build *build)
     pthread_mutex_init(&build->lock, NULL);
     pthread_mutex_init(&build->base_lock, NULL);
     pthread_mutex_init(&build->agents_lock, NULL);
-    pthread_cond_init(&build->changed, NULL);
     pthread_cond_init(&build->base_changed, NULL);
     epoch_begin(build);
     build->pool = pool_new(0);

@@ -4,7 +4,8 @@
  *
  * One struct build per build_run(); one struct stage_run per stage, worked on by one thread
  * (schedule.c). A stage_run's state is that thread's own until `done`, and immutable afterwards;
- * then stages that need it read it.
+ * then stages that need it read it. Config, environment and arguments are read by stages FROM it
+ * alone; where that is only one, it takes them.
  *
  *   build.c      the entry: Dockerfile, context, graph; at the end image and tags
  *   plan.c       Dockerfile to graph, and the checks of it
@@ -63,6 +64,7 @@ struct stage_run {
     const struct stage *stage;
     struct thread *thread;
     bool started, done, failed; /* under build->lock */
+    pthread_cond_t ended;       /* done has become true */
     bool no_cache;              /* its steps are run again */
     /* What it stands on was run again where others weren't: a step counts as known by what it
      * stands on, not by how that was made. */
@@ -107,7 +109,6 @@ struct build {
     int64_t now;   /* the epoch, else when the build began */
 
     pthread_mutex_t lock;
-    pthread_cond_t changed;
     struct stage_run *runs; /* one per stage */
     struct error *error;    /* the first */
     bool failed;

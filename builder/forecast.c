@@ -72,13 +72,16 @@ void forecast_add_lost(struct stage_run *run, const struct instruction *instruct
 static void sort_steps(struct forecast *forecast, size_t n_stages)
 {
     struct forecast_step *sorted = xcalloc(forecast->n_steps, sizeof(*sorted));
-    size_t n = 0;
-    for (size_t stage = 0; stage < n_stages; stage++)
-        for (size_t i = 0; i < forecast->n_steps; i++)
-            if (forecast->steps[i].stage == stage)
-                sorted[n++] = forecast->steps[i];
-    if (n)
-        memcpy(forecast->steps, sorted, n * sizeof(*sorted));
+    size_t *next = xcalloc(n_stages + 1, sizeof(*next)); /* where a stage's next step goes */
+    for (size_t i = 0; i < forecast->n_steps; i++)
+        next[forecast->steps[i].stage + 1]++;
+    for (size_t stage = 1; stage <= n_stages; stage++)
+        next[stage] += next[stage - 1];
+    for (size_t i = 0; i < forecast->n_steps; i++)
+        sorted[next[forecast->steps[i].stage]++] = forecast->steps[i];
+    if (forecast->n_steps)
+        memcpy(forecast->steps, sorted, forecast->n_steps * sizeof(*sorted));
+    free(next);
     free(sorted);
 }
 

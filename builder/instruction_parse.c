@@ -25,14 +25,6 @@ static bool is_stage_name(const char *name)
     return *name >= 'a' && *name <= 'z' && !name[strspn(name, allowed)];
 }
 
-static void lower_case(char *text)
-{
-    for (; *text; text++) {
-        if (*text >= 'A' && *text <= 'Z')
-            *text = (char)(*text - 'A' + 'a');
-    }
-}
-
 static int refuse_from(const struct strvec *args, struct error **err)
 {
     static const char *const as[] = { "AS" };
@@ -67,8 +59,7 @@ static int parse_from(struct statement *statement, struct from_body *ret, struct
         return 0;
     ret->as_written = xstrdup(args->items[1]);
     ret->name_written = xstrdup(args->items[2]);
-    ret->name = xstrdup(args->items[2]);
-    lower_case(ret->name);
+    ret->name = xstrdup_lower(args->items[2]);
     if (!is_stage_name(ret->name))
         return error_set(err, ERR_SYNTAX,
                          "stage name \"%s\": a name begins with a letter and holds letters, "

@@ -68,6 +68,7 @@ int build_plan(struct build *build, const struct build_input *input, struct erro
     build->runs = xcalloc(build->graph->n_stages, sizeof(*build->runs));
     for (size_t i = 0; i < build->graph->n_stages; i++) {
         hashmap_init(&build->runs[i].args, free);
+        pthread_cond_init(&build->runs[i].ended, NULL);
         build->runs[i].build = build;
         build->runs[i].stage = &build->graph->stages[i];
         build->runs[i].no_cache =

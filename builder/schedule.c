@@ -42,7 +42,7 @@ static void *stage_thread(void *data)
     pthread_mutex_lock(&build->lock);
     run->done = true;
     run->failed = result < 0;
-    pthread_cond_broadcast(&build->changed);
+    pthread_cond_broadcast(&run->ended);
     pthread_mutex_unlock(&build->lock);
     return NULL;
 }
@@ -69,7 +69,7 @@ struct stage_run *schedule_await(struct build *build, size_t stage, struct error
     }
     /* no timeout: a stage ends on cancellation by itself */
     while (!run->done)
-        pthread_cond_wait(&build->changed, &build->lock);
+        pthread_cond_wait(&run->ended, &build->lock);
     bool failed = run->failed;
     pthread_mutex_unlock(&build->lock);
     if (failed)

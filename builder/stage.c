@@ -26,18 +26,6 @@ static int expand_global(const struct stage_graph *graph, const char *word, char
     return words_expand(&expander, word, ret, err);
 }
 
-/* The last stage before `before` with this name, or -1. */
-static ssize_t find_stage(const struct stage_graph *graph, const char *name, size_t before,
-                          bool any_case)
-{
-    for (size_t i = before; i-- > 0;) {
-        const char *have = graph->stages[i].name;
-        if (have && (any_case ? strcasecmp(have, name) : strcmp(have, name)) == 0)
-            return (ssize_t)i;
-    }
-    return -1;
-}
-
 /* "NAME::OS/ARCH" is for that platform. */
 static bool variant_matches(const char *text, size_t size, const struct platform *platform)
 {
@@ -104,19 +92,17 @@ static int resolve_number(const char *text, size_t before, struct stage_source *
 static int refuse_later(const struct stage_graph *graph, const char *name, size_t before,
                         struct error **err)
 {
+    ssize_t later = stage_names_from(&graph->names, name, before);
+    if (later < 0)
+        return 0;
+    if ((size_t)later == before)
+        return error_set(err, ERR_SYNTAX, "stage \"%s\" can't take files from itself", name);
     const struct dockerfile *dockerfile = graph->dockerfile;
-    for (size_t i = before; i < dockerfile->n_stages; i++) {
-        const struct instruction *from = &dockerfile->instructions[dockerfile->stages[i].from];
-        if (!from->from.name || strcasecmp(from->from.name, name) != 0)
-            continue;
-        if (i == before)
-            return error_set(err, ERR_SYNTAX, "stage \"%s\" can't take files from itself", name);
-        return error_set(err, ERR_SYNTAX,
-                         "stage \"%s\" comes later, in line %zu: files are taken from earlier "
-                         "stages only",
-                         name, from->range.first);
-    }
-    return 0;
+    size_t from = dockerfile->stages[later].from;
+    return error_set(err, ERR_SYNTAX,
+                     "stage \"%s\" comes later, in line %zu: files are taken from earlier "
+                     "stages only",
+                     name, dockerfile->instructions[from].range.first);
 }
 
 int stage_graph_resolve(const struct stage_graph *graph, const char *text, size_t before,
@@ -135,7 +121,7 @@ int stage_graph_resolve(const struct stage_graph *graph, const char *text, size_
         *ret = (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = context };
         return 0;
     }
-    ssize_t stage = find_stage(graph, name, before, true);
+    ssize_t stage = stage_names_before(&graph->names, name, before);
     if (stage >= 0) {
         *ret = (struct stage_source){ .kind = STAGE_SOURCE_STAGE, .stage = (size_t)stage };
         return 0;
@@ -164,13 +150,15 @@ char *stage_graph_suggestion(const struct stage_graph *graph, const char *name, 
     return near ? xasprintf(" (did you mean the stage \"%s\"?)", near) : xstrdup("");
 }
 
-static void add_need(struct stage *stage, const struct stage_source *source)
+static void add_need(struct stage_graph *graph, struct stage *stage,
+                     const struct stage_source *source)
 {
     if (source->kind != STAGE_SOURCE_STAGE)
         return;
-    for (size_t i = 0; i < stage->n_needs; i++)
-        if (stage->needs[i] == source->stage)
-            return;
+    struct stage *needed = &graph->stages[source->stage];
+    if (needed->noted_for == stage) /* its needs are complete before the next stage's begin */
+        return;
+    needed->noted_for = stage;
     *ARRAY_PUSH(stage, needs) = source->stage;
 }
 
@@ -198,6 +186,13 @@ static int resolve_platform(const struct stage_graph *graph, struct stage *stage
     return 0;
 }
 
+/* FROM NAME has to match the name's case: names are kept in lower case. */
+static ssize_t find_base(const struct stage_graph *graph, const char *image, size_t before)
+{
+    ssize_t found = stage_names_before(&graph->names, image, before);
+    return found >= 0 && strcmp(graph->stages[found].name, image) == 0 ? found : -1;
+}
+
 static int resolve_base(struct stage_graph *graph, struct stage *stage, struct error **err)
 {
     const struct from_body *from = &stage->from->from;
@@ -214,30 +209,32 @@ static int resolve_base(struct stage_graph *graph, struct stage *stage, struct e
         stage_graph_context(graph, stage->is_replaced ? stage->name : image, &stage->platform);
     if (context)
         stage->base = (struct stage_source){ .kind = STAGE_SOURCE_CONTEXT, .name = context };
-    else if ((earlier = find_stage(graph, image, stage->index, false)) >= 0)
+    else if ((earlier = find_base(graph, image, stage->index)) >= 0)
         stage->base = (struct stage_source){ .kind = STAGE_SOURCE_STAGE, .stage = (size_t)earlier };
     else if (!strcmp(image, "scratch"))
         stage->base = (struct stage_source){ .kind = STAGE_SOURCE_SCRATCH };
     else
         stage->base = (struct stage_source){ .kind = STAGE_SOURCE_IMAGE, .name = TAKE(image) };
-    add_need(stage, &stage->base);
+    add_need(graph, stage, &stage->base);
     /* a stage FROM another keeps that one's platform */
     if (stage->base.kind == STAGE_SOURCE_STAGE && !stage->has_platform)
         platform_copy(&stage->platform, &graph->stages[stage->base.stage].platform);
+    if (stage->base.kind == STAGE_SOURCE_STAGE)
+        graph->stages[stage->base.stage].n_heirs++;
     return 0;
 }
 
-static int add_from(const struct stage_graph *graph, struct stage *stage, const char *from,
+static int add_from(struct stage_graph *graph, struct stage *stage, const char *from,
                     struct error **err)
 {
     AUTO(stage_source_release) struct stage_source source = { 0 };
     if (stage_graph_resolve(graph, from, stage->index, &source, err) < 0)
         return -1;
-    add_need(stage, &source);
+    add_need(graph, stage, &source);
     return 0;
 }
 
-static int add_instruction_needs(const struct stage_graph *graph, struct stage *stage,
+static int add_instruction_needs(struct stage_graph *graph, struct stage *stage,
                                  const struct instruction *instruction, struct error **err)
 {
     if (instruction->kind == INSTRUCTION_COPY && instruction->copy.from)
@@ -265,7 +262,7 @@ static int add_after(struct stage_graph *graph, struct stage *stage, struct erro
                        near);
             return dockerfile_locate(graph->dockerfile, stage->from, name, err);
         }
-        add_need(stage, &source);
+        add_need(graph, stage, &source);
         *ARRAY_PUSH(stage, after) = source.stage;
     }
     return 0;
@@ -315,7 +312,7 @@ static int find_target(struct stage_graph *graph, const char *target, struct err
     graph->target = graph->n_stages - 1;
     if (!target)
         return 0;
-    ssize_t found = find_stage(graph, target, graph->n_stages, true);
+    ssize_t found = stage_names_before(&graph->names, target, graph->n_stages);
     if (found >= 0) {
         graph->target = (size_t)found;
         return 0;
@@ -352,6 +349,12 @@ struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile,
     graph->contexts = contexts;
     graph->n_stages = dockerfile->n_stages;
     graph->stages = xcalloc(graph->n_stages, sizeof(*graph->stages));
+    stage_names_init(&graph->names);
+    for (size_t i = 0; i < graph->n_stages; i++) {
+        const char *name = dockerfile->instructions[dockerfile->stages[i].from].from.name;
+        if (name)
+            stage_names_add(&graph->names, name, i);
+    }
     for (size_t i = 0; i < graph->n_stages; i++)
         if (stage_init(graph, i, err) < 0)
             return NULL;
@@ -374,5 +377,6 @@ void stage_graph_free(struct stage_graph *graph)
         stage_source_release(&stage->base);
     }
     free(graph->stages);
+    stage_names_release(&graph->names);
     free(graph);
 }

@@ -12,6 +12,7 @@
 
 #include "builder/dockerfile.h"
 #include "builder/globals.h"
+#include "builder/stage_names.h"
 
 enum stage_source_kind {
     STAGE_SOURCE_SCRATCH,
@@ -44,8 +45,10 @@ struct stage {
     size_t n_needs, needs_capacity;
     size_t *after; /* of the needs, those of FROM --after */
     size_t n_after, after_capacity;
-    bool is_needed;   /* by the target */
-    bool is_replaced; /* a named context of its name stands for all of it */
+    bool is_needed;                /* by the target */
+    size_t n_heirs;                /* stages that are FROM it */
+    const struct stage *noted_for; /* the last stage whose needs have it */
+    bool is_replaced;              /* a named context of its name stands for all of it */
 };
 
 struct stage_graph {
@@ -54,6 +57,7 @@ struct stage_graph {
     const struct strvec *contexts; /* names of --build-context, or NULL */
     struct stage *stages;
     size_t n_stages;
+    struct stage_names names;
     size_t target;
 };
 

@@ -188,13 +188,31 @@ static int execute_located(struct stage_run *run, const struct instruction *inst
     return execute(run, instruction, err) < 0 ? locate(run, err) : 0;
 }
 
-static void inherit_config(struct stage_run *run, const struct image_config *from)
+static void config_is_inherited(struct stage_run *run)
 {
-    image_config_release(&run->config);
-    image_config_copy(&run->config, from);
     free(run->config.created);
     run->config.created = NULL; /* dropped: ours follows */
     run->n_dated = run->config.n_history;
+}
+
+/* A parent's only heir takes what would be copied otherwise: a chain of stages stays linear. */
+static void inherit_stage(struct stage_run *run, struct stage_run *parent)
+{
+    image_config_release(&run->config);
+    if (parent->stage->n_heirs == 1) {
+        run->config = parent->config;
+        image_config_init(&parent->config);
+        run->env = parent->env;
+        parent->env = (struct env)ENV_INIT;
+        run->args = parent->args;
+        hashmap_init(&parent->args, free);
+    } else {
+        image_config_copy(&run->config, &parent->config);
+        env_copy(&run->env, &parent->env);
+        for (struct hashmap_entry *e = NULL; (e = hashmap_next(&parent->args, e));)
+            hashmap_put(&run->args, e->key, xstrdup(e->value));
+    }
+    config_is_inherited(run);
 }
 
 static int from_image(struct stage_run *run, const char *name, unsigned vertex, struct error **err)
@@ -208,7 +226,9 @@ static int from_image(struct stage_run *run, const char *name, unsigned vertex, 
         forecast_lose(run, xasprintf("its base %s isn't in the store", name));
         return 0;
     }
-    inherit_config(run, &run->base->config);
+    image_config_release(&run->config);
+    image_config_copy(&run->config, &run->base->config);
+    config_is_inherited(run);
     if (!platform_match(&run->stage->platform, &run->config.platform)) {
         AUTO(strbuf_release) struct strbuf want = STRBUF_INIT;
         AUTO(strbuf_release) struct strbuf have = STRBUF_INIT;
@@ -228,21 +248,18 @@ static int from_image(struct stage_run *run, const char *name, unsigned vertex, 
 
 static int from_stage(struct stage_run *run, struct error **err)
 {
-    const struct stage_run *parent = schedule_await(run->build, run->stage->base.stage, err);
+    struct stage_run *parent = schedule_await(run->build, run->stage->base.stage, err);
     if (!parent)
         return -1;
     run->base = parent->base;
     run->renewed = parent->renewed;
     run->lost = xstrdup(parent->lost);
-    inherit_config(run, &parent->config);
+    inherit_stage(run, parent);
     run->tree = tree_ref(parent->tree);
     run->recipe = parent->recipe;
     run->ran = parent->ran;
     run->n_base_layers = parent->n_base_layers;
     run->n_base_history = parent->n_base_history;
-    env_copy(&run->env, &parent->env);
-    for (struct hashmap_entry *e = NULL; (e = hashmap_next(&parent->args, e));)
-        hashmap_put(&run->args, e->key, xstrdup(e->value));
     return 0;
 }
 
