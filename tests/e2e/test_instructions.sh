@@ -5,7 +5,7 @@
 
 config() { cbuild inspect -f '{{json .Config}}' "$1" | jq -cS "$2"; }             # IMAGE FILTER
 history_of() { cbuild history --no-trunc --format '{{.CreatedBy}}' "$1"; }        # IMAGE
-file() { cat "$TEST_TMP/tree/$1"; }
+file() { in_namespace cat "$TEST_TMP/tree/$1"; }
 # The image's config as it is stored.
 stored_config() { # IMAGE FILTER
     local digest

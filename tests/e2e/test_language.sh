@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 config() { cbuild inspect -f '{{json .Config}}' "$1" | jq -cS "$2"; } # IMAGE FILTER
-file() { cat "$TEST_TMP/tree/$1"; }
+file() { in_namespace cat "$TEST_TMP/tree/$1"; }
 
 test_a_dockerfile_is_found_under_three_names() {
     printf 'FROM scratch\nLABEL from=Containerfile\n' >Containerfile
