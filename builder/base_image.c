@@ -45,21 +45,20 @@ static bool layers_are_there(struct store *store, const struct image *image)
     return true;
 }
 
-/* 1: manifest and config are here (of the platform, where it is an index). */
-static int read_local(struct build *build, const struct reference *reference,
-                      const struct platform *platform, struct image *ret, struct error **err)
+int base_image_read_local(struct store *store, const struct reference *reference,
+                          const struct platform *platform, struct image *ret, struct error **err)
 {
     AUTO(descriptor_release) struct descriptor desc = { 0 };
     AUTO(free) char *text = reference_format(reference);
     AUTO(error_free) struct error *missing = NULL;
-    if (store_resolve(build->store, text, &desc, NULL, &missing) < 0) {
+    if (store_resolve(store, text, &desc, NULL, &missing) < 0) {
         if (error_is(missing, ERR_NOT_FOUND))
             return 0;
         error_move(err, TAKE(missing));
         return -1;
     }
     AUTO(image_release) struct image image = { 0 };
-    if (image_read(build->store, &desc, platform, &image, &missing) < 0) {
+    if (image_read(store, &desc, platform, &image, &missing) < 0) {
         if (error_is(missing,
                      ERR_NOT_FOUND)) /* an index without this platform, or a blob that is gone */
             return 0;
@@ -76,7 +75,7 @@ static int find_local(struct build *build, const struct reference *reference,
                       const struct platform *platform, struct image *ret, struct error **err)
 {
     AUTO(image_release) struct image image = { 0 };
-    int found = read_local(build, reference, platform, &image, err);
+    int found = base_image_read_local(build->store, reference, platform, &image, err);
     /* leased before looking: collecting can't slip in between */
     if (found <= 0 || lease_image(build->store, &image, err) < 0)
         return found < 0 || *err ? -1 : 0;
@@ -145,7 +144,7 @@ static int foresee(struct build *build, struct base_image *base, const struct pl
                    struct error **err)
 {
     AUTO(image_release) struct image image = { 0 };
-    int found = read_local(build, &base->reference, platform, &image, err);
+    int found = base_image_read_local(build->store, &base->reference, platform, &image, err);
     if (found < 0)
         return -1;
     found = found &&

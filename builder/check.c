@@ -4,8 +4,10 @@
 #include "base/mem.h"
 #include "builder/build_input.h"
 #include "builder/context_remote.h"
+#include "builder/executor.h"
 #include "builder/precheck.h"
 #include "builder/ssh_agents.h"
+#include "oci/image.h"
 
 #include <string.h>
 
@@ -25,6 +27,43 @@ bool build_check_needs_store(const struct build_options *options)
            (file && context_place_kind(file) == PLACE_HTTP);
 }
 
+/* --- base images that are in the store ------------------------------------------------------- */
+
+struct bases {
+    struct build *build;
+    struct image *images; /* per stage */
+    bool *is_read;
+};
+
+static const struct image_config *base_config(void *data, const struct stage *stage)
+{
+    struct bases *bases = data;
+    struct image *image = &bases->images[stage->index];
+    AUTO(reference_release) struct reference reference = { 0 };
+    AUTO(error_free) struct error *ignored = NULL; /* the build will tell; here less is known */
+    if (!bases->build->store || stage->base.kind != STAGE_SOURCE_IMAGE ||
+        reference_parse(stage->base.name, &reference, &ignored) < 0)
+        return NULL;
+    if (!bases->is_read[stage->index] &&
+        base_image_read_local(bases->build->store, &reference, &stage->platform, image, &ignored) <=
+            0)
+        return NULL;
+    bases->is_read[stage->index] = true;
+    return &image->config;
+}
+
+static void bases_release(struct bases *bases)
+{
+    for (size_t i = 0; i < bases->build->graph->n_stages; i++)
+        if (bases->is_read[i])
+            image_release(&bases->images[i]);
+    free(bases->images);
+    free(bases->is_read);
+}
+DEFINE_AUTO_STRUCT(struct bases, bases_release)
+
+/* --- the checks ------------------------------------------------------------------------------ */
+
 static int lint(struct build *build, const struct build_input *input, struct lint_findings *ret,
                 struct error **err)
 {
@@ -32,12 +71,19 @@ static int lint(struct build *build, const struct build_input *input, struct lin
     AUTO(dockerignore_free) struct dockerignore *own = NULL;
     if (!build->context && build_input_read_ignore(build, input, &own, err) < 0)
         return -1;
+    AUTO(bases_release)
+    struct bases bases = { .build = build,
+                           .images = xcalloc(build->graph->n_stages, sizeof(*bases.images)),
+                           .is_read = xcalloc(build->graph->n_stages, sizeof(*bases.is_read)) };
     const struct lint_options lint_options = {
         .graph = build->graph,
         .ignore = build->context ? context_ignore(build->context) : own,
         .target = options->target,
         .platform = options->platform,
         .all_stages = !options->target,
+        .checking = true,
+        .base_config = base_config,
+        .data = &bases,
     };
     return lint_run(&lint_options, ret, err);
 }

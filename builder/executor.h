@@ -42,6 +42,7 @@ struct sandbox;
 struct network;
 struct ssh_agent;
 struct recorder;
+struct image;
 
 /* A base image, resolved: shared by the stages that name it. */
 struct base_image {
@@ -279,6 +280,10 @@ struct base_image *base_image_get(struct build *build, const char *name,
                                   const struct platform *platform, unsigned vertex,
                                   struct error **err);
 /* Whether it may bring triggers: it does, or it isn't here yet. Asks no registry. */
+/* 1: manifest and config are in the store (of the platform, where it is an index); 0 not. */
+int base_image_read_local(struct store *store, const struct reference *reference,
+                          const struct platform *platform, struct image *ret,
+                          struct error **err) WARN_UNUSED;
 bool base_image_may_trigger(struct build *build, const char *name, const struct platform *platform);
 /* A named context that has files; NULL and *err NULL: it stands for an image, named in *image (free
  * it). */

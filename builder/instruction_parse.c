@@ -406,7 +406,7 @@ static int parse_into(struct lines *lines, struct logical_line *line,
     ret->kind = statement->kind;
     if (line->empty_line)
         warn(warnings, "NoEmptyContinuation", line->empty_line, line->empty_line,
-             "an empty line within a continued instruction");
+             "Empty continuation line");
     warn_of_json(statement, line, warnings);
     if (take_heredocs(lines, line, statement, &ret->heredocs, err) < 0)
         return -1;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/suggest.h"
 #include "builder/lint_internal.h"
+#include "builder/lint_rules.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -46,15 +47,11 @@ const char *lint_guess(struct lint *lint, const char *name, const struct strvec 
 
 /* --- what is skipped ------------------------------------------------------------------------- */
 
-static bool is_experimental(const char *rule)
-{
-    return strcmp(rule, "InvalidDefinitionDescription") == 0;
-}
-
 bool lint_is_skipped(const struct check_options *check, const struct instruction *instruction,
                      const char *rule)
 {
-    if (is_experimental(rule) && !check->experimental_all &&
+    const struct lint_rule *known = lint_rule_find(rule);
+    if (known && known->tier == LINT_EXPERIMENTAL && !check->experimental_all &&
         !strvec_has(&check->experimental, rule))
         return true;
     if (check->skip_all || strvec_has(&check->skip, rule))
@@ -79,7 +76,10 @@ void lint_add(struct lint *lint, const struct instruction *instruction, const ch
               const char *format, ...)
 {
     AUTO(free) char *owned_fix = fix;
-    if (lint_is_skipped(lint->check, instruction, rule))
+    const struct lint_rule *known = lint_rule_find(rule);
+    if (lint_is_skipped(lint->check, instruction, rule) ||
+        (known && known->tier == LINT_CHECKING && !lint->options->checking &&
+         !strvec_has(&lint->check->experimental, rule)))
         return;
     va_list args;
     va_start(args, format);
@@ -135,8 +135,8 @@ static void check_keywords(struct lint *lint)
             continue;
         AUTO(free) char *wanted = lower ? to_lower(name) : xstrdup(name);
         lint_add(lint, instruction, "ConsistentInstructionCasing", xasprintf("write %s", wanted),
-                 "instruction %s: most of the file's instructions are in %s case",
-                 instruction->keyword, lower ? "lower" : "upper");
+                 "Command '%s' should match the case of the command majority (%s)",
+                 instruction->keyword, lower ? "lowercase" : "uppercase");
     }
 }
 
@@ -203,18 +203,18 @@ static void check_description(struct lint *lint, const struct instruction *instr
     const char *name = NULL;
     if (instruction->kind == INSTRUCTION_FROM) {
         name = instruction->from.name;
-        if (!name || !strcasecmp(comment, name))
+        if (!name || !strcmp(comment, name))
             return;
     } else {
         for (size_t i = 0; i < instruction->pairs.n_items; i++)
             if (!strcmp(comment, instruction->pairs.items[i].key))
                 return;
-        name = instruction->pairs.n_items == 1 ? instruction->pairs.items[0].key : "NAME";
+        name = instruction->pairs.n_items == 1 ? instruction->pairs.items[0].key : "<arg_key>";
     }
     lint_add(lint, instruction, "InvalidDefinitionDescription",
              xasprintf("begin it with \"# %s \", or put an empty line below it", name),
-             "the comment above %s reads like its description and doesn't begin with its name",
-             instruction_name(instruction->kind));
+             "Comment for %s should follow the format: `# %s <description>`",
+             instruction_name(instruction->kind), name);
 }
 
 static void check_descriptions(struct lint *lint)
@@ -234,8 +234,35 @@ static void check_maintainers(struct lint *lint)
             lint_add(lint, instruction, "MaintainerDeprecated",
                      xasprintf("LABEL org.opencontainers.image.authors=\"%s\"",
                                instruction->value.value),
-                     "MAINTAINER is deprecated, a label takes its place");
+                     "Maintainer instruction is deprecated in favor of using label");
     }
+}
+
+/* A name that is no rule's may be of a newer BuildKit; one that is nearly a rule's is a slip. */
+static void check_names(struct lint *lint, const struct instruction *at, const struct strvec *names)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        const char *name = names->items[i];
+        const char *near =
+            lint_rule_find(name) || !strcmp(name, "all") ? NULL : lint_rule_nearest(name);
+        if (near)
+            lint_add(lint, at, "UnknownRule", xasprintf("did you mean %s?", near),
+                     "There is no check named \"%s\"", name);
+    }
+}
+
+static void check_rule_names(struct lint *lint)
+{
+    const struct dockerfile *dockerfile = lint->dockerfile;
+    size_t line = dockerfile->check.line;
+    const struct instruction top = { .range = { line, line } };
+    if (line) {
+        check_names(lint, &top, &dockerfile->check.skip);
+        check_names(lint, &top, &dockerfile->check.experimental);
+    }
+    for (size_t i = 0; i < dockerfile->n_instructions; i++)
+        check_names(lint, &dockerfile->instructions[i],
+                    &dockerfile->instructions[i].skipped_checks);
 }
 
 /* --- the run --------------------------------------------------------------------------------- */
@@ -278,6 +305,7 @@ static void run_all(struct lint *lint)
     check_keywords(lint);
     check_maintainers(lint);
     check_descriptions(lint);
+    check_rule_names(lint);
     collect_names(lint);
     lint->envs = xcalloc(graph->n_stages, sizeof(*lint->envs));
     for (size_t i = 0; i < graph->n_stages; i++) {

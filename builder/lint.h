@@ -10,8 +10,8 @@
  *
  * Findings are skipped by "# check=skip=RULE" at the top, by the same comment above an
  * instruction, and by the build argument BUILDKIT_DOCKERFILE_CHECK, which takes the
- * place of the one at the top. CopyIgnoredFile holds always, InvalidDefinitionDescription only
- * when asked for with experimental=.
+ * place of the one at the top. Which rules hold when: lint_rules.h; experimental= asks for one that
+ * wouldn't, or for all of its kind.
  *
  * Pure: no disk, no network.
  */
@@ -44,6 +44,7 @@ struct lint_options {
     const char *target;                /* as --target has it */
     const struct platform *platform;   /* as --platform has it, or NULL */
     bool all_stages;                   /* not just those that the target needs */
+    bool checking;                     /* rules that an ordinary build doesn't look at, too */
     /* Config of the image that a stage is FROM, NULL: not known. May be NULL. */
     const struct image_config *(*base_config)(void *data, const struct stage *stage);
     void *data;

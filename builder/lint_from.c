@@ -64,9 +64,9 @@ static void report_undefined(struct lint *lint, const struct stage *stage,
             strvec_push(&known, e->key);
         const char *near = lint_guess(lint, name, &known);
         lint_add(lint, stage->from, "UndefinedArgInFrom",
-                 near ? xasprintf("did you mean %s?", near)
-                      : xasprintf("put ARG %s before the first FROM", name),
-                 "FROM uses %s, which no ARG before the first FROM declares", name);
+                 near ? NULL : xasprintf("put ARG %s before the first FROM", name),
+                 "FROM argument '%s' is not declared%s%s%s", name, near ? " (did you mean " : "",
+                 near ? near : "", near ? "?)" : "");
     }
 }
 
@@ -82,7 +82,9 @@ static void check_platform(struct lint *lint, const struct stage *stage)
     if (expanded.matched.n == 1 && !strcmp(expanded.matched.items[0], "TARGETPLATFORM") && target &&
         !strcmp(expanded.value, target))
         lint_add(lint, stage->from, "RedundantTargetPlatform", xstrdup("leave --platform out"),
-                 "--platform=%s is what holds without it", word);
+                 "Setting platform to predefined %s in FROM is redundant as this is the default "
+                 "behavior",
+                 word);
     AUTO(platform_release) struct platform platform = { 0 };
     AUTO(error_free) struct error *ignored = NULL; /* the plan reports it */
     if (expanded.matched.n || platform_parse(expanded.value, &platform, &ignored) < 0)
@@ -92,8 +94,7 @@ static void check_platform(struct lint *lint, const struct stage *stage)
         lint_add(lint, stage->from, "FromPlatformFlagConstDisallowed",
                  xasprintf("--platform=$BUILDPLATFORM, or a stage name that tells %s",
                            platform.architecture),
-                 "--platform is the constant \"%s\": the stage can't be built for another one",
-                 expanded.value);
+                 "FROM --platform flag should not use constant value \"%s\"", expanded.value);
 }
 
 static void check_name(struct lint *lint, const struct stage *stage)
@@ -101,15 +102,15 @@ static void check_name(struct lint *lint, const struct stage *stage)
     const struct from_body *from = &stage->from->from;
     if (strcmp(from->name, from->name_written) != 0)
         lint_add(lint, stage->from, "StageNameCasing", xasprintf("AS %s", from->name),
-                 "stage name \"%s\" should be in lower case", from->name_written);
+                 "Stage name '%s' should be lowercase", from->name_written);
     if (!strcmp(from->name, "scratch") || !strcmp(from->name, "context"))
         lint_add(lint, stage->from, "ReservedStageName", xstrdup("choose another name"),
-                 "\"%s\" is a reserved name", from->name);
+                 "Stage name should not use the same name as reserved stage \"%s\"", from->name);
     struct instruction *earlier = hashmap_get(&lint->stages, from->name);
     if (earlier)
-        lint_add(lint, stage->from, "DuplicateStageName", xstrdup("choose another name"),
-                 "stage name \"%s\" was given in line %zu: later lines mean this one", from->name,
-                 earlier->range.first);
+        lint_add(lint, stage->from, "DuplicateStageName",
+                 xasprintf("line %zu has it, and later lines mean this one", earlier->range.first),
+                 "Duplicate stage name \"%s\", stage names should be unique", from->name);
     hashmap_put(&lint->stages, from->name, (void *)(uintptr_t)stage->from);
 }
 
@@ -122,7 +123,19 @@ static void check_as(struct lint *lint, const struct stage *stage)
     if (!as || (!lower && !upper) || !strcmp(as, lower ? "as" : "AS"))
         return;
     lint_add(lint, stage->from, "FromAsCasing", xasprintf("write %s", lower ? "as" : "AS"),
-             "\"%s\" and \"%s\" are not in the same case", keyword, as);
+             "'%s' and '%s' keywords' casing do not match", as, keyword);
+}
+
+static void check_tag(struct lint *lint, const struct stage *stage)
+{
+    AUTO(reference_release) struct reference reference = { 0 };
+    AUTO(error_free) struct error *ignored = NULL; /* the plan reports it */
+    if (stage->base.kind != STAGE_SOURCE_IMAGE ||
+        reference_parse(stage->base.name, &reference, &ignored) < 0)
+        return;
+    if (!reference.digest.is_set && (!reference.tag || !strcmp(reference.tag, "latest")))
+        lint_add(lint, stage->from, "LatestTag", xstrdup("name a version, or a digest"),
+                 "%s is whatever image is newest", stage->base.name);
 }
 
 void lint_from(struct lint *lint, const struct stage *stage)
@@ -135,6 +148,7 @@ void lint_from(struct lint *lint, const struct stage *stage)
     if (stage->from->from.name)
         check_name(lint, stage);
     check_as(lint, stage);
+    check_tag(lint, stage);
 }
 
 void lint_from_defaults(struct lint *lint, const struct stage *stage,
@@ -151,6 +165,5 @@ void lint_from_defaults(struct lint *lint, const struct stage *stage,
         return;
     lint_add(lint, stage->from, "InvalidDefaultArgInFrom",
              xstrdup("give the ARG a default, here or as ${NAME:-DEFAULT}"),
-             "without --build-arg \"%s\" is %s", word,
-             *image.value ? "no valid image name" : "empty");
+             "Default value for ARG %s results in empty or invalid base image name", word);
 }

@@ -5,6 +5,7 @@
  *   lint.c        entry, skipping, formats, checks of the text as a whole
  *   lint_from.c   FROM lines and global ARGs
  *   lint_stage.c  a stage, instruction by instruction, with its environment
+ *   lint_run.c    the shell commands of RUN
  */
 #ifndef CBUILD_BUILDER_LINT_INTERNAL_H
 #define CBUILD_BUILDER_LINT_INTERNAL_H
@@ -21,6 +22,8 @@ struct lint_env {
     const struct lint_env *parent; /* of the stage that this one is FROM */
     bool base_is_known;            /* the image's own variables are among the values */
     bool has_shell, has_workdir;
+    bool is_foreign_shell;          /* none that speaks POSIX */
+    bool has_errexit, has_pipefail; /* SHELL has switched it on */
 };
 
 struct lint {
@@ -43,6 +46,10 @@ void lint_from(struct lint *lint, const struct stage *stage);
 /* `defaults`: the globals without any --build-arg. */
 void lint_from_defaults(struct lint *lint, const struct stage *stage,
                         const struct globals *defaults);
+
+/* What a SHELL, or that of a base image, means. */
+void lint_take_shell(struct lint_env *env, const struct strvec *shell);
+void lint_run_command(struct lint *lint, const struct lint_env *env, const struct instruction *run);
 
 void lint_stage(struct lint *lint, const struct stage *stage);
 void lint_env_release(struct lint_env *env);

@@ -122,12 +122,15 @@ static void report_unset(struct stage_lint *run)
             !strcmp(name, others[1]))
             continue;
         char *fix = NULL;
+        const char *suggestion = NULL;
         if (globals_is_declared(lint->globals, name) || globals_value(lint->globals, name))
             fix = xasprintf("put ARG %s into this stage", name);
         else if (near)
-            fix = xasprintf("did you mean $%s?", near);
-        lint_add(run->lint, run->instruction, "UndefinedVar", fix, "variable $%s is not set here",
-                 name);
+            suggestion = near;
+        lint_add(run->lint, run->instruction, "UndefinedVar", fix,
+                 "Usage of undefined variable '$%s'%s%s%s", name,
+                 suggestion ? " (did you mean $" : "", suggestion ? suggestion : "",
+                 suggestion ? "?)" : "");
     }
 }
 
@@ -158,8 +161,8 @@ static void check_secret(struct stage_lint *run, const char *name)
         return;
     lint_add(run->lint, run->instruction, "SecretsUsedInArgOrEnv",
              xstrdup("RUN --mount=type=secret leaves no trace in the image"),
-             "%s %s: its value can be read from the image's config or history",
-             instruction_name(run->instruction->kind), name);
+             "Do not use ARG or ENV instructions for sensitive data (%s \"%s\")",
+             run->instruction->keyword, name);
 }
 
 static void check_legacy(struct stage_lint *run)
@@ -168,7 +171,8 @@ static void check_legacy(struct stage_lint *run)
         lint_add(run->lint, run->instruction, "LegacyKeyValueFormat",
                  xasprintf("%s %s=...", instruction_name(run->instruction->kind),
                            run->instruction->pairs.items[0].key),
-                 "name and value are separated by a blank");
+                 "\"%s key=value\" should be used instead of legacy \"%s key value\" format",
+                 run->instruction->keyword, run->instruction->keyword);
 }
 
 static void take_env(struct stage_lint *run)
@@ -221,7 +225,9 @@ static void check_once(struct stage_lint *run, const struct instruction **last)
         !lint_is_skipped(run->lint->check, run->instruction, "MultipleInstructionsDisallowed"))
         lint_add(run->lint, *last, "MultipleInstructionsDisallowed",
                  xasprintf("remove it, or the %s in line %zu", name, run->instruction->range.first),
-                 "a later %s of the stage takes its place", name);
+                 "Multiple %s instructions should not be used in the same stage because only the "
+                 "last one will be used",
+                 name);
     *last = run->instruction;
 }
 
@@ -233,8 +239,9 @@ static void check_form(struct stage_lint *run)
     lint_add(run->lint, instruction, "JSONArgsRecommended",
              xasprintf("%s [\"program\", \"argument\"], or a SHELL before it",
                        instruction_name(instruction->kind)),
-             "%s in shell form: the shell gets the signals, not the program",
-             instruction_name(instruction->kind));
+             "JSON arguments recommended for %s to prevent unintended behavior related to OS "
+             "signals",
+             instruction->keyword);
 }
 
 static void check_workdir(struct stage_lint *run)
@@ -244,7 +251,8 @@ static void check_workdir(struct stage_lint *run)
     report_unset(run);
     if (path && *path != '/' && !run->env->has_workdir && !may_be_absolute)
         lint_add(run->lint, run->instruction, "WorkdirRelativePath", xasprintf("WORKDIR /%s", path),
-                 "\"%s\" is relative to a directory that the base image may change", path);
+                 "Relative workdir \"%s\" can have unexpected results if the base image changes",
+                 path);
     run->env->has_workdir = true;
 }
 
@@ -256,13 +264,16 @@ static void check_port(struct stage_lint *run, const char *port)
         if (!isupper((unsigned char)*p))
             continue;
         lint_add(run->lint, run->instruction, "ExposeProtoCasing",
-                 xstrdup("write it in lower case"), "protocol of \"%s\" is in upper case", port);
+                 xstrdup("write it in lower case"),
+                 "Defined protocol '%s' in EXPOSE instruction should be lowercase", port);
         break;
     }
     const char *colon = strrchr(port, ':');
     if (colon)
         lint_add(run->lint, run->instruction, "ExposeInvalidFormat",
-                 xasprintf("EXPOSE %s", colon + 1), "\"%s\" names an address or a port of the host",
+                 xasprintf("EXPOSE %s", colon + 1),
+                 "EXPOSE instruction should not define an IP address or host-port mapping, found "
+                 "'%s'",
                  port);
 }
 
@@ -306,11 +317,31 @@ static void check_sources(struct stage_lint *run)
             continue;
         AUTO(free) char *path = path_clean_rooted(source);
         AUTO(free) char *why = *path ? dockerignore_explain(ignore, path) : NULL;
+        const char *shown = *source == '/' ? source : path;
         if (why)
-            lint_add(run->lint, run->instruction, "CopyIgnoredFile",
-                     xstrdup("name another file, or change the ignore file"),
-                     "%s of \"%s\", which is %s", instruction_name(run->instruction->kind), source,
-                     why);
+            lint_add(run->lint, run->instruction, "CopyIgnoredFile", xasprintf("it is %s", why),
+                     "Attempting to %s file \"%s\" that is excluded by .dockerignore",
+                     run->instruction->kind == INSTRUCTION_ADD ? "Add" : "Copy", shown);
+    }
+}
+
+static void check_copy_habits(struct stage_lint *run)
+{
+    const struct copy_body *copy = &run->instruction->copy;
+    if (copy->from && strchr(copy->from, '$'))
+        lint_add(run->lint, run->instruction, "CopyFromVariable",
+                 xasprintf("FROM %s AS name, then --from=name", copy->from),
+                 "--from=%s: BuildKit refuses variables here", copy->from);
+    for (size_t i = 0; i < copy->sources.n && copy->parents != FLAG_ON; i++) {
+        const char *source = copy->sources.items[i];
+        size_t size = strlen(source);
+        if (size < 3 || strcmp(source + size - 2, "/*") != 0 || is_remote(source))
+            continue;
+        lint_add(run->lint, run->instruction, "CopyFlattens",
+                 xasprintf("%s %.*s/ keeps the directories",
+                           instruction_name(run->instruction->kind), (int)(size - 2), source),
+                 "\"%s\" brings what is in the directories it matches, not the directories",
+                 source);
     }
 }
 
@@ -348,7 +379,7 @@ static void look_at(struct stage_lint *run, const struct instruction *instructio
         check_once(run, &run->healthcheck);
         break;
     case INSTRUCTION_SHELL:
-        run->env->has_shell = true;
+        lint_take_shell(run->env, &instruction->shell);
         break;
     case INSTRUCTION_WORKDIR:
         check_workdir(run);
@@ -359,9 +390,13 @@ static void look_at(struct stage_lint *run, const struct instruction *instructio
     case INSTRUCTION_ADD:
     case INSTRUCTION_COPY:
         check_sources(run);
+        check_copy_habits(run);
         look_at_words(run);
         break;
     case INSTRUCTION_RUN:
+        lint_run_command(run->lint, run->env, instruction);
+        look_at_words(run);
+        break;
     case INSTRUCTION_STOPSIGNAL:
     case INSTRUCTION_USER:
     case INSTRUCTION_VOLUME:
@@ -389,8 +424,8 @@ static void check_platform(struct stage_lint *run, const struct image_config *co
     platform_format(have, &had);
     lint_add(run->lint, run->stage->from, "InvalidBaseImagePlatform",
              xasprintf("--platform=%s, or an image for %s", had.data, wanted.data),
-             "base image %s is for %s, not for %s", run->stage->from->from.image, had.data,
-             wanted.data);
+             "Base image %s was pulled with platform \"%s\", expected \"%s\" for current build",
+             run->stage->from->from.image, had.data, wanted.data);
 }
 
 static void begin_with_image(struct stage_lint *run)
@@ -403,7 +438,8 @@ static void begin_with_image(struct stage_lint *run)
     run->env->base_is_known = true;
     for (struct hashmap_entry *e = NULL; (e = hashmap_next(&config->env.index, e));)
         set_value(run->env, e->key, env_get(&config->env, e->key));
-    run->env->has_shell = config->has_shell && config->shell.n;
+    if (config->has_shell)
+        lint_take_shell(run->env, &config->shell);
     check_platform(run, config);
 }
 
@@ -417,6 +453,9 @@ static void begin(struct stage_lint *run)
         run->env->parent = parent;
         run->env->base_is_known = parent->base_is_known;
         run->env->has_shell = parent->has_shell;
+        run->env->is_foreign_shell = parent->is_foreign_shell;
+        run->env->has_errexit = parent->has_errexit;
+        run->env->has_pipefail = parent->has_pipefail;
         run->env->has_workdir = parent->has_workdir;
         return;
     case STAGE_SOURCE_SCRATCH:

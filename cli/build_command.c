@@ -309,7 +309,7 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
         OPT_STRING(0, "metadata-file", "FILE", &command->metadata_file,
                    "write digests and names there as JSON"),
         OPT_FLAG(0, "check", &command->check,
-                 "look for mistakes in the Dockerfile, and build nothing"),
+                 "look for mistakes in the Dockerfile, and build nothing (status 6: some found)"),
         OPT_STRING(0, "call", "WHAT[,format=json]", &command->call,
                    "check, outline or targets: tell about the Dockerfile, and build nothing"),
         APP_REGISTRY_OPTIONS(app),

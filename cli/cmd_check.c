@@ -3,11 +3,14 @@
 #include "cli/cmd_check.h"
 
 #include "base/mem.h"
+#include "builder/lint_rules.h"
 #include "builder/outline.h"
 #include "cli/table.h"
+#include "registry/base64.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 int call_parse(const char *text, struct call *ret, struct error **err)
 {
@@ -60,13 +63,22 @@ static void set_text(json_t *object, const char *name, const char *text)
         json_set(object, name, json_from_string(text));
 }
 
-static void print_json(const struct build_check *check, json_t *root)
+/* With the Dockerfile in it, in the way that buildx has it: as an object, or its text alone. */
+static void print_json(const struct build_check *check, json_t *root, bool with_names)
 {
-    json_t *source = json_object();
-    set_text(source, "fileName", check->dockerfile->source->name);
-    set_text(source, "language", "Dockerfile");
+    const struct source_text *text_read = check->dockerfile->source;
+    AUTO(strbuf_release) struct strbuf data = STRBUF_INIT;
+    base64_encode(&data, text_read->data, text_read->size);
     json_t *sources = json_array();
-    json_array_append_new(sources, source);
+    if (with_names) {
+        json_t *source = json_object();
+        set_text(source, "filename", text_read->name);
+        set_text(source, "data", data.data);
+        set_text(source, "language", "Dockerfile");
+        json_array_append_new(sources, source);
+    } else {
+        json_array_append_new(sources, json_from_string(data.data));
+    }
     json_set(root, "sources", sources);
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     json_format_pretty(root, &text);
@@ -78,7 +90,11 @@ static void print_json(const struct build_check *check, json_t *root)
 static json_t *finding_json(const struct lint_finding *finding)
 {
     json_t *object = json_object();
+    const struct lint_rule *rule = lint_rule_find(finding->rule);
+    AUTO(free) char *url = rule ? lint_rule_url(rule) : NULL;
     set_text(object, "ruleName", finding->rule);
+    set_text(object, "description", rule ? rule->description : NULL);
+    set_text(object, "url", url);
     set_text(object, "detail", finding->text);
     set_text(object, "correction", finding->fix);
     json_set(object, "location", location(finding->range));
@@ -98,7 +114,7 @@ static int print_check(const struct build_check *check, bool json, struct error 
     }
     json_set(root, "warnings", warnings);
     if (json)
-        print_json(check, root);
+        print_json(check, root, true);
     else if (findings->n_items)
         printf("%s", text.data);
     else
@@ -141,7 +157,7 @@ static void print_targets(const struct build_check *check, bool json)
     }
     json_set(root, "targets", targets);
     if (json)
-        print_json(check, root);
+        print_json(check, root, false);
     else
         table_print(&table);
 }
@@ -224,10 +240,13 @@ static void print_outline(const struct build_check *check, bool json)
         AUTO(json_decref) json_t *root = json_object();
         set_text(root, "name", target->name);
         set_text(root, "description", description);
-        json_set(root, "args", args_json(&outline));
-        json_set(root, "secrets", mounts_json(outline.secrets, outline.n_secrets));
-        json_set(root, "ssh", mounts_json(outline.ssh, outline.n_ssh));
-        print_json(check, root);
+        if (outline.n_args)
+            json_set(root, "args", args_json(&outline));
+        if (outline.n_secrets)
+            json_set(root, "secrets", mounts_json(outline.secrets, outline.n_secrets));
+        if (outline.n_ssh)
+            json_set(root, "ssh", mounts_json(outline.ssh, outline.n_ssh));
+        print_json(check, root, false);
         return;
     }
     printf("TARGET:        %s\n", target->name ? target->name : "default");
@@ -239,11 +258,21 @@ static void print_outline(const struct build_check *check, bool json)
     print_mounts("SSH", outline.ssh, outline.n_ssh);
 }
 
+/* It knows base images. One that isn't there is not made, and one of others not asked for. */
+static bool is_store_there(const struct app *app)
+{
+    AUTO(error_free) struct error *ignored = NULL;
+    AUTO(free) char *path = app->root ? xstrdup(app->root) : store_default_path(&ignored);
+    return path && access(path, W_OK) == 0;
+}
+
 static int get_store(struct app *app, const struct build_options *options, struct error **err)
 {
     AUTO(error_free)
     struct error *ignored = NULL; /* an archive on standard input needs it, a Dockerfile doesn't */
     if (!strcmp(options->context, "-") && !app_store(app, &ignored))
+        return 0;
+    if (!build_check_needs_store(options) && (!is_store_there(app) || !app_store(app, &ignored)))
         return 0;
     return !build_check_needs_store(options) || app_store(app, err) ? 0 : -1;
 }

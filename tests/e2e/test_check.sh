@@ -18,7 +18,7 @@ test_check_shows_findings_with_excerpt_and_correction() {
     bad_dockerfile
     without_store build --check .
     equal "${status:-}" 6
-    out_has 'Dockerfile:1: StageNameCasing: stage name "Build" should be in lower case'
+    out_has "Dockerfile:1: StageNameCasing: Stage name 'Build' should be lowercase"
     out_has '   1 | >>> FROM busybox AS Build'
     out_has '     = AS build'
     out_has 'Dockerfile:2: MaintainerDeprecated'
@@ -79,7 +79,8 @@ test_ignore_files_are_read() {
     echo x >.dockerignore
     without_store build --check .
     equal "$status" 6
-    out_has 'COPY of "x", which is excluded by line 1 of .dockerignore (x)'
+    out_has 'CopyIgnoredFile: Attempting to Copy file "x" that is excluded by .dockerignore'
+    out_has '     = it is excluded by line 1 of .dockerignore (x)'
     echo y >Dockerfile.dockerignore
     without_store build --check .
     equal "$status" 0
@@ -102,7 +103,55 @@ test_check_as_json() {
     equal "$status" 6
     equal "$(jq -r '.warnings[] | "\(.ruleName):\(.location.ranges[0].start.line)"' "$TEST_TMP/out" | tr '\n' ' ')" \
         'StageNameCasing:1 MaintainerDeprecated:2 JSONArgsRecommended:4 '
-    equal "$(jq -r '.sources[0].fileName' "$TEST_TMP/out")" Dockerfile
+    equal "$(jq -r '.sources[0] | [.filename, .language, (.data | @base64d)] | join(" ")' "$TEST_TMP/out")" "Dockerfile Dockerfile $(cat Dockerfile)"
+    equal "$(jq -cS '.warnings[0] | del(.correction)' "$TEST_TMP/out")" '{"description":"Stage names should be lowercase","detail":"Stage name '"'Build'"' should be lowercase","location":{"ranges":[{"end":{"line":1},"start":{"line":1}}]},"ruleName":"StageNameCasing","url":"https://docs.docker.com/go/dockerfile/rule/stage-name-casing/"}'
+    equal "$(jq -r '.warnings[2].url' "$TEST_TMP/out")" https://docs.docker.com/go/dockerfile/rule/json-args-recommended/
+}
+
+test_base_images_in_the_store_are_looked_at_without_a_request() {
+    need_root
+    need strace
+    import_busybox
+    host=$(cbuild inspect -f '{{.Architecture}}' busybox)
+    other=arm64
+    [ "$host" != arm64 ] || other=amd64
+    printf 'FROM busybox\nRUN true\n' >Dockerfile
+    ok cbuild build --check .
+    ASAN_OPTIONS=detect_leaks=0 fails 6 strace -f -o trace -e trace=socket,connect "$CBUILD" build --check --platform "linux/$other" .
+    out_has "InvalidBaseImagePlatform: Base image busybox was pulled with platform \"linux/$host\", expected \"linux/$other\" for current build"
+    ! grep -qE '(socket|connect)\(' trace || { cat trace; fail "it asked somebody"; }
+    without_store build --check --platform "linux/$other" .
+    equal "$status" 0
+    is_absent "$HOME/.local"
+}
+
+test_rules_that_only_checking_looks_at() {
+    printf 'FROM scratch\nCOPY src/* /d/\n' >Dockerfile
+    mkdir src && touch src/f
+    ok cbuild -t x .
+    err_lacks CopyFlattens
+    without_store build --check .
+    equal "$status" 6
+    out_has 'Dockerfile:2: CopyFlattens'
+    printf 'FROM busybox\nRUN cd /x && y\n' >Dockerfile
+    without_store build --check .
+    equal "$status" 0
+    without_store build --check --build-arg BUILDKIT_DOCKERFILE_CHECK=experimental=all .
+    equal "$status" 6
+    out_has 'CdInRun'
+    out_has 'LatestTag'
+}
+
+test_certain_mistakes_are_told_at_the_end_of_a_build() {
+    need_run
+    import_busybox
+    printf 'FROM busybox\nRUN if false; then echo "a; fi || true\n' >Dockerfile
+    without_store build --check .
+    equal "$status" 6
+    out_has 'ShellSyntax: The shell will refuse this: a double quote is not closed'
+    printf '# check=skip=StageNameCasin\nFROM busybox AS A\nRUN true\n' >Dockerfile
+    ok cbuild -t x .
+    err_has 'warning: Dockerfile:1: UnknownRule: There is no check named "StageNameCasin" (did you mean StageNameCasing?)'
 }
 
 test_mistakes_of_words_come_before_everything_else() {
@@ -150,6 +199,10 @@ test_outline() {
     without_store build --call=outline,format=json --target app .
     equal "$(jq -r '[.name, .args[].name, .secrets[0].name, (.secrets[0].required | tostring), .ssh[0].name] | join(" ")' "$TEST_TMP/out")" \
         'app VERSION FLAGS token true default'
+    equal "$(jq -r '.sources[0] | @base64d' "$TEST_TMP/out")" "$(cat Dockerfile)"
+    printf 'FROM scratch\n' >Dockerfile
+    without_store build --call=outline,format=json .
+    equal "$(jq -c 'keys' "$TEST_TMP/out")" '["sources"]'
 }
 
 test_targets() {
@@ -176,7 +229,7 @@ test_build_ends_with_the_warnings() {
     import_busybox
     bad_dockerfile
     ok cbuild -t x .
-    err_has 'warning: Dockerfile:1: StageNameCasing: stage name "Build" should be in lower case (AS build)'
+    err_has "warning: Dockerfile:1: StageNameCasing: Stage name 'Build' should be lowercase (AS build)"
     equal "$(grep -c '^warning: Dockerfile:' "$TEST_TMP/err")" 3
     ok cbuild -t x --build-arg BUILDKIT_DOCKERFILE_CHECK=skip=all .
     err_lacks 'warning: Dockerfile'
@@ -190,8 +243,11 @@ test_variables_of_the_base_count_in_a_build() {
     printf 'FROM base\nLABEL a=$FROM_BASE b=$NOT_OF_BASE\n' >Dockerfile
     without_store build --check . # may be the base's, both of them
     equal "$status" 0
+    fails 6 cbuild build --check . # the store knows
+    out_has "UndefinedVar: Usage of undefined variable '\$NOT_OF_BASE'"
+    [ "$(grep -c UndefinedVar "$TEST_TMP/out")" = 1 ] || { show; fail "more than one"; }
     ok cbuild -t x .
-    err_has 'UndefinedVar: variable $NOT_OF_BASE is not set here'
+    err_has "UndefinedVar: Usage of undefined variable '\$NOT_OF_BASE'"
     err_lacks '$FROM_BASE'
 }
 

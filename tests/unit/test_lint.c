@@ -59,6 +59,7 @@ static char *findings_of(const struct setup *setup, bool all_stages, bool with_b
                                     .ignore = setup->ignore,
                                     .platform = &platform,
                                     .all_stages = all_stages,
+                                    .checking = all_stages,
                                     .base_config = with_base ? base_config : NULL };
     AUTO(lint_findings_release) struct lint_findings findings = { 0 };
     assert_ok(lint_run(&options, &findings, &err), err);
@@ -197,20 +198,94 @@ static const struct {
     { "# check=experimental=InvalidDefinitionDescription\n\n# what\nFROM a AS b\n# X is\nARG X\n# "
       "Y\nARG Z\n",
       "InvalidDefinitionDescription:4 InvalidDefinitionDescription:8" },
-    { "# check=experimental=all\n\n# b is what\nFROM a AS b\n# B does\nARG A=1 B=2\n\n# no\n\nARG "
+    { "# check=experimental=all\n\n# b is what\nFROM a:1 AS b\n# B does\nARG A=1 B=2\n\n# "
+      "no\n\nARG "
       "C\n",
       "" },
     { "# what\nFROM a AS b\n", "" },
-    { "# check=experimental=all;skip=InvalidDefinitionDescription\n\n# what\nFROM a AS b\n", "" },
-    { "# check=experimental=all\n\n# check=skip=InvalidDefinitionDescription\n# what\nFROM a AS "
+    { "# check=experimental=all;skip=InvalidDefinitionDescription\n\n# what\nFROM a:1 AS b\n", "" },
+    { "# check=experimental=all\n\n# check=skip=InvalidDefinitionDescription\n# what\nFROM a:1 AS "
       "b\n",
       "" },
 
     { "# check=skip=all\nFROM a as B\nMAINTAINER x\n", "" },
     { "FROM a\n# check=skip=all\nMAINTAINER x\nCMD run\n", "JSONArgsRecommended:4" },
     { "# check=skip=stagenamecasing\nFROM a AS B\n",
-      "StageNameCasing:2" }, /* names match by case */
+      "UnknownRule:1 StageNameCasing:2" }, /* names match by case */
+    { "FROM a\n# check=skip=JSONArgsRecomended\nCMD [\"a\"]\n", "UnknownRule:3" },
+    { "# check=skip=OfTheFuture\nFROM a\n", "" },
+    { "# check=skip=UnknownRule,StageNameCasin\nFROM a\n", "" },
 };
+
+#define OPINIONS "# check=experimental=all\n"
+
+/* --- ours: those of certain mistakes, of --check, and opinions --- */
+static const struct {
+    const char *text, *expected;
+} own_cases[] = {
+    { "FROM a\nRUN echo 'a\n", "ShellSyntax:2" },
+    { "FROM a\nRUN echo it\\'s \"a'b\" # it's\n", "" },
+    { "FROM a\nRUN echo \"a\n", "ShellSyntax:2" },
+    { "FROM a\nRUN if true; then echo a\n", "ShellSyntax:2" },
+    { "FROM a\nRUN if true; then echo a; fi\n", "" },
+    { "FROM a\nRUN for i in if do; do echo $i; done; echo fi\n", "" },
+    { "FROM a\nRUN while true; do break\n", "ShellSyntax:2" },
+    { "FROM a\nRUN case a in (a|b) echo ;; *) echo; esac\n", "" },
+    { "FROM a\nRUN case a in a) echo\n", "ShellSyntax:2" },
+    { "FROM a\nRUN (cd /x && { a; b; }) || c\n", "" },
+    { "FROM a\nRUN (cd /x\n", "ShellSyntax:2" },
+    { "FROM a\nRUN echo a; fi\n", "ShellSyntax:2" },
+    { "FROM a\nRUN f() { echo $(case x in x) echo;; esac); }\n", "" },
+    { "FROM a\nRUN a=(1 2); [[ a ]] && echo $'it\\'s'\n", "" },
+    { "FROM a\nRUN echo $(echo \"$(echo 'x)')\")\n", "" },
+    { "FROM a\nRUN cat <<EOF\nit's\nEOF\n", "" },
+    { "FROM a\nSHELL [\"pwsh\", \"-c\"]\nRUN echo 'a\n", "" },
+    { "FROM a\nRUN [\"echo\", \"'a\"]\n", "" },
+    { "FROM a\n# check=skip=ShellSyntax\nRUN echo 'a\n", "" },
+
+    { "FROM a AS s\nFROM a\nARG S\nCOPY --from=${S:-s} a /\n", "CopyFromVariable:4" },
+    { "FROM a AS s\nFROM a\nCOPY --from=s a /\n", "" },
+    { "FROM a\nCOPY d/* /d/\n", "CopyFlattens:2" },
+    { "FROM a\nCOPY d/ d/*.c * /d/\n", "" },
+    { "FROM a\nCOPY --parents d/* /d/\n", "" },
+
+    { "FROM a\nRUN <<E\na\nb\nE\n", "HeredocWithoutErrexit:2" },
+    { "FROM a\nRUN <<E\nset -ex\na\nb\nE\n", "" },
+    { "FROM a\nRUN <<E\nset -o errexit\na\nb\nE\n", "" },
+    { "FROM a\nSHELL [\"/bin/bash\", \"-ec\"]\nRUN <<E\na\nb\nE\n", "" },
+    { "FROM a\nRUN <<E\na &&\nb\nE\n", "" },
+    { "FROM a\nRUN <<E\n#!/bin/sh\na\nb\nE\n", "" },
+    { "FROM a\nRUN a; b\n", "" },
+
+    { OPINIONS "FROM a:1\nRUN a | b\n", "PipeFailure:3" },
+    { OPINIONS "FROM a:1\nRUN a || b\n", "" },
+    { OPINIONS "FROM a:1\nRUN set -o pipefail; a | b\n", "" },
+    { OPINIONS "FROM a:1\nSHELL [\"/bin/bash\", \"-o\", \"pipefail\", \"-c\"]\nRUN a | b\n", "" },
+    { "FROM a:1\nRUN a | b\n", "" }, /* an opinion that wasn't asked for */
+    { OPINIONS "FROM a:1\nRUN apt-get install -y -t sid a=1 b\n", "UnpinnedPackages:3" },
+    { OPINIONS "FROM a:1\nRUN apt-get install -y -t sid a=1 ./b.deb $C\n", "" },
+    { OPINIONS "FROM a:1\nRUN apk add --virtual x a~1\n", "" },
+    { OPINIONS "FROM a:1\nRUN apk add a\n", "UnpinnedPackages:3" },
+    { OPINIONS "FROM a:1\nRUN pip install -r r.txt a==1\n", "" },
+    { OPINIONS "FROM a:1\nRUN pip install a\n", "UnpinnedPackages:3" },
+    { OPINIONS "FROM a:1\nRUN apt-get update\n", "AptListsLeft:3" },
+    { OPINIONS "FROM a:1\nRUN apt-get update && rm -rf /var/lib/apt/lists/*\n", "" },
+    { OPINIONS "FROM a:1\nRUN --mount=type=cache,target=/var/lib/apt apt-get update\n", "" },
+    { OPINIONS "FROM a:1\nRUN sudo a\n", "SudoUsed:3" },
+    { OPINIONS "FROM a:1\nRUN echo sudo\n", "" },
+    { OPINIONS "FROM a:1\nRUN cd /x && a\n", "CdInRun:3" },
+    { OPINIONS "FROM a:1\nRUN (echo cd)\n", "" },
+    { OPINIONS "FROM a\n", "LatestTag:2" },
+    { OPINIONS "FROM a:latest\n", "LatestTag:2" },
+    { OPINIONS "FROM a:1 AS b\nFROM b\n", "" },
+    { "# check=experimental=LatestTag\nFROM a\nRUN cd /x\n", "LatestTag:2" },
+};
+
+static void own_rules_are_found_and_skipped(void **state UNUSED)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(own_cases); i++)
+        check(own_cases[i].text, args_none, NULL, false, own_cases[i].expected);
+}
 
 static void each_rule_is_found_and_skipped(void **state UNUSED)
 {
@@ -310,21 +385,22 @@ static void findings_are_told_with_place_and_correction(void **state UNUSED)
     assert_true(findings.error);
     assert_int_equal(findings.n_items, 1);
     AUTO(free) char *text = lint_format_short(setup.dockerfile, &findings.items[0]);
-    assert_string_equal(text, "Dockerfile:2: StageNameCasing: stage name \"Build\" should be in "
-                              "lower case (AS build)");
+    assert_string_equal(text, "Dockerfile:2: StageNameCasing: Stage name 'Build' should be "
+                              "lowercase (AS build)");
     AUTO(strbuf_release) struct strbuf whole = STRBUF_INIT;
     lint_format_long(setup.dockerfile, &findings.items[0], &whole);
-    assert_string_equal(
-        whole.data, "Dockerfile:2: StageNameCasing: stage name \"Build\" should be in lower case\n"
-                    "   1 |     # check=error=true\n"
-                    "   2 | >>> FROM a AS Build\n"
-                    "     = AS build\n");
+    assert_string_equal(whole.data,
+                        "Dockerfile:2: StageNameCasing: Stage name 'Build' should be lowercase\n"
+                        "   1 |     # check=error=true\n"
+                        "   2 | >>> FROM a AS Build\n"
+                        "     = AS build\n");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_rule_is_found_and_skipped),
+        cmocka_unit_test(own_rules_are_found_and_skipped),
         cmocka_unit_test(invalid_default_in_from),
         cmocka_unit_test(copy_of_an_ignored_file),
         cmocka_unit_test(base_image_that_is_known),
