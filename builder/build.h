@@ -76,6 +76,7 @@ struct build_options {
     enum build_network network;
     unsigned allow;                       /* enum build_allow */
     const struct strvec *allowed_devices; /* by name, beside BUILD_ALLOW_DEVICE; or NULL */
+    const struct strvec *cdi_dirs;        /* of device specs; NULL or empty: cdi.h's */
     const struct build_annotation *annotations;
     size_t n_annotations;
     bool no_cache;

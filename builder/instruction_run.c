@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "base/suggest.h"
+#include "builder/cdi.h"
 #include "builder/flags.h"
 
 #include <string.h>
@@ -43,6 +44,11 @@ static int take_flags(struct statement *statement, struct run_body *ret, struct 
         check_choice("network", ret->network, networks, ARRAY_SIZE(networks), err) < 0 ||
         check_choice("security", ret->security, securities, ARRAY_SIZE(securities), err) < 0)
         return -1;
+    for (size_t i = 0; i < ret->devices.n; i++) {
+        AUTO(cdi_request_release) struct cdi_request request = { .name = NULL };
+        if (cdi_request_parse(ret->devices.items[i], &request, err) < 0)
+            return error_wrap(err, "RUN");
+    }
     for (size_t i = 0; i < ret->mount_specs.n; i++) {
         struct run_mount mount;
         if (run_mount_parse(ret->mount_specs.items[i], NULL, &mount, err) < 0)

@@ -2,6 +2,7 @@
 #include "base/array.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "builder/cdi.h"
 #include "builder/epoch.h"
 #include "builder/executor.h"
 #include "builder/step_mounts.h"
@@ -21,12 +22,14 @@ struct run_step {
     struct env env; /* with proxies, which no key holds */
     enum network_mode network;
     bool insecure;
+    struct cdi_edits devices;
     struct step_mounts mounts;
 };
 
 static void run_step_release(struct run_step *run)
 {
     step_mounts_release(&run->mounts);
+    cdi_edits_release(&run->devices);
     layer_step_release(&run->step);
     strvec_release(&run->argv);
     env_release(&run->env);
@@ -250,6 +253,39 @@ static int execute(struct stage_run *run, struct run_step *step, struct snapshot
     return run_sandbox(run->build, step, &spec, err);
 }
 
+/* What the specs of this machine say of the devices; the mounts come after those of the step. */
+static int add_devices(struct stage_run *run, struct run_step *step, struct error **err)
+{
+    for (size_t i = 0; i < step->body->devices.n; i++) {
+        AUTO(cdi_request_release) struct cdi_request request = { .name = NULL };
+        size_t before = step->devices.names.n;
+        if (cdi_request_parse(step->body->devices.items[i], &request, err) < 0 ||
+            cdi_find(run->build->options->cdi_dirs, request.name, &step->devices, err) < 0)
+            return -1;
+        if (step->devices.names.n > before || !request.required)
+            continue;
+        error_set_(err, ERR_NOT_FOUND, "device %s is required, and no spec describes it",
+                   request.name);
+        error_hint(err, "specs are JSON files in /etc/cdi and /var/run/cdi, or --cdi-config-dir");
+        return -1;
+    }
+    for (size_t i = 0; i < step->devices.env.n; i++) {
+        AUTO(free)
+        char *name = xstrndup(step->devices.env.items[i], strcspn(step->devices.env.items[i], "="));
+        if (step->devices.env.items[i][strlen(name)])
+            env_set(&step->env, name, step->devices.env.items[i] + strlen(name) + 1);
+    }
+    for (size_t i = 0; i < step->devices.n_mounts; i++) {
+        const struct cdi_mount *mount = &step->devices.mounts[i];
+        *ARRAY_PUSH(&step->mounts, specs) = (struct mount_spec){ .kind = MOUNT_BIND,
+                                                                 .source = mount->source,
+                                                                 .target = mount->target,
+                                                                 .read_only = mount->read_only,
+                                                                 .devices = mount->is_node };
+    }
+    return 0;
+}
+
 static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret,
                 struct error **err)
 {
@@ -257,7 +293,7 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     struct build *build = run->build;
     if (privilege_check(build, err) < 0)
         return -1;
-    if (step_mounts_prepare(run, &step->mounts, err) < 0)
+    if (step_mounts_prepare(run, &step->mounts, err) < 0 || add_devices(run, step, err) < 0)
         return -1;
     /* they win over ENV and ARG */
     const struct env *own = &step->mounts.env;
@@ -398,15 +434,31 @@ static int choose_network(struct stage_run *run, struct run_step *step, struct e
     return 0;
 }
 
+/* Whether it is allowed is asked before the cache is: by the name that stands there. */
+static int check_devices(const struct stage_run *run, const struct run_body *body,
+                         struct error **err)
+{
+    const struct build_options *options = run->build->options;
+    for (size_t i = 0; i < body->devices.n; i++) {
+        AUTO(cdi_request_release) struct cdi_request request = { .name = NULL };
+        if (cdi_request_parse(body->devices.items[i], &request, err) < 0)
+            return -1;
+        if (options->allow & BUILD_ALLOW_DEVICE ||
+            (options->allowed_devices && strvec_has(options->allowed_devices, request.name)))
+            continue;
+        AUTO(free) char *flag = xasprintf("--device=%s", request.name);
+        return refuse(flag, "device", err);
+    }
+    return 0;
+}
+
 static int choose_security(const struct stage_run *run, struct run_step *step, struct error **err)
 {
     const struct run_body *body = step->body;
     step->insecure = body->security && !strcmp(body->security, "insecure");
     if (step->insecure && !(run->build->options->allow & BUILD_ALLOW_INSECURE))
         return refuse("--security=insecure", "security.insecure", err);
-    if (body->devices.n)
-        return error_set(err, ERR_UNSUPPORTED, "RUN --device is not supported yet");
-    return 0;
+    return body->devices.n ? check_devices(run, body, err) : 0;
 }
 
 static void add_inputs(struct stage_run *run, struct run_step *step)
@@ -427,6 +479,8 @@ static void add_inputs(struct stage_run *run, struct run_step *step)
     inputs_add(inputs, "workdir", "", stage_run_cwd(run));
     inputs_add(inputs, "user", "", run->config.user ? run->config.user : "");
     inputs_add(inputs, "network", "", networks[step->network]);
+    for (size_t i = 0; i < step->body->devices.n; i++)
+        inputs_add(inputs, "device", "", step->body->devices.items[i]);
     if (step->insecure)
         inputs_add(inputs, "security", "", "insecure");
     const char *hostname = sandbox_hostname(run);

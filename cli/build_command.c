@@ -18,6 +18,7 @@ void build_command_release(struct build_command *command)
     strvec_release(&command->arg_files);
     strvec_release(&command->annotation_texts);
     strvec_release(&command->allow_texts);
+    strvec_release(&command->cdi_dirs);
     strvec_release(&command->no_cache_filters);
     strvec_release(&command->no_cache_stages);
     strvec_release(&command->allowed_devices);
@@ -230,6 +231,7 @@ static void fill_options(struct build_command *command, const char *context)
     options->annotations = command->annotations.items;
     options->n_annotations = command->annotations.n_items;
     options->allowed_devices = &command->allowed_devices;
+    options->cdi_dirs = &command->cdi_dirs;
     options->explain = command->explain;
     options->pull = command->pull;
     options->push = command->push;
@@ -288,6 +290,8 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
                  "run the steps of these stages again"),
         OPT_LIST(0, "allow", "WHAT", &command->allow_texts,
                  "let RUN ask for network.host, security.insecure, device[=NAME]"),
+        OPT_LIST(0, "cdi-config-dir", "DIR", &command->cdi_dirs,
+                 "device specs for RUN --device, instead of /etc/cdi and /var/run/cdi"),
         OPT_STRING(0, "context-mode", "MODE", &command->context_mode,
                    "git: files of contexts are 0644 or 0755, whatever the umask was"),
         OPT_STRING(0, "source-date-epoch", "TIME", &command->source_date_epoch,

@@ -9,7 +9,7 @@
 
 struct build_command {
     struct strvec tags, build_args, arg_files, labels, contexts, add_hosts, secrets, ssh,
-        annotation_texts, allow_texts, no_cache_filters;
+        annotation_texts, allow_texts, cdi_dirs, no_cache_filters;
     struct build_secret *parsed_secrets;
     size_t n_parsed_secrets, parsed_secrets_capacity;
     const char *file, *target, *platform, *network, *iidfile, *metadata_file, *progress,

@@ -37,7 +37,7 @@ static void close_fd(int *fd)
 static enum bind_flags bind_flags_of(const struct child *child, const struct mount_spec *spec)
 {
     return (spec->read_only ? BIND_READ_ONLY : 0) |
-           (child->plan->spec->insecure ? BIND_DEVICES : 0);
+           (child->plan->spec->insecure || spec->devices ? BIND_DEVICES : 0);
 }
 
 /* -- before the mount namespace of our own -- */

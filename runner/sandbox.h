@@ -79,6 +79,7 @@ struct mount_spec {
     gid_t gid;
     mode_t mode; /* MOUNT_FILE, MOUNT_TMPFS */
     bool read_only;
+    bool devices; /* MOUNT_BIND below /dev: a node that opens */
 };
 
 enum network_mode {

@@ -126,6 +126,8 @@ static int plan_mount(struct child_plan *plan, size_t i, struct error **err)
     mount->fd = mount->tree_fd = -1;
     if (check_target(spec->target, err) < 0)
         return -1;
+    if (spec->devices && strncmp(spec->target, "/dev/", 5) != 0)
+        return error_set(err, ERR_USAGE, "mount %s: devices below /dev only", spec->target);
     switch (spec->kind) {
     case MOUNT_TREE:
         return overlay_plan_init(&mount->overlay, spec->tree, (unsigned)i + 1, plan->spec->insecure,

@@ -78,4 +78,68 @@ test_add_host_reaches_this_machine_as_host_gateway() {
     done
 }
 
+# spec FILE KIND DEVICES [EDITS]
+spec() {
+    mkdir -p "$(dirname "$1")"
+    printf '{"cdiVersion":"0.6.0","kind":"%s","devices":[%s],"containerEdits":{%s}}' "$2" "$3" "${4:-}" >"$1"
+}
+device() { printf '{"name":"%s","annotations":{"org.mobyproject.buildkit.device.class":"%s"},"containerEdits":{%s}}' "$@"; }
+
+test_devices_come_from_specs_of_this_machine() {
+    need_run
+    import_busybox
+    echo driver >driver
+    spec "$PWD/low/a.json" acme.com/box "$(device zero zeros '"deviceNodes":[{"path":"/dev/acme/zero","hostPath":"/dev/zero"}],"env":["BOX=zero"]'),$(device null nulls '"deviceNodes":[{"path":"/dev/full"}]')" \
+        '"env":["ALL=1"],"mounts":[{"hostPath":"'"$PWD"'/driver","containerPath":"/usr/lib/acme/driver","options":["ro","nosuid","nodev","bind"]}]'
+    cat >Dockerfile <<'EOT'
+FROM busybox
+RUN --device=acme.com/box=zero,required head -c 3 /dev/acme/zero | od -An -tx1; echo "$BOX $ALL"; cat /usr/lib/acme/driver; ! echo x 2>/dev/null >/usr/lib/acme/driver
+RUN [ ! -e /dev/acme ] && [ ! -e /usr/lib/acme ] && [ -z "$BOX$ALL" ]
+RUN --device=acme.com/box=* [ -c /dev/acme/zero ] && [ -c /dev/full ]
+RUN --device=zeros [ -c /dev/acme/zero ]
+RUN --device=acme.com/box [ ! -e /dev/acme/zero ]
+RUN --device=acme.com/box=none --device=nothing [ ! -e /dev/acme/zero ]
+EOT
+    ok cbuild -t x --cdi-config-dir low --allow device .
+    for text in ' 00 00 00' 'zero 1' ' driver'; do err_has "$text"; done
+    image_tree x | grep -E 'acme' && fail "it leaves traces"
+    fails 1 cbuild -t x --cdi-config-dir low .
+    err_has 'Dockerfile:2: RUN --device=acme.com/box=zero is not allowed'
+    err_has 'give --allow device'
+    # a directory that comes later goes before
+    spec "$PWD/high/b.json" acme.com/box "$(device zero zeros '"env":["BOX=high"]')"
+    printf 'FROM busybox\nRUN --device=name=acme.com/box=zero,required=true echo "is $BOX$ALL"\n' >Dockerfile
+    ok cbuild -t x --cdi-config-dir low --cdi-config-dir high --allow device=acme.com/box=zero .
+    err_has ' is high'
+}
+
+test_devices_that_cant_be_given_are_told() {
+    need_run
+    import_busybox
+    printf 'FROM busybox\nRUN --device=acme.com/box=x,required true\n' >Dockerfile
+    fails 3 cbuild --allow device --cdi-config-dir specs .
+    err_has 'Dockerfile:2: device acme.com/box=x is required, and no spec describes it'
+    spec specs/a.json acme.com/box "$(device x y '"hooks":[]')"
+    fails 1 cbuild --allow device --cdi-config-dir specs .
+    err_has 'device spec specs/a.json: /containerEdits/hooks is not supported'
+    spec specs/a.json acme.com/box "$(device x y '"deviceNodes":[{"path":"/etc/node","hostPath":"/dev/null"}]')"
+    fails 1 cbuild --allow device --cdi-config-dir specs .
+    err_has '/etc/node: not below /dev'
+    spec specs/a.json acme.com/box "$(device x y '"deviceNodes":[{"path":"/dev/../etc/node","hostPath":"/dev/null"}]')"
+    fails 1 cbuild --allow device --cdi-config-dir specs .
+    spec specs/a.json acme.com/box "$(device x y '')"
+    spec specs/b.json acme.com/box "$(device x y '')"
+    fails 1 cbuild --allow device --cdi-config-dir specs .
+    err_has 'device spec specs/b.json: specs/a.json describes it, too'
+    echo '{' >specs/b.json
+    fails 1 cbuild --allow device --cdi-config-dir specs .
+    err_has 'device spec specs/b.json: '
+    printf 'FROM busybox\nRUN --device=required true\n' >Dockerfile
+    fails 1 cbuild --allow device .
+    err_has 'Dockerfile:2: RUN: --device=required: no name'
+    printf 'FROM busybox\nRUN --device=a/b=c,require true\n' >Dockerfile
+    fails 1 cbuild --allow device .
+    err_has '"require": required is the only option'
+}
+
 run_tests "$@"
