@@ -260,6 +260,8 @@ static void group(const struct inputs *inputs, struct groups *ret)
 
 static char *change_of(const struct group *before, const struct group *now)
 {
+    if (!strcmp(now->first->kind, "content")) /* its files aren't known any more */
+        return xstrdup("changed");
     bool is_file = !strcmp(now->first->kind, "file") || !strcmp(now->first->kind, "inline");
     return is_file && before->n == 1 && now->n == 1 ? file_change(before->value, now->value)
                                                     : value_change(before->value, now->value);

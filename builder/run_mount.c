@@ -382,19 +382,20 @@ static int complete_secret(struct run_mount *mount, struct error **err)
     return 0;
 }
 
+static const uint32_t default_modes[ARRAY_SIZE(type_names)] = {
+    [RUN_MOUNT_CACHE] = 0755, [RUN_MOUNT_SECRET] = 0400, [RUN_MOUNT_SSH] = 0600
+};
+
 /* What the type says where the option doesn't. */
 static int complete(struct draft *draft, struct error **err)
 {
-    static const uint32_t modes[ARRAY_SIZE(type_names)] = {
-        [RUN_MOUNT_CACHE] = 0755, [RUN_MOUNT_SECRET] = 0400, [RUN_MOUNT_SSH] = 0600
-    };
     struct run_mount *mount = &draft->mount;
     if (check_keys(draft, err) < 0)
         return -1;
     if (!draft->has_access)
         mount->read_only = mount->type != RUN_MOUNT_CACHE && mount->type != RUN_MOUNT_TMPFS;
     if (!mount->has_mode)
-        mount->mode = modes[mount->type];
+        mount->mode = default_modes[mount->type];
     switch (mount->type) {
     case RUN_MOUNT_BIND:
     case RUN_MOUNT_TMPFS:
@@ -442,25 +443,26 @@ int run_mount_parse(const char *spec, const struct words_expander *expander, str
 
 void run_mount_format(const struct run_mount *mount, struct strbuf *ret)
 {
+    bool has_files = mount->type == RUN_MOUNT_BIND || mount->type == RUN_MOUNT_CACHE;
     strbuf_addf(ret, "type=%s", type_names[mount->type]);
-    AUTO(free) char *source = mount->source ? path_clean_rooted(mount->source) : NULL;
+    AUTO(free) char *source = has_files && mount->source ? path_clean_rooted(mount->source) : NULL;
     if (source && *source)
         strbuf_addf(ret, ",source=%s", source);
     if (mount->id)
         strbuf_addf(ret, ",id=%s", mount->id);
     if (mount->type == RUN_MOUNT_CACHE)
         strbuf_addf(ret, ",sharing=%s", sharing_names[mount->sharing]);
-    if (mount->type == RUN_MOUNT_BIND || mount->type == RUN_MOUNT_CACHE)
+    if (has_files)
         strbuf_adds(ret, mount->read_only ? ",ro" : ",rw");
     if (mount->required)
         strbuf_adds(ret, ",required");
     if (mount->env)
         strbuf_addf(ret, ",env=%s", mount->env);
-    if (mount->has_uid)
+    if (mount->uid)
         strbuf_addf(ret, ",uid=%u", mount->uid);
-    if (mount->has_gid)
+    if (mount->gid)
         strbuf_addf(ret, ",gid=%u", mount->gid);
-    if (mount->has_mode)
+    if (mount->mode != default_modes[mount->type])
         strbuf_addf(ret, ",mode=%04o", mount->mode);
     if (mount->size)
         strbuf_addf(ret, ",size=%llu", (unsigned long long)mount->size);

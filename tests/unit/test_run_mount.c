@@ -147,6 +147,35 @@ static void options_of_buildah_are_taken_when_true_else_refused(void **state UNU
     }
 }
 
+static void what_counts_has_one_form(void **state UNUSED)
+{
+    static const struct {
+        const char *spec, *expected;
+    } cases[] = {
+        { "target=/t", "type=bind,ro" },
+        { "type=bind,from=stage,dst=/u,source=/./s/,readonly=true", "type=bind,source=s,ro" },
+        { "target=/t,source=/,rw", "type=bind,rw" },
+        { "type=cache,target=/c", "type=cache,id=/c,sharing=shared,rw" },
+        { "type=cache,target=/d,id=/c,mode=755,uid=0,sharing=SHARED,from=x",
+          "type=cache,id=/c,sharing=shared,rw" },
+        { "type=cache,target=/c,mode=0700,uid=1,gid=2,sharing=locked,ro",
+          "type=cache,id=/c,sharing=locked,ro,uid=1,gid=2,mode=0700" },
+        { "type=secret,source=s", "type=secret,id=s" },
+        { "type=secret,id=s,env=E,required", "type=secret,id=s,required,env=E" },
+        { "type=secret,id=s,mode=0444", "type=secret,id=s,mode=0444" },
+        { "type=tmpfs,target=/t,size=1k", "type=tmpfs,size=1024" },
+        { "type=ssh", "type=ssh,id=default" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        AUTO(run_mount_release) struct run_mount mount = { 0 };
+        AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+        struct error *err = NULL;
+        assert_ok(run_mount_parse(cases[i].spec, NULL, &mount, &err), err);
+        run_mount_format(&mount, &text);
+        assert_string_equal(text.data, cases[i].expected);
+    }
+}
+
 static void variables_are_expanded_by_the_executor(void **state UNUSED)
 {
     AUTO(env_release) struct env env = ENV_INIT;
@@ -173,6 +202,7 @@ int main(void)
         cmocka_unit_test(options_are_typed),
         cmocka_unit_test(unknown_options_get_a_suggestion),
         cmocka_unit_test(options_of_buildah_are_taken_when_true_else_refused),
+        cmocka_unit_test(what_counts_has_one_form),
         cmocka_unit_test(variables_are_expanded_by_the_executor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

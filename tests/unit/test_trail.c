@@ -40,6 +40,8 @@ static void nearest_step_is_found(void **state UNUSED)
         { "linux/amd64", "a", "RUN make", 3, 2 },
         { "linux/amd64", "a", "RUN other", 1, 1 }, /* what stood there */
         { "linux/amd64", "a", "RUN other", 7, -1 },
+        { "linux/amd64", "a", "COPY y", 1, -1 }, /* another kind stood there */
+        { "linux/amd64", "a", "RUNNING y", 1, -1 },
         { "linux/arm64", "a", "COPY x", 0, 3 },
         { "linux/arm64", "a", "RUN make", 1, 1 }, /* another platform's, then */
         { "linux/amd64", "c", "COPY x", 0, -1 },
