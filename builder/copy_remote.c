@@ -31,7 +31,6 @@ int copy_check_source(enum instruction_kind instruction, const char *word, struc
     return kind == COPY_SOURCE_GIT ? git_url_parse(word, 0, &url, err) : 0;
 }
 
-/* Last element of the URL's path, without query. */
 char *url_file_name(const char *url)
 {
     const char *path = strstr(url, "://");

@@ -17,13 +17,12 @@
 void url_file_release(struct url_file *file)
 {
     close_auto(&file->fd);
-    free(file->file_name);
     *file = (struct url_file)URL_FILE_INIT;
 }
 
 /* What was known of a URL when it was fetched last. */
 struct record {
-    char *etag, *last_modified, *file_name; /* each may be NULL */
+    char *etag, *last_modified; /* each may be NULL */
     struct digest content;
     uint64_t size;
 };
@@ -32,7 +31,6 @@ static void record_release(struct record *record)
 {
     free(record->etag);
     free(record->last_modified);
-    free(record->file_name);
     *record = (struct record){ .etag = NULL };
 }
 DEFINE_AUTO_STRUCT(struct record, record_release)
@@ -48,21 +46,19 @@ static int record_parse(const struct strbuf *text, struct record *ret, struct er
 {
     AUTO(json_decref) json_t *root = json_parse_object(text->data, text->size, err);
     uint64_t version = 0, size = 0;
-    const char *content = NULL, *etag = NULL, *last_modified = NULL, *file_name = NULL;
+    const char *content = NULL, *etag = NULL, *last_modified = NULL;
     struct digest digest;
     if (!root || json_get_uint64(root, "", "url_version", JSON_REQUIRED, &version, err) < 0 ||
         json_get_uint64(root, "", "size", JSON_REQUIRED, &size, err) < 0 ||
         json_get_string(root, "", "content", JSON_REQUIRED, &content, err) < 0 ||
         json_get_string(root, "", "etag", JSON_OPTIONAL, &etag, err) < 0 ||
         json_get_string(root, "", "last_modified", JSON_OPTIONAL, &last_modified, err) < 0 ||
-        json_get_string(root, "", "file_name", JSON_OPTIONAL, &file_name, err) < 0 ||
         digest_parse(content, &digest, err) < 0)
         return -1;
     if (version != RECORD_VERSION)
         return error_set(err, ERR_UNSUPPORTED, "another version");
     *ret = (struct record){ .etag = xstrdup(etag),
                             .last_modified = xstrdup(last_modified),
-                            .file_name = xstrdup(file_name),
                             .content = digest,
                             .size = size };
     return 0;
@@ -107,7 +103,6 @@ static int record_write(struct store *store, const struct digest *key, const str
     json_set(root, "etag", record->etag ? json_from_string(record->etag) : NULL);
     json_set(root, "last_modified",
              record->last_modified ? json_from_string(record->last_modified) : NULL);
-    json_set(root, "file_name", record->file_name ? json_from_string(record->file_name) : NULL);
     json_format_canonical(root, &text);
     return fs_write_file(store_dir_fd(store, STORE_CACHE_RECORDS), name, text.data, text.size, 0600,
                          err);
@@ -116,8 +111,8 @@ static int record_write(struct store *store, const struct digest *key, const str
 /* What a server says now replaces what it said before. */
 static void take_result(struct record *record, struct download_result *result)
 {
-    char **const from[] = { &result->etag, &result->last_modified, &result->file_name };
-    char **const to[] = { &record->etag, &record->last_modified, &record->file_name };
+    char **const from[] = { &result->etag, &result->last_modified };
+    char **const to[] = { &record->etag, &record->last_modified };
     for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
         if (!*from[i] && result->not_modified)
             continue;
@@ -137,11 +132,9 @@ static int open_file(struct store *store, struct record *record, struct url_file
     if (fd < 0)
         return -1;
     url_file_release(ret);
-    *ret = (struct url_file){ .fd = fd,
-                              .size = record->size,
-                              .digest = record->content,
-                              .mtime = mtime,
-                              .file_name = TAKE(record->file_name) };
+    *ret = (struct url_file){
+        .fd = fd, .size = record->size, .digest = record->content, .mtime = mtime
+    };
     return 0;
 }
 

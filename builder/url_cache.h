@@ -16,7 +16,6 @@ struct url_file {
     uint64_t size;
     struct digest digest;
     int64_t mtime;   /* Last-Modified; 0: none, so that content alone decides on any day */
-    char *file_name; /* from Content-Disposition; NULL: none */
 };
 
 #define URL_FILE_INIT                                                                              \

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
-#include "registry/disposition.h"
 #include "registry/fetch.h"
 #include "registry/request.h"
 
@@ -18,7 +17,6 @@ void download_result_release(struct download_result *result)
 {
     free(result->etag);
     free(result->last_modified);
-    free(result->file_name);
     *result = (struct download_result){ 0 };
 }
 
@@ -56,12 +54,10 @@ static void add_conditions(const struct download_request *request, struct strvec
 static void take_result(const struct download *download, const struct reply *reply,
                         struct download_result *ret)
 {
-    const char *disposition = reply_header(reply, "Content-Disposition");
     download_result_release(ret);
     ret->not_modified = reply_status(reply) == 304;
     ret->etag = xstrdup(reply_header(reply, "ETag"));
     ret->last_modified = xstrdup(reply_header(reply, "Last-Modified"));
-    ret->file_name = disposition ? disposition_file_name(disposition) : NULL;
     ret->size = download->size;
 }
 

@@ -19,7 +19,6 @@ struct download_result {
     bool not_modified;
     char *etag;          /* NULL: none */
     char *last_modified; /* as received; NULL: none */
-    char *file_name;     /* from Content-Disposition, a plain base name; NULL: none */
     uint64_t size;
 };
 

@@ -54,7 +54,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not etag:
             return self.answer(200, body)
         tag = '"' + hashlib.sha256(body).hexdigest()[:16] + '"'
-        headers = [("ETag", tag), ("Last-Modified", "Sun, 13 Sep 2020 12:26:40 GMT")]
+        headers = [("ETag", tag), ("Last-Modified", "Sun, 13 Sep 2020 12:26:40 GMT"),
+                   ("Content-Disposition", 'attachment; filename="other"')]  # which nobody obeys
         if self.headers.get("If-None-Match") == tag:
             return self.answer(304, headers=headers)
         return self.answer(200, body, headers)

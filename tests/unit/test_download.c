@@ -26,7 +26,6 @@ static void files_come_with_what_is_said_of_them(void **state)
     assert_string_equal(body.data, "text of a file\n");
     assert_string_equal(result.etag, "\"one\"");
     assert_string_equal(result.last_modified, "Sun, 06 Nov 1994 08:49:37 GMT");
-    assert_string_equal(result.file_name, "name.tar");
     assert_int_equal(result.size, body.size);
     assert_false(result.not_modified);
 
