@@ -102,7 +102,7 @@ test_a_wildcard_without_a_match_is_an_empty_layer() {
 test_add_of_a_url_is_a_file_of_mode_0600_named_without_the_query() {
     serve
     echo one >www/files/f.txt
-    tar -C www/files -czf www/files/a.tgz f.txt
+    tar --owner=0 --group=0 -C www/files -czf www/files/a.tgz f.txt
     cat >Dockerfile <<EOT
 FROM scratch
 ADD $URL/files/f.txt?v=1#frag /d/
@@ -125,7 +125,7 @@ EOT
 
 test_add_takes_what_holds_a_tar_and_nothing_else_for_one() {
     mkdir t && echo x >t/x
-    tar -C t -czf archive.jpg x
+    tar --owner=0 --group=0 -C t -czf archive.jpg x
     gzip -c t/x >plain.tar.gz
     : >empty.tar
     printf 'FROM scratch\nADD archive.jpg /1\nADD plain.tar.gz empty.tar /2/\nADD --unpack=false archive.jpg /3/\n' >Dockerfile

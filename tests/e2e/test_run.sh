@@ -55,7 +55,8 @@ test_groups_are_the_users_unless_one_is_given() {
     OPTIONS=()
     run_case '1000:1000:1000 50' 'USER app' 'RUN echo $(id -u):$(id -g):$(id -G)'
     run_case '1000:50:50' 'USER app:staff' 'RUN echo $(id -u):$(id -g):$(id -G)'
-    run_case '1000:0:0' 'USER 1000' 'RUN echo $(id -u):$(id -g):$(id -G)'
+    run_case '1000:1000:1000 50' 'USER 1000' 'RUN echo $(id -u):$(id -g):$(id -G)'
+    run_case '4242:0:0' 'USER 4242' 'RUN echo $(id -u):$(id -g):$(id -G)'
     run_case '7:8:8' 'USER 7:8' 'RUN echo $(id -u):$(id -g):$(id -G)'
 }
 
@@ -73,7 +74,7 @@ test_host_name_is_buildkitsandbox_or_the_arguments() {
     ok cbuild -q -t x .
     ok cbuild -t y --explain --build-arg BUILDKIT_SANDBOX_HOSTNAME=other .
     err_lacks CACHED
-    err_lacks warning
+    err_lacks 'BUILDKIT_SANDBOX_HOSTNAME'
     err_has 'host name'
     ok cbuild -t y --build-arg BUILDKIT_SANDBOX_HOSTNAME=other .
     err_has CACHED
