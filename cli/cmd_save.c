@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/array.h"
-#include "base/fs.h"
 #include "base/mem.h"
-#include "base/path.h"
-#include "base/tempfile.h"
+#include "base/output_file.h"
 #include "cli/app.h"
 #include "layers/archive.h"
 #include "oci/store_tags.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +16,8 @@ static const struct command_help help = {
 };
 
 struct images {
+    struct store *store;
+    enum archive_format format;
     struct archive_image *images;
     size_t n_images, images_capacity;
 };
@@ -44,40 +43,10 @@ static int add_image(struct app *app, struct images *images, const char *text, s
     return 0;
 }
 
-static int write_to(struct app *app, const struct images *images, enum archive_format format,
-                    int fd, const char *what, struct error **err)
+static int write_archive(void *data, struct sink *to, struct error **err)
 {
-    AUTO(sink_free) struct sink *sink = sink_fd_new(fd, what);
-    if (archive_save(app->store, images->images, images->n_images, format, sink, err) < 0)
-        return -1;
-    return sink_finish(sink, err);
-}
-
-/* A file appears under its name only complete; a pipe or device is written as it is. */
-static int write_file(struct app *app, const struct images *images, enum archive_format format,
-                      const char *path, struct error **err)
-{
-    struct stat st;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        AUTO(close) int fd = fs_open(AT_FDCWD, path, O_WRONLY, 0, err);
-        return fd < 0 ? -1 : write_to(app, images, format, fd, path, err);
-    }
-    AUTO(free) char *directory = path_dir(path);
-    AUTO(close)
-    int dir_fd = fs_open(AT_FDCWD,
-                         *directory     ? directory
-                         : *path == '/' ? "/"
-                                        : ".",
-                         O_RDONLY | O_DIRECTORY, 0, err);
-    if (dir_fd < 0)
-        return -1;
-    AUTO(tempfile_free) struct tempfile *file = tempfile_new(dir_fd, ".cbuild-save", err);
-    if (!file || write_to(app, images, format, tempfile_fd(file), path, err) < 0)
-        return -1;
-    mode_t mask = umask(0);
-    (void)umask(mask);
-    (void)fchmod(tempfile_fd(file), 0666 & ~mask);
-    return tempfile_commit(file, dir_fd, path_base(path), err);
+    const struct images *images = data;
+    return archive_save(images->store, images->images, images->n_images, images->format, to, err);
 }
 
 int cmd_save(struct app *app, char *const *argv, struct error **err)
@@ -113,11 +82,9 @@ int cmd_save(struct app *app, char *const *argv, struct error **err)
     }
     if (!app_store(app, err))
         return -1;
-    AUTO(images_release) struct images images = { 0 };
+    AUTO(images_release) struct images images = { .store = app->store, .format = format };
     for (size_t i = 0; i < operands.n; i++)
         if (add_image(app, &images, operands.items[i], err) < 0)
             return -1;
-    if (output && strcmp(output, "-") != 0)
-        return write_file(app, &images, format, output, err);
-    return write_to(app, &images, format, STDOUT_FILENO, "standard output", err);
+    return output_file_write(output, write_archive, &images, err);
 }

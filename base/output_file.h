@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a command's -o leads: a file that appears under its name only complete, a pipe or device
+ * that is written as it is, or standard output. */
+#ifndef CBUILD_BASE_OUTPUT_FILE_H
+#define CBUILD_BASE_OUTPUT_FILE_H
+
+#include "base/error.h"
+#include "base/sink.h"
+
+/*
+ * path NULL or "-": standard output. `write` fills `to`, which is finished afterwards. After a
+ * failure a file of that name is what it was. A file gets the mode that umask leaves.
+ */
+int output_file_write(const char *path,
+                      int (*write)(void *data, struct sink *to, struct error **err), void *data,
+                      struct error **err) WARN_UNUSED;
+
+#endif
