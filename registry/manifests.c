@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "oci/document.h"
 #include "registry/api_error.h"
 #include "registry/request.h"
 
@@ -60,16 +61,6 @@ static struct digest digest_header(const struct reply *reply)
     return digest;
 }
 
-static int refuse_schema1(const struct reference *reference, struct error **err)
-{
-    error_set_(err, ERR_UNSUPPORTED, "%s serves a schema 1 manifest, a format that ended in 2019",
-               reference->domain);
-    error_hint(
-        err,
-        "push the image again with a newer docker, or copy it with `skopeo copy --format v2s2`");
-    return -1;
-}
-
 static int mismatch(const char *whose, const struct digest *expected, const struct digest *got,
                     struct error **err)
 {
@@ -95,7 +86,7 @@ static int describe(const struct reference *reference, const struct reply *reply
     if (!document || manifest_classify(document, content_type, &kind, err) < 0)
         return -1;
     if (kind == MEDIA_KIND_SCHEMA1)
-        return refuse_schema1(reference, err);
+        return document_refuse_schema1(reference->domain, err);
     AUTO(free) char *media_type = manifest_name_type(document, content_type, kind);
     descriptor_set(ret, media_type, &got, body->size);
     return 0;
@@ -289,5 +280,20 @@ int manifest_put_tags(struct registry_session *session, const struct reference *
     remove_said(tags, &reply);
     if (tags->n == n_before)
         atomic_store(&call.host->takes_no_tags, true);
+    return 0;
+}
+
+int manifest_put_tag(struct registry_session *session, const struct reference *repository,
+                     const char *name, const struct descriptor *desc, const struct strbuf *body,
+                     bool *lacks_blob, struct error **err)
+{
+    AUTO(error_free) struct error *ignored = NULL; /* the refusal counts */
+    bool same = false;
+    if (manifest_put(session, repository, name, desc, body, lacks_blob, err) == 0)
+        return 0;
+    if (!error_is(*err, ERR_REFUSED) ||
+        manifest_is(session, repository, name, &desc->digest, &same, &ignored) < 0 || !same)
+        return -1;
+    error_clear(err);
     return 0;
 }

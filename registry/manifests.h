@@ -45,4 +45,12 @@ int manifest_put_tags(struct registry_session *session, const struct reference *
                       struct strvec *tags, const struct descriptor *desc, const struct strbuf *body,
                       bool *lacks_blob, struct error **err) WARN_UNUSED;
 
+/*
+ * As manifest_put(), for a name that others may have written: an immutable tag that is this image
+ * already is what was wanted (or another job was first).
+ */
+int manifest_put_tag(struct registry_session *session, const struct reference *repository,
+                     const char *name, const struct descriptor *desc, const struct strbuf *body,
+                     bool *lacks_blob, struct error **err) WARN_UNUSED;
+
 #endif

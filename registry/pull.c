@@ -2,8 +2,8 @@
 #include "registry/pull.h"
 
 #include "base/array.h"
-#include "base/json.h"
 #include "base/mem.h"
+#include "oci/document.h"
 #include "oci/image_config.h"
 #include "oci/index.h"
 #include "oci/manifest.h"
@@ -27,23 +27,6 @@ struct pull {
     unsigned vertex;
 };
 
-struct document {
-    struct descriptor descriptor;
-    struct strbuf body;
-};
-
-#define DOCUMENT_INIT                                                                              \
-    {                                                                                              \
-        .body = STRBUF_INIT                                                                        \
-    }
-
-static void document_release(struct document *document)
-{
-    descriptor_release(&document->descriptor);
-    strbuf_release(&document->body);
-}
-DEFINE_AUTO_STRUCT(struct document, document_release)
-
 /* Documents */
 
 /* A document that the store has already, under the media type that it itself names. */
@@ -55,13 +38,7 @@ static int read_stored(struct pull *pull, const struct digest *digest, struct do
     if (store_lease(pull->store, digest, err) < 0 ||
         store_read_blob(pull->store, digest, MANIFEST_MAX_SIZE, &document->body, err) < 0)
         return -1;
-    AUTO(json_decref)
-    json_t *json = json_parse_object(document->body.data, document->body.size, err);
-    if (!json || manifest_classify(json, NULL, &kind, err) < 0)
-        return -1;
-    AUTO(free) char *media_type = manifest_name_type(json, NULL, kind);
-    descriptor_set(&document->descriptor, media_type, digest, document->body.size);
-    return 0;
+    return document_describe(document, NULL, digest, &kind, err);
 }
 
 static int get_document(struct pull *pull, const struct reference *reference,

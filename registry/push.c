@@ -2,8 +2,8 @@
 #include "registry/push.h"
 
 #include "base/array.h"
-#include "base/json.h"
 #include "base/mem.h"
+#include "oci/document.h"
 #include "oci/index.h"
 #include "oci/manifest.h"
 #include "oci/media_type.h"
@@ -18,11 +18,6 @@
 
 #define INDEX_MAX_DEPTH 4
 #define BLOBS_MAX 100000
-
-struct document {
-    struct descriptor descriptor;
-    struct strbuf body;
-};
 
 struct push {
     struct registry_session *session;
@@ -43,8 +38,7 @@ struct push {
 
 static void document_free(struct document *document)
 {
-    descriptor_release(&document->descriptor);
-    strbuf_release(&document->body);
+    document_release(document);
     free(document);
 }
 
@@ -122,20 +116,13 @@ static int collect_index(struct push *push, const struct document *document, uns
 }
 
 static int read_document(struct push *push, const struct descriptor *desc,
-                         struct document *document, struct error **err)
+                         struct document *document, enum media_kind *kind, struct error **err)
 {
-    enum media_kind kind;
     if (store_lease(push->store, &desc->digest, err) < 0 ||
         store_read_blob(push->store, &desc->digest, MANIFEST_MAX_SIZE, &document->body, err) < 0)
         return -1;
-    AUTO(json_decref)
-    json_t *json = json_parse_object(document->body.data, document->body.size, err);
-    if (!json || manifest_classify(json, desc->media_type, &kind, err) < 0)
-        return -1;
     /* the name that the body gives itself is what registries compare Content-Type with */
-    AUTO(free) char *media_type = manifest_name_type(json, desc->media_type, kind);
-    descriptor_set(&document->descriptor, media_type, &desc->digest, document->body.size);
-    return 0;
+    return document_describe(document, desc->media_type, &desc->digest, kind, err);
 }
 
 static int collect(struct push *push, const struct descriptor *desc, unsigned depth,
@@ -148,10 +135,7 @@ static int collect(struct push *push, const struct descriptor *desc, unsigned de
     struct document *document = NEW(struct document);
     strbuf_init(&document->body);
     enum media_kind kind = MEDIA_KIND_UNKNOWN;
-    int result = read_document(push, desc, document, err);
-    if (result == 0)
-        result = manifest_sniff(document->body.data, document->body.size,
-                                document->descriptor.media_type, &kind, err);
+    int result = read_document(push, desc, document, &kind, err);
     if (result == 0)
         result = kind == MEDIA_KIND_INDEX ? collect_index(push, document, depth, err)
                                           : collect_manifest(push, document, err);
@@ -345,18 +329,9 @@ static int put_tag(struct push *push, const char *tag, bool *lacks_blob, struct 
     char digest[DIGEST_TEXT_SIZE];
     digest_format(&image->descriptor.digest, digest);
     const char *name = tag ? tag : digest;
-    if (put(push, image, name, lacks_blob, err) == 0)
+    if (manifest_put_tag(push->session, push->request->reference, name, &image->descriptor,
+                         &image->body, lacks_blob, err) == 0)
         return 0;
-    /* an immutable tag that is this image is what was wanted (or another job was first) */
-    AUTO(error_free) struct error *ignored = NULL; /* the refusal counts */
-    bool same = false;
-    if (error_is(*err, ERR_REFUSED) &&
-        manifest_is(push->session, push->request->reference, name, &image->descriptor.digest, &same,
-                    &ignored) == 0 &&
-        same) {
-        error_clear(err);
-        return 0;
-    }
     return error_wrap(err, "manifest %s", digest);
 }
 
@@ -446,14 +421,6 @@ static void tell_end(struct registry_session *session, unsigned vertex, const st
         progress_failed(session_progress(session), vertex, error_message(error));
 }
 
-/* A push goes to the name itself, but not where the configuration blocks it. */
-static int check_allowed(struct registry_session *session, const struct reference *reference,
-                         struct error **err)
-{
-    AUTO(locations_release) struct locations ignored = { 0 };
-    return registries_locations(session_registries(session), reference, &ignored, err);
-}
-
 int registry_push(struct registry_session *session, struct store *store,
                   const struct push_request *request, struct push_result *result,
                   struct error **err)
@@ -461,7 +428,7 @@ int registry_push(struct registry_session *session, struct store *store,
     AUTO(reference_release) struct reference reference = { 0 };
     reference_copy(&reference, request->reference);
     reference_default_tag(&reference);
-    if (check_allowed(session, &reference, err) < 0)
+    if (registries_check_push(session, &reference, err) < 0)
         return -1;
     struct push_request normal = *request;
     normal.reference = &reference;

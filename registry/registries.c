@@ -299,3 +299,10 @@ int registries_try(struct registry_session *session, const struct reference *ref
     }
     return call(session, &locations.items[last], data, err);
 }
+
+int registries_check_push(struct registry_session *session, const struct reference *reference,
+                          struct error **err)
+{
+    AUTO(locations_release) struct locations ignored = { 0 };
+    return registries_locations(session_registries(session), reference, &ignored, err);
+}

@@ -56,4 +56,8 @@ int registries_try(struct registry_session *session, const struct reference *ref
                                void *data, struct error **err),
                    void *data, struct error **err) WARN_UNUSED;
 
+/* A push goes to the name itself, but not where the configuration blocks it: ERR_REFUSED. */
+int registries_check_push(struct registry_session *session, const struct reference *reference,
+                          struct error **err) WARN_UNUSED;
+
 #endif
