@@ -112,7 +112,9 @@ static int attempt(struct fetch *fetch, struct reply *reply, struct error **err)
         strvec_append(&headers, fetch->headers);
     if (fetch->no_range && begin_again(fetch, err) < 0)
         return -1;
-    if (fetch->offset)
+    if (fetch->end && !fetch->no_range)
+        strvec_pushf(&headers, "Range: bytes=%" PRIu64 "-%" PRIu64, fetch->offset, fetch->end - 1);
+    else if (fetch->offset)
         strvec_pushf(&headers, "Range: bytes=%" PRIu64 "-", fetch->offset);
     /* a blob is what its digest says: only other things may change under us */
     if (fetch->offset && fetch->validator && fetch->size == UINT64_MAX)
@@ -146,6 +148,8 @@ static bool is_complete(const struct fetch *fetch, const struct reply *reply)
     int status = reply_status(reply);
     if (status != 200 && status != 206)
         return true; /* not ours to judge */
+    if (fetch->end && status == 206)
+        return fetch->offset >= fetch->end;
     return fetch->size == UINT64_MAX || fetch->offset == fetch->size;
 }
 

@@ -20,6 +20,7 @@ struct fetch {
     uint64_t offset;              /* bytes that are there; kept up to date */
     uint64_t size;                /* in all; UINT64_MAX: whatever comes */
     uint64_t max_size;            /* where the size is unknown */
+    uint64_t end; /* no byte from here on is wanted, though some may come; 0: all are */
     /* A server that begins at 0 again: drop what is there. NULL: that can't be done, it is an
      * error. */
     int (*restart)(void *data, struct error **err);

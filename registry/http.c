@@ -8,8 +8,9 @@
  * 1. curl's callbacks run on the loop thread inside curl_multi_perform() or curl_easy_pause(), the
  *    mutex not held; they take it to append to `incoming`.
  * 2. The caller takes `incoming` whole (swapping buffers) and works on it unlocked.
- * 3. A transfer pauses when `incoming` is full; the caller that empties it sets `resume`, and the
- *    loop thread (only it) continues the transfer.
+ * 3. A transfer pauses when `incoming` is full, or the body's producer has nothing yet; the caller
+ *    that empties it, or the producer, sets `resume`, and the loop thread (only it) continues the
+ *    transfer.
  */
 #include "registry/http.h"
 
@@ -18,14 +19,13 @@
 #include "base/force.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "registry/http_body.h"
 #include "registry/url.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 #define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
@@ -91,10 +91,9 @@ struct exchange {
     char *origin; /* "https://host:port": bulk requests are counted by it */
     char error_text[CURL_ERROR_SIZE];
     size_t header_size;
-    uint64_t body_done; /* of the request's body */
-    int read_errno;     /* why reading it failed */
-    long idle_s;        /* without a byte, an attempt ends */
-    bool too_much;      /* headers over their limit */
+    struct http_body_reader *body; /* NULL: none */
+    long idle_s;                   /* without a byte, an attempt ends */
+    bool too_much;                 /* headers over their limit */
 
     /* under http->mutex */
     pthread_cond_t changed;
@@ -188,51 +187,39 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *data)
     return full ? CURL_WRITEFUNC_PAUSE : size;
 }
 
-static ssize_t pread_retry(int fd, void *buffer, size_t size, uint64_t offset)
-{
-    ssize_t n;
-    do
-        n = pread(fd, buffer, size, (off_t)offset);
-    while (n < 0 && errno == EINTR);
-    return n;
-}
-
 static size_t on_read(char *buffer, size_t size, size_t n, void *data)
 {
     struct exchange *exchange = data;
-    const struct http_body *body = exchange->request->body;
-    uint64_t left = body->size - exchange->body_done;
-    size *= n;
-    if (size > left)
-        size = (size_t)left;
-    if (!size)
-        return 0;
-    if (body->data) {
-        memcpy(buffer, (const char *)body->data + exchange->body_done, size);
-    } else {
-        ssize_t got = pread_retry(body->fd, buffer, size, body->offset + exchange->body_done);
-        if (got <= 0) {
-            exchange->read_errno = got < 0 ? errno : EIO; /* the file got shorter */
-            return CURL_READFUNC_ABORT;
-        }
-        size = (size_t)got;
-    }
-    exchange->body_done += size;
+    ssize_t taken = http_body_take(exchange->body, buffer, size * n);
+    if (taken < 0)
+        return CURL_READFUNC_ABORT;
+    uint64_t sent = http_body_taken(exchange->body);
+    if (taken == 0)
+        return sent < exchange->request->body->size ? CURL_READFUNC_PAUSE : 0;
     pthread_mutex_lock(&exchange->http->mutex);
-    exchange->n_sent = exchange->body_done;
+    exchange->n_sent = sent;
     pthread_cond_signal(&exchange->changed);
     pthread_mutex_unlock(&exchange->http->mutex);
-    return size;
+    return (size_t)taken;
 }
 
 /* A kept-alive connection may turn out dead: curl then sends again on a new one. */
 static int on_seek(void *data, curl_off_t offset, int origin)
 {
     struct exchange *exchange = data;
-    if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > exchange->request->body->size)
-        return CURL_SEEKFUNC_FAIL;
-    exchange->body_done = (uint64_t)offset;
-    return CURL_SEEKFUNC_OK;
+    bool sought =
+        origin == SEEK_SET && offset >= 0 && http_body_seek(exchange->body, (uint64_t)offset);
+    return sought ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+/* The body's producer has more: rule 3. */
+static void on_more(void *data)
+{
+    struct exchange *exchange = data;
+    pthread_mutex_lock(&exchange->http->mutex);
+    exchange->resume = true;
+    pthread_mutex_unlock(&exchange->http->mutex);
+    (void)curl.multi_wakeup(exchange->http->multi);
 }
 
 /* setting up */
@@ -301,6 +288,7 @@ static void set_body(struct exchange *exchange)
     const struct http_request *request = exchange->request;
     CURL *easy = exchange->easy;
     if (request->body) {
+        exchange->body = http_body_reader_new(request->body, on_more, exchange);
         curl.easy_setopt(easy, CURLOPT_UPLOAD, 1L);
         curl.easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
         curl.easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->body->size);
@@ -647,6 +635,7 @@ static enum http_failure classify(const struct exchange *exchange)
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+    case CURLE_SEND_FAIL_REWIND: /* a producer's bytes can't be sent again by curl */
         return HTTP_FAILURE_CUT;
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
@@ -707,10 +696,8 @@ static int report_local(const struct exchange *exchange, struct error **err)
 {
     if (exchange->cancelled)
         return cancel_check(err);
-    if (exchange->read_errno) {
-        errno = exchange->read_errno;
-        return error_errno(err, "reading what is sent");
-    }
+    if (exchange->body && http_body_error(exchange->body, err) < 0)
+        return -1;
     return error_set(err, ERR_FAILED, "%s",
                      exchange->error_text[0] ? exchange->error_text
                                              : curl.easy_strerror(exchange->code));
@@ -780,9 +767,12 @@ int http_perform(struct http *http, const struct http_request *request,
     int result = submit(&exchange, err);
     if (result == 0) {
         result = consume(&exchange, err);
+        if (exchange.body)
+            http_body_stop(exchange.body);
         if (result == 0)
             result = report(&exchange, err);
     }
+    http_body_reader_free(exchange.body);
     if (exchange.easy)
         curl.easy_cleanup(exchange.easy);
     if (exchange.headers)

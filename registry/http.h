@@ -19,6 +19,7 @@
 #define CBUILD_REGISTRY_HTTP_H
 
 #include "base/error.h"
+#include "base/sink.h"
 #include "base/strvec.h"
 #include "registry/headers.h"
 
@@ -40,11 +41,20 @@ struct http_tls {
 
 void http_tls_release(struct http_tls *tls);
 
-/* A request's body: memory, or a range of a file. It can be read again from its start. */
+/* A request's body: memory, a range of a file, or what a producer writes. Each request reads it
+ * from its start. */
 struct http_body {
     const void *data; /* NULL: fd */
     int fd;
     uint64_t offset, size;
+    /*
+     * NULL, or instead of both: writes bytes [offset, offset + size) of the content into `to`, on
+     * a thread of its own. Called anew for each request. Its failure is the request's, and no
+     * other attempt would help: HTTP_FAILURE_LOCAL.
+     */
+    int (*produce)(void *producer, uint64_t offset, uint64_t size, struct sink *to,
+                   struct error **err);
+    void *producer;
 };
 
 enum http_failure {

@@ -52,6 +52,21 @@ static struct scope scope_of(const struct upload *upload)
                            .actions = SCOPE_PULL | SCOPE_PUSH };
 }
 
+static bool only_mounts(const struct upload *upload)
+{
+    return upload->request->fd < 0 && !upload->request->produce;
+}
+
+/* `size` bytes of the blob as a request's body */
+static struct http_body body_at(const struct upload *upload, uint64_t offset, uint64_t size)
+{
+    return (struct http_body){ .fd = upload->request->fd,
+                               .offset = offset,
+                               .size = size,
+                               .produce = upload->request->produce,
+                               .producer = upload->request->producer };
+}
+
 static void tell(struct upload *upload, uint64_t done, bool always)
 {
     uint64_t now = clock_monotonic_ms();
@@ -186,7 +201,7 @@ static enum outcome begin(struct upload *upload, struct error **err)
     const char *from = upload->no_mount ? NULL : upload->request->from;
     if (from) {
         enum outcome outcome = post(upload, from, err);
-        if (outcome == OUTCOME_DONE && upload->request->fd < 0 &&
+        if (outcome == OUTCOME_DONE && only_mounts(upload) &&
             upload->result != UPLOAD_RESULT_MOUNTED)
             return OUTCOME_ABSENT;
         if (outcome == OUTCOME_DONE || outcome == OUTCOME_TRANSIENT ||
@@ -196,7 +211,7 @@ static enum outcome begin(struct upload *upload, struct error **err)
         error_clear(err);
         upload->no_mount = true;
     }
-    if (upload->request->fd < 0)
+    if (only_mounts(upload))
         return OUTCOME_ABSENT;
     return post(upload, NULL, err);
 }
@@ -254,7 +269,7 @@ static enum outcome finish_empty(struct upload *upload, struct error **err)
 
 static enum outcome send_whole(struct upload *upload, struct error **err)
 {
-    struct http_body body = { .fd = upload->request->fd, .size = upload->request->blob->size };
+    struct http_body body = body_at(upload, 0, upload->request->blob->size);
     return put(upload, &body, err);
 }
 
@@ -262,7 +277,7 @@ static enum outcome send_whole(struct upload *upload, struct error **err)
 static enum outcome patch(struct upload *upload, uint64_t size, bool has_range, struct error **err)
 {
     AUTO(strvec_release) struct strvec headers = STRVEC_INIT;
-    struct http_body body = { .fd = upload->request->fd, .offset = upload->offset, .size = size };
+    struct http_body body = body_at(upload, upload->offset, size);
     add_headers(&headers);
     if (has_range) /* not "bytes a-b/c": ACR takes it literally */
         strvec_pushf(&headers, "Content-Range: %" PRIu64 "-%" PRIu64, upload->offset,

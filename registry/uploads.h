@@ -27,13 +27,17 @@ enum upload_result { UPLOAD_RESULT_SENT, UPLOAD_RESULT_MOUNTED, UPLOAD_RESULT_PR
 struct upload_request {
     const struct reference *repository;
     const struct descriptor *blob;
-    int fd;           /* the blob's file; -1: only mounting */
+    int fd; /* the blob's file; -1: none */
+    /* or what writes it, as struct http_body has it; neither: only mounting */
+    int (*produce)(void *producer, uint64_t offset, uint64_t size, struct sink *to,
+                   struct error **err);
+    void *producer;
     const char *from; /* repository path of the same registry that has it; NULL: no mount */
     unsigned vertex;
 };
 
 /*
- * ERR_NOT_FOUND: with fd -1, the mount wasn't granted. ERR_DIGEST: the registry says that the
+ * ERR_NOT_FOUND: without content, the mount wasn't granted. ERR_DIGEST: the registry says that the
  * content doesn't match. ERR_REFUSED, ERR_UNAUTHORIZED, ERR_NETWORK.
  */
 int upload_blob(struct registry_session *session, const struct upload_request *request,
