@@ -25,7 +25,8 @@ struct file {
 
 struct credentials {
     uid_t uid; /* the user's: in a user namespace geteuid() says 0 later */
-    const char *fixed, *docker_config;
+    const char *fixed, *docker_config, *auth_file;
+    bool none;
     struct progress *progress;
     pthread_mutex_t mutex;
     bool loaded;
@@ -70,6 +71,12 @@ struct credentials *credentials_new(const char *fixed, const char *docker_config
     pthread_mutex_init(&credentials->mutex, NULL);
     hashmap_init(&credentials->helper_answers, free_answer);
     return credentials;
+}
+
+void credentials_restrict(struct credentials *credentials, const char *auth_file, bool none)
+{
+    credentials->auth_file = auth_file;
+    credentials->none = none;
 }
 
 void credentials_free(struct credentials *credentials)
@@ -158,6 +165,11 @@ static void PRINTF(2, 3) add_filef(struct credentials *credentials, const char *
 
 static void load(struct credentials *credentials)
 {
+    credentials->loaded = true;
+    if (credentials->auth_file) {
+        add_file(credentials, credentials->auth_file, false);
+        return;
+    }
     const char *text = any_env("DOCKER_AUTH_CONFIG");
     const char *auth_file = any_env("REGISTRY_AUTH_FILE");
     const char *home = absolute_env("HOME"), *runtime = absolute_env("XDG_RUNTIME_DIR");
@@ -185,7 +197,6 @@ static void load(struct credentials *credentials)
         AUTO(free) char *old = xasprintf("%s/.dockercfg", home);
         add_file(credentials, old, true);
     }
-    credentials->loaded = true;
 }
 
 /* Helpers */
@@ -321,6 +332,8 @@ int credentials_find(struct credentials *credentials, const char *domain, const 
                      struct credential *ret, struct error **err)
 {
     credential_release(ret);
+    if (credentials->none)
+        return 0;
     if (credentials->fixed) {
         const char *colon = strchr(credentials->fixed, ':');
         size_t size = colon ? (size_t)(colon - credentials->fixed) : strlen(credentials->fixed);

@@ -16,6 +16,8 @@
 #include "base/progress.h"
 #include "base/strvec.h"
 
+#include <stdbool.h>
+
 struct credentials;
 
 struct credential {
@@ -34,6 +36,9 @@ DEFINE_AUTO_STRUCT(struct credential, credential_release)
  * borrowed. */
 struct credentials *credentials_new(const char *fixed, const char *docker_config,
                                     struct progress *progress);
+/* Before the first question. auth_file: the only file that is looked at (NULL: those above); none:
+ * everybody is anonymous. */
+void credentials_restrict(struct credentials *credentials, const char *auth_file, bool none);
 void credentials_free(struct credentials *credentials);
 DEFINE_AUTO(struct credentials, credentials_free)
 

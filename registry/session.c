@@ -43,6 +43,7 @@ struct registry_session *registry_session_new(const struct registry_options *opt
     session->credentials =
         credentials_new(options->credentials, options->docker_config, options->progress);
     session->registries = registries_new();
+    credentials_restrict(session->credentials, options->auth_file, options->no_credentials);
     pthread_mutex_init(&session->mutex, NULL);
     hashmap_init(&session->hosts, free_host);
     hashmap_init(&session->tls, free_tls);

@@ -23,6 +23,8 @@
 struct registry_options {
     const char *docker_config; /* directory of config.json; NULL: $DOCKER_CONFIG, ~/.docker */
     const char *credentials;   /* "user:password" of --creds for any host; NULL: look up */
+    const char *auth_file;     /* --authfile: the only file of credentials; NULL: look up */
+    bool no_credentials;       /* --no-creds */
     const struct strvec
         *insecure;             /* hosts that may be plain http or have a bad certificate; or NULL */
     bool no_tls_verify;        /* --tls-verify=false: as if every host were listed */
