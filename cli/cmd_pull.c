@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/app.h"
-#include "layers/layer.h"
-#include "oci/image.h"
-#include "oci/index.h"
+#include "layers/image_check.h"
 #include "oci/store_tags.h"
 #include "registry/pull.h"
 
@@ -13,51 +11,6 @@ static const struct command_help help = {
     .summary = "Gets an image from a registry into the store.",
 };
 
-/*
- * Every layer decompresses whole to what the config calls it (RELIABILITY 13): nobody finds a bad
- * image only when it is used. What is learned on the way, the entry list, is kept for the first
- * build on it.
- */
-static int check_image(struct store *store, const struct descriptor *desc, struct error **err)
-{
-    AUTO(image_release) struct image image = { 0 };
-    AUTO(error_free) struct error *unreadable = NULL;
-    if (image_read(store, desc, NULL, &image, &unreadable) < 0) {
-        if (error_is(unreadable, ERR_UNSUPPORTED)) /* an artifact: opaque */
-            return 0;
-        error_move(err, TAKE(unreadable));
-        return -1;
-    }
-    for (size_t i = 0; i < image.manifest.n_layers; i++) {
-        const struct descriptor *blob = &image.manifest.layers[i];
-        if (media_type_kind(blob->media_type) != MEDIA_KIND_LAYER)
-            continue;
-        AUTO(layer_unref)
-        struct layer *layer = layer_from_blob(store, blob, &image.config.diff_ids[i], NULL);
-        if (!layer_entries(layer, err))
-            return error_wrap(err, "layer %zu", i + 1);
-    }
-    return 0;
-}
-
-static int check_pulled(struct store *store, const struct descriptor *target, struct error **err)
-{
-    if (media_type_kind(target->media_type) != MEDIA_KIND_INDEX)
-        return check_image(store, target, err);
-    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    AUTO(index_release) struct index index = { 0 };
-    if (store_read_blob(store, &target->digest, MANIFEST_MAX_SIZE, &text, err) < 0 ||
-        index_parse(text.data, text.size, target->media_type, &index, err) < 0)
-        return -1;
-    for (size_t i = 0; i < index.n_manifests; i++) {
-        const struct descriptor *entry = &index.manifests[i];
-        if (media_type_kind(entry->media_type) == MEDIA_KIND_MANIFEST &&
-            !platform_is_unknown(&entry->platform) && check_image(store, entry, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
 static int pull(struct app *app, const struct reference *reference, const struct platform *platform,
                 bool all, struct error **err)
 {
@@ -67,7 +20,7 @@ static int pull(struct app *app, const struct reference *reference, const struct
     AUTO(descriptor_release) struct descriptor target = { 0 };
     if (registry_pull(app_session(app), app->store, &request, &target, NULL, err) < 0)
         return -1;
-    if (check_pulled(app->store, &target, err) < 0)
+    if (image_check(app->store, &target, err) < 0)
         return -1;
     int stored = reference->tag ? store_tag_set(app->store, reference, &target, err)
                                 : store_tag_keep(app->store, &target, err);

@@ -20,6 +20,7 @@ enum archive_format { ARCHIVE_BOTH, ARCHIVE_OCI, ARCHIVE_DOCKER };
 struct archive_image {
     struct descriptor descriptor; /* manifest or index of the store */
     char *name;                   /* normalised with tag, or NULL */
+    char *tag; /* what its entry in an OCI archive is called; NULL: by the name's tag */
 };
 
 /*

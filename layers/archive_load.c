@@ -93,7 +93,8 @@ static int tell(struct load *load, const struct descriptor *desc, const char *na
     AUTO(descriptor_release) struct descriptor copy = { 0 };
     AUTO(free) char *normal = normal_name(name);
     descriptor_set(&copy, desc->media_type, &desc->digest, desc->size);
-    const struct archive_image image = { copy, normal };
+    AUTO(free) char *tag = xstrdup(descriptor_annotation(desc, REF_NAME));
+    const struct archive_image image = { copy, normal, tag };
     return load->loaded(load->data, &image, err);
 }
 

@@ -115,13 +115,15 @@ static int save_index(struct save *save, struct error **err)
         const struct archive_image *image = &save->images[i];
         struct descriptor *desc = ARRAY_PUSH(&index, manifests);
         descriptor_copy(desc, &image->descriptor);
+        if (image->tag)
+            descriptor_annotate(desc, REF_NAME, image->tag);
         if (!image->name)
             continue;
         AUTO(reference_release) struct reference reference = { 0 };
         if (reference_parse(image->name, &reference, err) < 0)
             return -1;
         descriptor_annotate(desc, CONTAINERD_NAME, image->name);
-        if (reference.tag)
+        if (reference.tag && !image->tag)
             descriptor_annotate(desc, REF_NAME, reference.tag);
     }
     index_format(&index, &text);

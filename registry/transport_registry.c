@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/transport_registry.h"
+
+#include "base/mem.h"
+#include "registry/blobs.h"
+#include "registry/fetch.h"
+#include "registry/manifests.h"
+#include "registry/sources.h"
+#include "registry/uploads.h"
+
+#include <string.h>
+
+struct transport_registry {
+    struct transport transport;
+    struct registry_session *session;
+    struct reference reference; /* of what is read; where it is written */
+};
+
+static struct transport_registry *self_of(struct transport *transport)
+{
+    return (struct transport_registry *)transport;
+}
+
+/* Reading */
+
+static int registry_resolve_top(struct transport *transport, struct descriptor *ret,
+                                struct error **err)
+{
+    return manifest_resolve(self_of(transport)->session, &self_of(transport)->reference, ret, err);
+}
+
+static int registry_get_document(struct transport *transport, const struct digest *digest,
+                                 struct document *ret, struct error **err)
+{
+    struct transport_registry *self = self_of(transport);
+    AUTO(reference_release) struct reference reference = { 0 };
+    reference_copy(&reference, &self->reference);
+    if (digest)
+        reference.digest = *digest;
+    strbuf_reset(&ret->body);
+    return manifest_fetch(self->session, &reference, &ret->body, &ret->descriptor, err);
+}
+
+static int registry_has_blob(struct transport *transport, const struct descriptor *blob, bool *ret,
+                             struct error **err)
+{
+    struct transport_registry *self = self_of(transport);
+    return blob_exists(self->session, &self->reference, &blob->digest, SCOPE_PULL, ret, err);
+}
+
+/*
+ * Bytes on their way from a blob to a sink. A server that begins again is no trouble: what was
+ * passed on is skipped.
+ */
+struct passage {
+    const struct descriptor *blob;
+    struct sink *to;
+    uint64_t position;   /* of the next byte that comes */
+    uint64_t begin, end; /* what is wanted of the blob and not passed on yet */
+};
+
+static int passage_restart(void *data, struct error **err UNUSED)
+{
+    struct passage *passage = data;
+    passage->position = 0;
+    return 0;
+}
+
+static int passage_write(void *data, const void *bytes, size_t size, struct error **err)
+{
+    struct passage *passage = data;
+    uint64_t at = passage->position, after = at + size;
+    passage->position = after;
+    if (after <= passage->begin || at >= passage->end)
+        return 0;
+    uint64_t from = passage->begin > at ? passage->begin - at : 0;
+    uint64_t until = (after < passage->end ? after : passage->end) - at;
+    passage->begin = at + until;
+    return sink_write(passage->to, (const char *)bytes + from, (size_t)(until - from), err);
+}
+
+/* From where the passage stands, which another mirror may have brought it to */
+static int read_at(struct registry_session *session, const struct reference *repository, void *data,
+                   struct error **err)
+{
+    struct passage *passage = data;
+    struct host *host = session_host(session, repository->domain);
+    AUTO(url_release) struct url url = { 0 };
+    AUTO(reply_release) struct reply reply = REPLY_INIT;
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(&passage->blob->digest, text);
+    if (request_url(host, &url, err, "/v2/%s/blobs/%s", repository->path, text) < 0)
+        return -1;
+    passage->position = passage->begin;
+    const struct scope scope = { .path = repository->path, .actions = SCOPE_PULL };
+    AUTO(fetch_release)
+    struct fetch fetch = { .session = session,
+                           .host = host,
+                           .scope = scope,
+                           .url = &url,
+                           .offset = passage->begin,
+                           .size = passage->blob->size,
+                           .end = passage->end < passage->blob->size ? passage->end : 0,
+                           .restart = passage_restart,
+                           .write = passage_write,
+                           .data = passage };
+    if (fetch_run(&fetch, &reply, err) < 0)
+        return -1;
+    if (reply_status(&reply) == 200 || reply_status(&reply) == 206)
+        return 0;
+    struct request request = { .method = "GET", .host = host, .url = &url, .scope = scope };
+    return request_error(&request, &reply, err);
+}
+
+static int registry_read_blob(struct transport *transport, const struct descriptor *blob,
+                              uint64_t offset, uint64_t size, struct sink *to, struct error **err)
+{
+    struct transport_registry *self = self_of(transport);
+    struct passage passage = { blob, to, offset, offset, offset + size };
+    return size ? registries_try(self->session, &self->reference, read_at, &passage, err) : 0;
+}
+
+static int registry_fetch_blob(struct transport *transport, struct store *store,
+                               const struct descriptor *blob, struct error **err)
+{
+    struct transport_registry *self = self_of(transport);
+    if (blob_fetch(self->session, store, &self->reference, blob, transport->vertex, err) < 0)
+        return -1;
+    sources_add(store, &blob->digest, &self->reference);
+    return 0;
+}
+
+static const struct reference *registry_repository(struct transport *transport)
+{
+    return &self_of(transport)->reference;
+}
+
+/* Writing */
+
+static char *top_name(const struct transport_registry *self, const struct digest *digest)
+{
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(digest, text);
+    return xstrdup(self->reference.tag ? self->reference.tag : text);
+}
+
+static int registry_has_document(struct transport *transport, const struct digest *digest, bool top,
+                                 bool *ret, struct error **err)
+{
+    struct transport_registry *self = self_of(transport);
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(digest, text);
+    AUTO(free) char *name = top ? top_name(self, digest) : xstrdup(text);
+    return manifest_is(self->session, &self->reference, name, digest, ret, err);
+}
+
+/*
+ * Hashes what passes, and gives the last piece out only when the hash is right: of wrong content
+ * the other side never gets all that it waits for.
+ */
+struct guard {
+    struct sink sink;
+    const struct descriptor *blob;
+    struct sink *to;
+    struct sha256 *hash;
+    uint64_t size;
+};
+
+static int guard_write(struct sink *sink, const void *data, size_t size, struct error **err)
+{
+    struct guard *guard = (struct guard *)sink;
+    uint8_t hash[SHA256_SIZE];
+    sha256_update(guard->hash, data, size);
+    guard->size += size;
+    if (guard->size >= guard->blob->size) {
+        sha256_finish(guard->hash, hash);
+        if (transport_check(guard->blob, hash, guard->size, err) < 0)
+            return -1;
+    }
+    return sink_write(guard->to, data, size, err);
+}
+
+struct content {
+    struct transport *from;
+    const struct descriptor *blob;
+};
+
+static int produce_guarded(const struct content *content, struct sink *to, struct error **err)
+{
+    static const struct sink_ops ops = { .name = "guard", .write = guard_write };
+    AUTO(sha256_free) struct sha256 *hash = sha256_new();
+    struct guard guard = { { &ops }, content->blob, to, hash, 0 };
+    return content->from->ops->read_blob(content->from, content->blob, 0, content->blob->size,
+                                         &guard.sink, err);
+}
+
+/* Of a part, which is a chunk of a registry that takes no more at once, only that registry sees
+ * the whole. */
+static int produce(void *data, uint64_t offset, uint64_t size, struct sink *to, struct error **err)
+{
+    const struct content *content = data;
+    struct transport *from = content->from;
+    int result = offset == 0 && size == content->blob->size
+                     ? produce_guarded(content, to, err)
+                     : from->ops->read_blob(from, content->blob, offset, size, to, err);
+    return result < 0 ? error_wrap(err, "reading it from the source") : 0;
+}
+
+static const char *mount_source(const struct transport_registry *self, struct transport *from)
+{
+    const struct reference *other = from->ops->repository ? from->ops->repository(from) : NULL;
+    bool fits = other && strcmp(other->domain, self->reference.domain) == 0 &&
+                strcmp(other->path, self->reference.path) != 0;
+    return fits ? other->path : NULL;
+}
+
+static int put_alone(struct transport_registry *self, const struct descriptor *blob,
+                     struct transport *from, enum transport_result *result, struct error **err)
+{
+    static const enum transport_result meanings[] = {
+        [UPLOAD_RESULT_SENT] = TRANSPORT_SENT,
+        [UPLOAD_RESULT_MOUNTED] = TRANSPORT_MOUNTED,
+        [UPLOAD_RESULT_PRESENT] = TRANSPORT_PRESENT,
+    };
+    enum upload_result uploaded;
+    bool there = false;
+    if (blob_exists(self->session, &self->reference, &blob->digest, SCOPE_PULL | SCOPE_PUSH, &there,
+                    err) < 0)
+        return -1;
+    if (there)
+        return 0;
+    struct content content = { from, blob };
+    struct upload_request request = { .repository = &self->reference,
+                                      .blob = blob,
+                                      .fd = -1,
+                                      .from = mount_source(self, from),
+                                      .vertex = self->transport.vertex };
+    AUTO(close) int fd = from->ops->open_blob ? from->ops->open_blob(from, blob, err) : -1;
+    if (from->ops->open_blob && fd < 0)
+        return -1;
+    request.fd = fd;
+    if (fd < 0) {
+        request.produce = produce;
+        request.producer = &content;
+    }
+    if (upload_blob(self->session, &request, &uploaded, err) < 0)
+        return -1;
+    *result = meanings[uploaded];
+    return 0;
+}
+
+static int registry_put_blob(struct transport *transport, const struct descriptor *blob,
+                             struct transport *from, enum transport_result *result,
+                             struct error **err)
+{
+    struct transport_registry *self = self_of(transport);
+    struct host *host = session_host(self->session, self->reference.domain);
+    *result = TRANSPORT_PRESENT;
+    if (registries_check_push(self->session, &self->reference, err) < 0)
+        return -1;
+    if (!host_blob_begin(host, self->reference.path, &blob->digest))
+        return 0;
+    int done = put_alone(self, blob, from, result, err);
+    host_blob_end(host, self->reference.path, &blob->digest, done == 0);
+    return done;
+}
+
+static int registry_put_document(struct transport *transport, const struct document *document,
+                                 struct error **err)
+{
+    struct transport_registry *self = self_of(transport);
+    char name[DIGEST_TEXT_SIZE];
+    bool lacks_blob;
+    digest_format(&document->descriptor.digest, name);
+    return manifest_put(self->session, &self->reference, name, &document->descriptor,
+                        &document->body, &lacks_blob, err);
+}
+
+static int put_named(struct transport_registry *self, const struct document *top, const char *name,
+                     struct error **err)
+{
+    bool lacks_blob;
+    return manifest_put_tag(self->session, &self->reference, name, &top->descriptor, &top->body,
+                            &lacks_blob, err);
+}
+
+static int registry_commit(struct transport *transport, const struct document *top,
+                           const struct strvec *more_tags, struct error **err)
+{
+    struct transport_registry *self = self_of(transport);
+    const struct digest *digest = &top->descriptor.digest;
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(digest, text);
+    if (self->reference.digest.is_set && !digest_equal(&self->reference.digest, digest))
+        return error_set(err, ERR_DIGEST,
+                         "the image has the digest %s, the destination's name "
+                         "another one",
+                         text);
+    AUTO(free) char *name = top_name(self, digest);
+    if (registries_check_push(self->session, &self->reference, err) < 0 ||
+        put_named(self, top, name, err) < 0)
+        return -1;
+    for (size_t i = 0; i < more_tags->n; i++)
+        if (put_named(self, top, more_tags->items[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+static void registry_free(struct transport *transport)
+{
+    reference_release(&self_of(transport)->reference);
+    free(transport);
+}
+
+struct transport *transport_registry_new(struct registry_session *session,
+                                         const struct reference *reference)
+{
+    static const struct transport_ops ops = {
+        .name = "docker",
+        .resolve = registry_resolve_top,
+        .get_document = registry_get_document,
+        .read_blob = registry_read_blob,
+        .has_blob = registry_has_blob,
+        .fetch_blob = registry_fetch_blob,
+        .repository = registry_repository,
+        .has_document = registry_has_document,
+        .put_blob = registry_put_blob,
+        .put_document = registry_put_document,
+        .commit = registry_commit,
+        .free = registry_free,
+    };
+    struct transport_registry *self = NEW(struct transport_registry);
+    self->transport.ops = &ops;
+    self->session = session;
+    reference_copy(&self->reference, reference);
+    reference_default_tag(&self->reference);
+    return &self->transport;
+}
