@@ -71,6 +71,7 @@ struct app_command {
 
 /* cmd_*.c */
 int cmd_build(struct app *app, char *const *argv, struct error **err);
+int cmd_copy(struct app *app, char *const *argv, struct error **err);
 int cmd_history(struct app *app, char *const *argv, struct error **err);
 int cmd_images(struct app *app, char *const *argv, struct error **err);
 int cmd_import(struct app *app, char *const *argv, struct error **err);

@@ -21,6 +21,7 @@ static const struct app_command commands[] = {
     { "plan", cmd_plan, "show what a build would do" },
     { "push", cmd_push, "send images to a registry" },
     { "pull", cmd_pull, "get an image from a registry" },
+    { "copy", cmd_copy, "copy an image between registries, archives, folders and the store" },
     { "login", cmd_login, "store credentials of a registry" },
     { "logout", cmd_logout, "remove the stored credentials of a registry" },
     { "images", cmd_images, "list images" },
@@ -36,6 +37,7 @@ static const struct app_command commands[] = {
     { "fsck", cmd_fsck, "verify the store by digest" },
     { "version", cmd_version, "show versions" },
     { "bud", cmd_build, NULL },
+    { "cp", cmd_copy, NULL },
 };
 
 /* "cbuild image ls" and the like, as docker has them */

@@ -76,6 +76,7 @@ registry_write_config() { # TLS HTPASSWD TOKEN CLIENT_CERTIFICATES
     {
         printf 'version: 0.1\nlog:\n  level: info\n'
         printf 'storage:\n  filesystem:\n    rootdirectory: %s\n  delete:\n    enabled: true\n' "$REGISTRY_DATA"
+        printf 'validation:\n  manifests:\n    urls:\n      allow: ["^https://"]\n' # of foreign layers
         printf 'http:\n  addr: 127.0.0.1:0\n'
         [ "$1" = 0 ] || printf '  tls:\n    certificate: %s\n    key: %s\n' "$REGISTRY_DIR/server.crt" "$REGISTRY_DIR/server.key"
         [ "$4" = 0 ] || printf '    clientcas:\n      - %s\n' "$REGISTRY_CERT_DIR/ca.crt"
