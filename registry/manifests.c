@@ -261,9 +261,10 @@ static void remove_said(struct strvec *tags, const struct reply *reply)
         }
 }
 
-int manifest_put_tags(struct registry_session *session, const struct reference *repository,
-                      struct strvec *tags, const struct descriptor *desc, const struct strbuf *body,
-                      bool *lacks_blob, struct error **err)
+/* Under the digest with all these tags; tags loses those that the registry says it set. */
+static int put_together(struct registry_session *session, const struct reference *repository,
+                        struct strvec *tags, const struct descriptor *desc,
+                        const struct strbuf *body, bool *lacks_blob, struct error **err)
 {
     AUTO(call_release) struct call call = { 0 };
     AUTO(reply_release) struct reply reply = REPLY_INIT;
@@ -283,7 +284,8 @@ int manifest_put_tags(struct registry_session *session, const struct reference *
     return 0;
 }
 
-int manifest_put_tag(struct registry_session *session, const struct reference *repository,
+/* An immutable tag that is this image is what was wanted (or another job was first). */
+static int put_named(struct registry_session *session, const struct reference *repository,
                      const char *name, const struct descriptor *desc, const struct strbuf *body,
                      bool *lacks_blob, struct error **err)
 {
@@ -295,5 +297,30 @@ int manifest_put_tag(struct registry_session *session, const struct reference *r
         manifest_is(session, repository, name, &desc->digest, &same, &ignored) < 0 || !same)
         return -1;
     error_clear(err);
+    return 0;
+}
+
+int manifest_put_tags(struct registry_session *session, const struct reference *repository,
+                      const struct strvec *tags, const struct descriptor *desc,
+                      const struct strbuf *body, bool *lacks_blob, struct error **err)
+{
+    AUTO(strvec_release) struct strvec left = STRVEC_INIT;
+    AUTO(error_free) struct error *trouble = NULL;
+    struct host *host = session_host(session, repository->domain);
+    char digest[DIGEST_TEXT_SIZE];
+    digest_format(&desc->digest, digest);
+    *lacks_blob = false;
+    strvec_append(&left, tags);
+    if (!left.n)
+        return put_named(session, repository, digest, desc, body, lacks_blob, err);
+    if (left.n > 1 && !atomic_load(&host->takes_no_tags) &&
+        put_together(session, repository, &left, desc, body, lacks_blob, &trouble) < 0 &&
+        (*lacks_blob || error_is(trouble, ERR_CANCELLED))) {
+        error_move(err, TAKE(trouble));
+        return -1;
+    } /* what else is wrong is said of the tag that is put alone; one may be immutable */
+    for (size_t i = 0; i < left.n; i++)
+        if (put_named(session, repository, left.items[i], desc, body, lacks_blob, err) < 0)
+            return -1;
     return 0;
 }

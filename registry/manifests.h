@@ -35,22 +35,13 @@ int manifest_put(struct registry_session *session, const struct reference *repos
                  bool *lacks_blob, struct error **err) WARN_UNUSED;
 
 /*
- * Puts bytes under their digest with all these tags in one call. tags loses those that the registry
- * says it set; a registry that doesn't know the call stores the document and sets none, which is
- * remembered. As manifest_put() otherwise.
- *
- * distribution-spec main, "Pushing Manifests with Tags": ?tag=, OCI-Tag
+ * Puts an image under these tags (none: by its digest alone). Several go by one call where the
+ * registry knows it: distribution-spec main, "Pushing Manifests with Tags": ?tag=, OCI-Tag. A tag
+ * that refuses to change but is this image already is what was wanted (or another job was first).
+ * As manifest_put() otherwise.
  */
 int manifest_put_tags(struct registry_session *session, const struct reference *repository,
-                      struct strvec *tags, const struct descriptor *desc, const struct strbuf *body,
-                      bool *lacks_blob, struct error **err) WARN_UNUSED;
-
-/*
- * As manifest_put(), for a name that others may have written: an immutable tag that is this image
- * already is what was wanted (or another job was first).
- */
-int manifest_put_tag(struct registry_session *session, const struct reference *repository,
-                     const char *name, const struct descriptor *desc, const struct strbuf *body,
-                     bool *lacks_blob, struct error **err) WARN_UNUSED;
+                      const struct strvec *tags, const struct descriptor *desc,
+                      const struct strbuf *body, bool *lacks_blob, struct error **err) WARN_UNUSED;
 
 #endif

@@ -322,53 +322,23 @@ static int put(struct push *push, const struct document *document, const char *n
                         &document->body, lacks_blob, err);
 }
 
-/* tag NULL: by digest alone */
-static int put_tag(struct push *push, const char *tag, bool *lacks_blob, struct error **err)
-{
-    const struct document *image = push->documents[push->n_documents - 1];
-    char digest[DIGEST_TEXT_SIZE];
-    digest_format(&image->descriptor.digest, digest);
-    const char *name = tag ? tag : digest;
-    if (manifest_put_tag(push->session, push->request->reference, name, &image->descriptor,
-                         &image->body, lacks_blob, err) == 0)
-        return 0;
-    return error_wrap(err, "manifest %s", digest);
-}
-
-/* Several tags by one call, where the registry knows it; *left: those that still have to be put. */
-static int put_together(struct push *push, struct strvec *left, bool *lacks_blob,
-                        struct error **err)
-{
-    const struct document *image = push->documents[push->n_documents - 1];
-    const struct reference *reference = push->request->reference;
-    AUTO(error_free) struct error *trouble = NULL;
-    if (left->n < 2 ||
-        atomic_load(&session_host(push->session, reference->domain)->takes_no_tags) ||
-        manifest_put_tags(push->session, reference, left, &image->descriptor, &image->body,
-                          lacks_blob, &trouble) == 0)
-        return 0;
-    if (!*lacks_blob && !error_is(trouble, ERR_CANCELLED))
-        return 0; /* what is wrong is said of the tag that is put alone; one may be immutable */
-    error_move(err, TAKE(trouble));
-    return -1;
-}
-
 static int put_tags(struct push *push, bool is_current, bool *lacks_blob, struct error **err)
 {
     const struct push_request *request = push->request;
-    AUTO(strvec_release) struct strvec left = STRVEC_INIT;
+    const struct document *image = push->documents[push->n_documents - 1];
+    AUTO(strvec_release) struct strvec tags = STRVEC_INIT;
     if (request->reference->tag && !is_current)
-        strvec_push(&left, request->reference->tag);
+        strvec_push(&tags, request->reference->tag);
     for (size_t i = 0; i < request->n_extra; i++)
-        strvec_push(&left, request->extra[i].tag);
-    if (!request->reference->tag && put_tag(push, NULL, lacks_blob, err) < 0)
-        return -1;
-    if (put_together(push, &left, lacks_blob, err) < 0)
-        return -1;
-    for (size_t i = 0; i < left.n; i++)
-        if (put_tag(push, left.items[i], lacks_blob, err) < 0)
-            return -1;
-    return 0;
+        strvec_push(&tags, request->extra[i].tag);
+    if (is_current && !tags.n)
+        return 0;
+    if (manifest_put_tags(push->session, request->reference, &tags, &image->descriptor,
+                          &image->body, lacks_blob, err) == 0)
+        return 0;
+    char digest[DIGEST_TEXT_SIZE];
+    digest_format(&image->descriptor.digest, digest);
+    return error_wrap(err, "manifest %s", digest);
 }
 
 /* Children before parents, tags last */

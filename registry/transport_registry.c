@@ -276,14 +276,6 @@ static int registry_put_document(struct transport *transport, const struct docum
                         &document->body, &lacks_blob, err);
 }
 
-static int put_named(struct transport_registry *self, const struct document *top, const char *name,
-                     struct error **err)
-{
-    bool lacks_blob;
-    return manifest_put_tag(self->session, &self->reference, name, &top->descriptor, &top->body,
-                            &lacks_blob, err);
-}
-
 static int registry_commit(struct transport *transport, const struct document *top,
                            const struct strvec *more_tags, struct error **err)
 {
@@ -296,14 +288,15 @@ static int registry_commit(struct transport *transport, const struct document *t
                          "the image has the digest %s, the destination's name "
                          "another one",
                          text);
-    AUTO(free) char *name = top_name(self, digest);
-    if (registries_check_push(self->session, &self->reference, err) < 0 ||
-        put_named(self, top, name, err) < 0)
+    AUTO(strvec_release) struct strvec tags = STRVEC_INIT;
+    bool lacks_blob;
+    if (self->reference.tag)
+        strvec_push(&tags, self->reference.tag);
+    strvec_append(&tags, more_tags);
+    if (registries_check_push(self->session, &self->reference, err) < 0)
         return -1;
-    for (size_t i = 0; i < more_tags->n; i++)
-        if (put_named(self, top, more_tags->items[i], err) < 0)
-            return -1;
-    return 0;
+    return manifest_put_tags(self->session, &self->reference, &tags, &top->descriptor, &top->body,
+                             &lacks_blob, err);
 }
 
 static void registry_free(struct transport *transport)

@@ -320,26 +320,4 @@ test_a_large_blob_streams_between_registries_in_little_memory() {
     echo "# peak $peak KiB"
 }
 
-test_capabilities_of_files_outlive_chown() {
-    need_root
-    need python3
-    import_busybox
-    cp /bin/busybox busybox
-    python3 -c 'import os; os.setxattr("busybox", "security.capability", bytes.fromhex("0100000201" + "00" * 15)); os.setxattr("busybox", "user.x", b"1")' ||
-        skip "needs root"
-    cat >Dockerfile <<'EOT'
-FROM busybox AS one
-COPY --chown=1000:1000 busybox /cap/busybox
-FROM busybox
-COPY --from=one --chown=1000:50 --chmod=0755 /cap/busybox /cap/busybox
-RUN touch /f && chown app /f
-USER app
-RUN /cap/busybox chown 7:8 /f && ! chown 9 /f 2>/dev/null && stat -c '%u:%g' /f
-EOT
-    ok cbuild -t x .
-    err_has ' 7:8'
-    grep -aq user.x "$CBUILD_ROOT"/entries/* && fail "a context's user attribute is in a layer"
-    return 0
-}
-
 run_tests "$@"
