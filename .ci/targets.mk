@@ -25,6 +25,7 @@ help:
 	'check-fault    the fault shim, and base under it' \
 	'fuzz           each fuzz target for FUZZ_SECONDS=60' \
 	'fuzz-corpus    each fuzz target once over its stored inputs' \
+	'fuzz-cover     what these inputs cover of the parser files' \
 	'unit-FOLDER    unit tests of a folder; run-test_NAME: of one file' \
 	'cover          line coverage of the unit tests' \
 	'bench          measure speed' \
@@ -127,6 +128,13 @@ fuzz:
 fuzz-all: $(addprefix fuzz-run-,$(FUZZ))
 fuzz-corpus: $(addprefix $(O)/fuzz/,$(FUZZ))
 	@$(if $(FUZZ),tests/run $^,:)
+
+# line coverage of the parser files by the stored inputs: .ci/fuzz-parsers says which
+.PHONY: fuzz-cover fuzz-cover-run
+fuzz-cover:
+	@$(MAKE) --no-print-directory MODE=cover fuzz-cover-run
+fuzz-cover-run: $(addprefix $(O)/fuzz/fuzz_,$(shell sed -n 's/^\([a-z_]*\):.*/\1/p' .ci/fuzz-parsers | uniq))
+	@.ci/fuzz-cover $(O)
 
 # --- coverage
 
