@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/suggest.h"
 #include "builder/values.h"
+#include "oci/image.h"
 
 #include <string.h>
 
@@ -85,14 +86,40 @@ int build_args_check(const struct build *build, struct error **err)
     return 0;
 }
 
-/* The names of all ARGs, of any stage. */
-static void collect_args(const struct dockerfile *dockerfile, struct hashmap *names)
+static void collect(const struct instruction *arg, struct hashmap *names)
 {
-    for (size_t i = 0; i < dockerfile->n_instructions; i++) {
-        const struct instruction *arg = &dockerfile->instructions[i];
-        for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items; j++)
-            hashmap_put(names, arg->pairs.items[j].key, NULL);
+    if (arg->kind == INSTRUCTION_ONBUILD)
+        arg = arg->onbuild.trigger;
+    for (size_t j = 0; arg->kind == INSTRUCTION_ARG && j < arg->pairs.n_items; j++)
+        hashmap_put(names, arg->pairs.items[j].key, NULL);
+}
+
+/* Of the triggers of a base image, if it is in the store. */
+static void collect_of_base(const struct build *build, const struct stage *stage,
+                            struct hashmap *names)
+{
+    AUTO(reference_release) struct reference reference = { 0 };
+    AUTO(image_release) struct image image = { 0 };
+    AUTO(error_free) struct error *ignored = NULL; /* the build will tell */
+    if (!build->store || stage->base.kind != STAGE_SOURCE_IMAGE || !stage->is_needed ||
+        reference_parse(stage->base.name, &reference, &ignored) < 0 ||
+        base_image_read_local(build->store, &reference, &stage->platform, &image, &ignored) <= 0)
+        return;
+    for (size_t i = 0; i < image.config.on_build.n; i++) {
+        AUTO(instruction_free) struct instruction *trigger = NULL;
+        AUTO(error_free) struct error *broken = NULL; /* as above */
+        if (instruction_parse_trigger(image.config.on_build.items[i], '\\', &trigger, &broken) == 0)
+            collect(trigger, names);
     }
+}
+
+/* The names of all ARGs, of any stage, and of ONBUILD. */
+static void collect_args(const struct build *build, struct hashmap *names)
+{
+    for (size_t i = 0; i < build->dockerfile->n_instructions; i++)
+        collect(&build->dockerfile->instructions[i], names);
+    for (size_t i = 0; i < build->graph->n_stages; i++)
+        collect_of_base(build, &build->graph->stages[i], names);
 }
 
 static bool is_known(const struct build *build, const struct hashmap *args, const char *name)
@@ -128,7 +155,7 @@ void build_args_warn(struct build *build)
                    "--build-arg BUILDKIT_INLINE_CACHE: no inline cache is written");
     const struct strvec *given = build->options->build_args;
     AUTO(hashmap_release) struct hashmap args = HASHMAP_INIT(NULL);
-    collect_args(build->dockerfile, &args);
+    collect_args(build, &args);
     for (size_t i = 0; given && i < given->n; i++) {
         AUTO(free) char *name = xstrndup(given->items[i], strcspn(given->items[i], "="));
         if (is_known(build, &args, name))

@@ -7,6 +7,8 @@
 #include "layers/tar_write.h"
 #include "oci/store_ingest.h"
 
+#include <string.h>
+
 #define READ_SIZE ((size_t)256 * 1024)
 
 /* Exactly entry->size bytes: a file that grew or shrank since its entry was made is an error. */
@@ -38,9 +40,11 @@ static int write_entry(const struct changeset *changeset, const struct entry *en
     if (entry->type != ENTRY_FILE || entry->size == 0)
         return cancel_check(err);
     AUTO(source_free) struct source *source = changeset->ops->open(changeset->data, entry, err);
-    if (!source || copy_content(source, entry, tar, buffer, err) < 0)
-        return error_wrap(err, "%s", entry->path);
-    return 0;
+    if (source && copy_content(source, entry, tar, buffer, err) == 0)
+        return 0;
+    /* whose content it is may have said which file */
+    bool is_named = !strncmp(error_message(*err), entry->path, strlen(entry->path));
+    return is_named ? -1 : error_wrap(err, "%s", entry->path);
 }
 
 /* The changeset as a tar into `to`; `members` below it is told where entries begin. */

@@ -146,6 +146,18 @@ test_build_args_and_their_warnings() {
     out_is '{"g":"global","v":"7"}'
 }
 
+test_build_args_of_triggers_are_no_mistake() {
+    printf 'FROM scratch\nONBUILD ARG DEPTH=1\nONBUILD LABEL depth=$DEPTH\nENV A=1\n' >Dockerfile
+    ok cbuild -t base --build-arg DEPTH=3 .
+    err_lacks DEPTH
+    printf 'FROM base\n' >Dockerfile
+    ok cbuild -t x --build-arg DEPTH=3 --build-arg DEPHT=4 .
+    equal "$(grep -c 'no ARG of that name' "$TEST_TMP/err")" 1
+    err_has '--build-arg DEPHT: no ARG of that name; did you mean DEPTH?'
+    ok cbuild inspect -f '{{json .Config.Labels}}' x
+    out_is '{"depth":"3"}'
+}
+
 test_labels_of_the_command_line_come_last() {
     printf 'FROM scratch\nLABEL a=file b=file\n' >Dockerfile
     ok cbuild -t x --label a=cli .

@@ -34,6 +34,7 @@ static void text_free(struct source *source)
 struct content {
     uint64_t surplus; /* bytes that each file has beyond its entry's size; may be negative */
     size_t fail_at;   /* open of this entry's content fails; 0: none */
+    bool names_it;    /* that error says which file it is */
     unsigned *n_freed;
 };
 
@@ -42,7 +43,8 @@ static struct source *content_open(void *data, const struct entry *entry, struct
     static const struct source_ops ops = { "text", text_read, text_free };
     const struct content *content = data;
     if (content->fail_at && entry->content == content->fail_at)
-        return error_set_null(err, ERR_IO, "unreadable");
+        return error_set_null(err, ERR_IO, "%s%sunreadable", content->names_it ? entry->path : "",
+                              content->names_it ? ": " : "");
     struct text_source *source = NEW(struct text_source);
     *source = (struct text_source){ { &ops }, 0, entry->size + content->surplus, entry->content };
     return &source->source;
@@ -258,6 +260,25 @@ static void a_file_that_changed_is_named(void **state)
     }
 }
 
+static void a_file_that_fails_is_named_once(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int names_it = 0; names_it <= 1; names_it++) {
+        struct error *err = NULL;
+        struct changeset changeset;
+        struct content *content = make_changeset(&changeset, 1, 100 * KIB);
+        content->fail_at = 1;
+        content->names_it = names_it;
+        AUTO(made_release) struct made made = { NULL, NULL, NULL };
+        make(&made, fixture->store, 1, COMPRESSION_GZIP, NULL, &changeset);
+        assert_true(layer_wait(made.layer, NULL, NULL, &err) < 0);
+        const char *first = strstr(error_message(err), "dir/file");
+        assert_non_null(first);
+        assert_null(strstr(first + 1, "dir/file"));
+        error_free(err);
+    }
+}
+
 static void streams_behind_a_failed_one_are_dropped(void **state)
 {
     struct fixture *fixture = *state;
@@ -463,6 +484,7 @@ int main(void)
         cmocka_unit_test(the_blob_holds_the_files),
         cmocka_unit_test(every_waiter_and_the_group_get_the_error),
         cmocka_unit_test(a_file_that_changed_is_named),
+        cmocka_unit_test(a_file_that_fails_is_named_once),
         cmocka_unit_test(streams_behind_a_failed_one_are_dropped),
         cmocka_unit_test(many_layers_share_a_small_pool),
         cmocka_unit_test(members_are_taken_from_the_previous_layer),
