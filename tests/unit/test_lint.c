@@ -349,6 +349,68 @@ static void base_image_that_is_known(void **state UNUSED)
     image_config_release(&known_base);
 }
 
+/* Word by word, as BuildKit's rules have it. */
+static void the_words_are_buildkits(void **state UNUSED)
+{
+    static const struct {
+        const char *text, *ignore, *detail;
+    } words[] = {
+        { "FROM a AS Build\n", NULL, "Stage name 'Build' should be lowercase" },
+        { "FROM a as b\n", NULL, "'as' and 'FROM' keywords' casing do not match" },
+        { "FROM a\nRUN a \\\n\n  b\n", NULL, "Empty continuation line" },
+        { "FROM a\nrun x\nUSER y\n", NULL,
+          "Command 'run' should match the case of the command majority (uppercase)" },
+        { "FROM a AS b\nFROM a AS b\n", NULL,
+          "Duplicate stage name \"b\", stage names should be unique" },
+        { "FROM a AS scratch\n", NULL,
+          "Stage name should not use the same name as reserved stage \"scratch\"" },
+        { "FROM a\nCMD run\n", NULL,
+          "JSON arguments recommended for CMD to prevent unintended behavior related to OS "
+          "signals" },
+        { "FROM a\nMAINTAINER me\n", NULL,
+          "Maintainer instruction is deprecated in favor of using label" },
+        { "ARG VER=1\nFROM a:${VRE:-1}\n", NULL,
+          "FROM argument 'VRE' is not declared (did you mean VER?)" },
+        { "FROM a\nWORKDIR x\n", NULL,
+          "Relative workdir \"x\" can have unexpected results if the base image changes" },
+        { "FROM scratch\nENV NAME=1\nUSER $NAEM\n", NULL,
+          "Usage of undefined variable '$NAEM' (did you mean $NAME?)" },
+        { "FROM a\nCMD [\"a\"]\nCMD [\"b\"]\n", NULL,
+          "Multiple CMD instructions should not be used in the same stage because only the last "
+          "one will be used" },
+        { "FROM a\nENV k v\n", NULL,
+          "\"ENV key=value\" should be used instead of legacy \"ENV key value\" format" },
+        { "FROM --platform=${TARGETPLATFORM} a\n", NULL,
+          "Setting platform to predefined ${TARGETPLATFORM} in FROM is redundant as this is the "
+          "default behavior" },
+        { "FROM a\nARG API_KEY\n", NULL,
+          "Do not use ARG or ENV instructions for sensitive data (ARG \"API_KEY\")" },
+        { "ARG V=x\nFROM a:1\nARG W\nEXPOSE 80/TCP\n", NULL,
+          "Defined protocol '80/TCP' in EXPOSE instruction should be lowercase" },
+        { "FROM a\nEXPOSE 127.0.0.1:80:80\n", NULL,
+          "EXPOSE instruction should not define an IP address or host-port mapping, found "
+          "'127.0.0.1:80:80'" },
+        { "FROM --platform=linux/arm64 a\n", NULL,
+          "FROM --platform flag should not use constant value \"linux/arm64\"" },
+        { "FROM a\nADD ./x/ /\n", "x\n",
+          "Attempting to Add file \"x\" that is excluded by .dockerignore" },
+        { "# check=experimental=InvalidDefinitionDescription\n\n# what\nARG X\nFROM a\n", NULL,
+          "Comment for ARG should follow the format: `# X <description>`" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        AUTO(setup_release) struct setup setup = { 0 };
+        prepare(&setup, words[i].text, args_none, words[i].ignore);
+        struct lint_options options = { .graph = setup.graph, .ignore = setup.ignore };
+        AUTO(lint_findings_release) struct lint_findings findings = { 0 };
+        struct error *err = NULL;
+        options.all_stages = true;
+        assert_ok(lint_run(&options, &findings, &err), err);
+        if (findings.n_items != 1)
+            fail_msg("%s\n%zu findings", words[i].text, findings.n_items);
+        assert_string_equal(findings.items[0].text, words[i].detail);
+    }
+}
+
 static void build_argument_takes_the_directives_place(void **state UNUSED)
 {
     static const char *const skips[] = { "BUILDKIT_DOCKERFILE_CHECK=skip=MaintainerDeprecated",
@@ -404,6 +466,7 @@ int main(void)
         cmocka_unit_test(invalid_default_in_from),
         cmocka_unit_test(copy_of_an_ignored_file),
         cmocka_unit_test(base_image_that_is_known),
+        cmocka_unit_test(the_words_are_buildkits),
         cmocka_unit_test(build_argument_takes_the_directives_place),
         cmocka_unit_test(stages_that_the_target_does_not_need),
         cmocka_unit_test(findings_are_told_with_place_and_correction),
