@@ -26,6 +26,7 @@ void lint_findings_release(struct lint_findings *findings)
 void lint_env_release(struct lint_env *env)
 {
     hashmap_release(&env->names);
+    hashmap_release(&env->env_names);
 }
 
 bool lint_is_name(const char *text)
@@ -310,6 +311,7 @@ static void run_all(struct lint *lint)
     lint->envs = xcalloc(graph->n_stages, sizeof(*lint->envs));
     for (size_t i = 0; i < graph->n_stages; i++) {
         hashmap_init(&lint->envs[i].names, free);
+        hashmap_init(&lint->envs[i].env_names, NULL);
         lint_from(lint, &graph->stages[i]);
         if (defaults)
             lint_from_defaults(lint, &graph->stages[i], defaults);

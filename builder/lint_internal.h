@@ -19,6 +19,7 @@
 /* What is known at a place of a stage; a stage FROM another begins with that one's end. */
 struct lint_env {
     struct hashmap names;          /* to the value, owned; NULL: an ARG without one */
+    struct hashmap env_names;      /* what an ENV of the stage has set; no values */
     const struct lint_env *parent; /* of the stage that this one is FROM */
     bool base_is_known;            /* the image's own variables are among the values */
     bool has_shell, has_workdir;

@@ -38,6 +38,7 @@ static const struct lint_rule rules[] = {
     { "UnknownRule", LINT_ALWAYS, false, "A check directive names a rule that doesn't exist and is nearly another's name" },
     { "CopyFromVariable", LINT_CHECKING, false, "Other builders don't expand variables in COPY --from" },
     { "CopyFlattens", LINT_CHECKING, false, "A wildcard source brings what is in the directories it matches, not the directories" },
+    { "ArgOverridesEnv", LINT_CHECKING, false, "An ARG counts for what follows it though an ENV has set the variable; the image keeps the ENV" },
     { "HeredocWithoutErrexit", LINT_CHECKING, false, "In a heredoc the shell goes on after a command that fails" },
     { "PipeFailure", LINT_EXPERIMENTAL, false, "Without pipefail only the status of a pipe's last command counts" },
     { "UnpinnedPackages", LINT_EXPERIMENTAL, false, "Packages without a version change from build to build" },

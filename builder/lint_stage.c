@@ -190,8 +190,22 @@ static void take_env(struct stage_lint *run)
         strvec_push(&set, value);
     }
     report_unset(run);
-    for (size_t i = 0; i < set.n; i += 2)
+    for (size_t i = 0; i < set.n; i += 2) {
         set_value(run->env, set.items[i], set.items[i + 1]);
+        hashmap_put(&run->env->env_names, set.items[i], NULL);
+    }
+}
+
+/* The documentation of other builders says that ENV wins always; the later one does. */
+static void check_override(struct stage_lint *run, const char *name)
+{
+    const struct lint_env *env = run->env;
+    while (env && !hashmap_has(&env->env_names, name))
+        env = env->parent;
+    if (env)
+        lint_add(run->lint, run->instruction, "ArgOverridesEnv",
+                 xstrdup("give the argument another name, or put ENV after it"),
+                 "ARG %s counts for what follows, the image keeps the value of ENV", name);
 }
 
 static void take_arg(struct stage_lint *run)
@@ -209,10 +223,12 @@ static void take_arg(struct stage_lint *run)
         else if (!given && !pair->value)
             given = globals_value(globals, key);
         check_secret(run, key);
-        if (given)
+        if (given) {
+            check_override(run, key);
             set_value(run->env, key, given);
-        else if (!is_declared(run->env, key))
+        } else if (!is_declared(run->env, key)) {
             hashmap_put(&run->env->names, key, NULL);
+        }
     }
     report_unset(run);
 }

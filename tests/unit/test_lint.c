@@ -249,6 +249,13 @@ static const struct {
     { "FROM a\nCOPY d/ d/*.c * /d/\n", "" },
     { "FROM a\nCOPY --parents d/* /d/\n", "" },
 
+    { "FROM a\nENV A=1\nARG A=2\n", "ArgOverridesEnv:3" },
+    { "FROM a AS b\nENV A=1\nFROM b\nARG X=1 A=2\n", "ArgOverridesEnv:4" },
+    { "FROM a\nARG A=2\nENV A=1\n", "" },
+    { "FROM a\nENV A=1\nARG A\n", "" }, /* nothing takes its place */
+    { "FROM a\nENV A=1\nFROM a\nARG A=2\n", "" },
+    { "FROM a\nENV A=1\n# check=skip=ArgOverridesEnv\nARG A=2\n", "" },
+
     { "FROM a\nRUN <<E\na\nb\nE\n", "HeredocWithoutErrexit:2" },
     { "FROM a\nRUN <<E\nset -ex\na\nb\nE\n", "" },
     { "FROM a\nRUN <<E\nset -o errexit\na\nb\nE\n", "" },
