@@ -29,8 +29,10 @@ static void names_are_the_stages_and_unknown_ones_fail(void **state)
           "--chown: group users: there is no /etc/group to look it up", NULL },
         { "guest", "", 0, 0, "--chown: user guest: there is no /etc/passwd to look it up", NULL },
         { "7:8", NULL, 7, 8, NULL, NULL },
-        { "guest", NULL, 0, 0, "--chown=guest: with --link only numbers", NULL },
-        { "7:users", NULL, 0, 0, "--chown=7:users: with --link only numbers", NULL },
+        { "guest", NULL, 0, 0, "--chown=guest: with --link only numbers",
+          "write the ids, as in --chown=1000:1000, or leave out --link" },
+        { "7:users", NULL, 0, 0, "--chown=7:users: with --link only numbers",
+          "write the ids, as in --chown=1000:1000, or leave out --link" },
     };
     struct fixture *fixture = *state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
