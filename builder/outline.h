@@ -22,13 +22,16 @@ struct outline_mount {
     struct source_range range;
 };
 
+/* Each id once, by line. */
+struct outline_mounts {
+    struct outline_mount *items;
+    size_t n_items, items_capacity;
+};
+
 struct outline {
     struct outline_arg *args; /* by line */
     size_t n_args, args_capacity;
-    struct outline_mount *secrets; /* each id once, by line */
-    size_t n_secrets, secrets_capacity;
-    struct outline_mount *ssh;
-    size_t n_ssh, ssh_capacity;
+    struct outline_mounts secrets, ssh;
 };
 
 void outline_release(struct outline *outline);

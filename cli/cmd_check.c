@@ -164,15 +164,15 @@ static void print_targets(const struct build_check *check, bool json)
 
 /* --- outline --------------------------------------------------------------------------------- */
 
-static json_t *mounts_json(const struct outline_mount *mounts, size_t n)
+static json_t *mounts_json(const struct outline_mounts *mounts)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < mounts->n_items; i++) {
         json_t *object = json_object();
-        set_text(object, "name", mounts[i].id);
-        if (mounts[i].required)
+        set_text(object, "name", mounts->items[i].id);
+        if (mounts->items[i].required)
             json_set(object, "required", json_true());
-        json_set(object, "location", location(mounts[i].range));
+        json_set(object, "location", location(mounts->items[i].range));
         json_array_append_new(list, object);
     }
     return list;
@@ -214,16 +214,16 @@ static void print_args(const struct outline *outline)
     table_print(&table);
 }
 
-static void print_mounts(const char *title, const struct outline_mount *mounts, size_t n)
+static void print_mounts(const char *title, const struct outline_mounts *mounts)
 {
-    if (!n)
+    if (!mounts->n_items)
         return;
     AUTO(table_release) struct table table = { .n_columns = 2 };
     strvec_push(&table.cells, title);
     strvec_push(&table.cells, "REQUIRED");
-    for (size_t i = 0; i < n; i++) {
-        strvec_push(&table.cells, mounts[i].id);
-        strvec_push(&table.cells, mounts[i].required ? "true" : "false");
+    for (size_t i = 0; i < mounts->n_items; i++) {
+        strvec_push(&table.cells, mounts->items[i].id);
+        strvec_push(&table.cells, mounts->items[i].required ? "true" : "false");
     }
     printf("\n");
     table_print(&table);
@@ -242,10 +242,10 @@ static void print_outline(const struct build_check *check, bool json)
         set_text(root, "description", description);
         if (outline.n_args)
             json_set(root, "args", args_json(&outline));
-        if (outline.n_secrets)
-            json_set(root, "secrets", mounts_json(outline.secrets, outline.n_secrets));
-        if (outline.n_ssh)
-            json_set(root, "ssh", mounts_json(outline.ssh, outline.n_ssh));
+        if (outline.secrets.n_items)
+            json_set(root, "secrets", mounts_json(&outline.secrets));
+        if (outline.ssh.n_items)
+            json_set(root, "ssh", mounts_json(&outline.ssh));
         print_json(check, root, false);
         return;
     }
@@ -254,8 +254,8 @@ static void print_outline(const struct build_check *check, bool json)
         printf("DESCRIPTION:   %s\n", description);
     if (outline.n_args)
         print_args(&outline);
-    print_mounts("SECRET", outline.secrets, outline.n_secrets);
-    print_mounts("SSH", outline.ssh, outline.n_ssh);
+    print_mounts("SECRET", &outline.secrets);
+    print_mounts("SSH", &outline.ssh);
 }
 
 /* It knows base images. One that isn't there is not made, and one of others not asked for. */

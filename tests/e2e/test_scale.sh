@@ -1,0 +1,121 @@
+#!/bin/bash
+# Large inputs, whole. Nothing is timed here (bench/parse is): where cost grew with the square of the size, the
+# test's time limit would end it.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# N TEXT: from scratch, and TEXT N times with its number for %g
+stage() {
+    echo "FROM scratch"
+    seq -f "$2" "$1"
+}
+
+test_a_hundred_thousand_lines_are_checked() {
+    stage 100000 'LABEL a%g=b' >Dockerfile
+    ok cbuild --check .
+    stage 100000 'ENV A%g=b' >Dockerfile
+    ok cbuild --check .
+    stage 50000 'ARG A%g=b' >Dockerfile
+    ok cbuild --check --call=outline .
+    { seq -f 'ARG A%g=$A1' 2 100000 | sed '1i ARG A1=x' && echo FROM scratch; } >Dockerfile
+    ok cbuild --check .
+    { stage 100000 'a%g=b \' | sed '2s/^/LABEL /' && echo c=d; } >Dockerfile
+    ok cbuild --check .
+}
+
+test_ten_thousand_heredocs_are_planned() {
+    stage 10000 'COPY <<E%g /f' | sed -n 'p; s/COPY <<\(E[0-9]*\) .*/text\n\1/p' >Dockerfile
+    ok cbuild plan .
+    { echo FROM scratch && echo "COPY $(seq -f '<<E%g' 10000 | tr '\n' ' ') /d/" && seq -f 'E%g' 10000; } >Dockerfile
+    ok cbuild plan .
+}
+
+test_settings_of_one_stage_are_all_in_the_image() {
+    {
+        stage 20000 'ENV A%g=b'
+        seq -f 'LABEL l%g=b' 5000
+        seq -f 'VOLUME /v%g' 2000
+        echo EXPOSE 1-20000/tcp 10000-20000/tcp 7/udp
+    } >Dockerfile
+    ok cbuild -q -t x .
+    ok cbuild inspect x
+    python3 - "$TEST_TMP/out" <<'EOF' || fail "not all of it"
+import json, sys
+text = open(sys.argv[1]).read()
+config = json.loads(text)
+config = (config[0] if isinstance(config, list) else config)
+config = config.get("Config") or config["config"]
+assert len(config["Env"]) == 20001, len(config["Env"]) # and PATH
+assert config["Env"][-1] == "A20000=b", config["Env"][-1]
+assert len(config["Labels"]) == 5000, len(config["Labels"])
+assert len(config["Volumes"]) == 2000, len(config["Volumes"])
+assert len(config["ExposedPorts"]) == 20001, len(config["ExposedPorts"])
+EOF
+}
+
+test_two_thousand_stages_are_planned_and_built() {
+    {
+        echo "FROM scratch AS s0"
+        for ((i = 1; i <= 2000; i++)); do
+            echo "FROM s$((i - 1)) AS s$i"
+            echo "ENV A$i=b"
+        done
+    } >Dockerfile
+    ok cbuild plan .
+    ok cbuild -q -t x .
+    ok cbuild inspect x
+    out_has "A2000=b"
+    out_has "A1=b"
+    {
+        seq -f 'FROM scratch AS s%g' 2000
+        stage 2000 'COPY --from=s%g /a /b'
+    } >Dockerfile
+    ok cbuild plan .
+}
+
+test_stages_of_one_parent_have_what_it_has_each() {
+    cat >Dockerfile <<'EOF'
+FROM scratch AS base
+ARG N=1
+ENV A=a
+LABEL l=base
+FROM base AS one
+ENV B=one$N
+FROM base AS two
+ENV B=two$A
+FROM one AS last
+LABEL l=last
+COPY --from=two . /
+EOF
+    ok cbuild -q -t x .
+    ok cbuild inspect x
+    out_has "B=one1"
+    out_has "A=a"
+    ok cbuild -q -t y --target two .
+    ok cbuild inspect y
+    out_has "B=twoa"
+    out_has "base"
+}
+
+test_ten_thousand_ignore_patterns_hold() {
+    mkdir -p a/b
+    touch a/b/x9999 a/b/kept
+    { seq -f '**/x%g' 10000 && echo Dockerfile && echo .dockerignore; } >.dockerignore
+    printf 'FROM scratch\nCOPY a /\n' >Dockerfile
+    ok cbuild -q -t x .
+    ok cbuild save -o x.tar x
+    mkdir image && tar -xf x.tar -C image
+    found=$(find image -type f -exec sh -c 'tar -tf "$1" 2>/dev/null' sh {} \;)
+    case $found in *kept*) ;; *) fail "kept isn't there" ;; esac
+    case $found in *x9999*) fail "x9999 is there" ;; esac
+}
+
+test_a_line_of_a_hundred_megabytes_is_refused_unread() {
+    { printf 'FROM scratch\nRUN ' && head -c 100000000 /dev/zero | tr '\0' x; } >Dockerfile
+    fails 1 cbuild --check .
+    err_has "more than 16777216 bytes"
+    { printf 'FROM scratch\nRUN ' && head -c 16000000 /dev/zero | tr '\0' x; } >Dockerfile
+    ok cbuild --check .
+}
+
+run_tests "$@"
