@@ -97,6 +97,13 @@ int copy_add_directory(struct copy *copy, struct context *context, struct error 
 int copy_changeset(struct copy *copy, struct tree *below, struct changeset *ret,
                    struct error **err) WARN_UNUSED;
 
+/*
+ * layer_make() of such a changeset. The layer knows from the start what its key knew: digests of
+ * contents, so that who copies from it doesn't read it for them.
+ */
+struct layer *copy_make_layer(struct store *store, const struct layer_options *options,
+                              struct changeset *changeset);
+
 /* WORKDIR: the missing directories of an absolute path, owned by uid:gid; may be empty. */
 int copy_workdir_changeset(struct tree *below, const char *path, uint32_t uid, uint32_t gid,
                            int64_t now, struct changeset *ret, struct error **err) WARN_UNUSED;

@@ -3,6 +3,7 @@
 
 #include "base/array.h"
 #include "base/mem.h"
+#include "builder/copy.h"
 
 #include <string.h>
 
@@ -147,6 +148,44 @@ static void free_content(void *data)
 }
 
 const struct changeset_ops copy_content_ops = { open_entry, free_content };
+
+/* SHA-256 of a file's content, where that is known without reading it. */
+static bool known_digest(const struct copy_content *content, const struct entry *entry,
+                         uint8_t out[SHA256_SIZE])
+{
+    if (entry->type != ENTRY_FILE || !entry->content)
+        return false;
+    const struct place *place = &content->places[entry->content - 1];
+    switch (place->kind) {
+    case CONTENT_CONTEXT: {
+        const struct entry there = { .size = entry->size, .content = place->number };
+        return context_known_digest(place->context, &there, out);
+    }
+    case CONTENT_TREE:
+        return tree_known_content(place->tree, &place->entry, out);
+    case CONTENT_MEMORY:
+    case CONTENT_RANGE:
+        break;
+    }
+    return false;
+}
+
+struct layer *copy_make_layer(struct store *store, const struct layer_options *options,
+                              struct changeset *changeset)
+{
+    size_t n = changeset->list.n_entries;
+    AUTO(free) uint8_t *digests = xcalloc(n, SHA256_SIZE);
+    AUTO(free) bool *known = xcalloc(n, sizeof(*known));
+    for (size_t i = 0; i < n; i++)
+        known[i] =
+            known_digest(changeset->data, &changeset->list.entries[i], digests + i * SHA256_SIZE);
+    struct layer *layer = layer_make(store, options, changeset, NULL);
+    const struct entry_list *list = layer_entries(layer, NULL); /* its own is there */
+    for (size_t i = 0; i < n; i++)
+        if (known[i])
+            layer_learn_content(layer, &list->entries[i], digests + i * SHA256_SIZE);
+    return layer;
+}
 
 int copy_content_equal(struct source *a, struct source *b, bool *ret, struct error **err)
 {

@@ -263,7 +263,7 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
         return -1;
     struct layer_options options;
     layer_step_options(run, &options);
-    *ret = layer_make(run->build->store, &options, &changeset, NULL);
+    *ret = copy_make_layer(run->build->store, &options, &changeset);
     return 0;
 }
 

@@ -169,7 +169,7 @@ static struct tree *copied_tree(struct stage_run *run, struct copy *copy, struct
     layer_step_options(run, &options);
     options.compression.kind = COMPRESSION_NONE; /* it stays here */
     AUTO(layer_unref)
-    struct layer *layer = layer_make(run->build->store, &options, &changeset, NULL);
+    struct layer *layer = copy_make_layer(run->build->store, &options, &changeset);
     if (layer_wait(layer, NULL, NULL, err) < 0)
         return NULL;
     return tree_push(empty, layer);

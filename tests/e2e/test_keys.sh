@@ -390,7 +390,7 @@ test_link_knows_no_names() {
 # --- contents of stages
 
 test_a_file_of_a_stage_is_read_for_a_key_once() {
-    need_run
+    need_root
     need strace
     import_busybox base
     mkdir src
@@ -419,6 +419,19 @@ EOT
     for file in "$CBUILD_ROOT"/entries/content-* "$CBUILD_ROOT"/cache/contexts/from-*; do echo garbage >"$file"; done
     ok cbuild --explain -t x .
     equal "$(reran)" ''
+}
+
+# No form of a layer is made to find out digests that were known when it was copied.
+test_a_file_that_was_copied_before_is_known() {
+    mkdir src
+    for name in taken other; do echo $name >src/$name; done
+    printf 'FROM scratch AS stage\nCOPY src /d\nFROM scratch\nCOPY --from=stage /d/taken /e\n' >Dockerfile
+    ok cbuild -t x .
+    rm -rf "$CBUILD_ROOT"/layers/*/*
+    echo another >src/other
+    ok cbuild --explain -t x .
+    equal "$(reran)" /d
+    equal "$(find "$CBUILD_ROOT/layers" -mindepth 2)" ''
 }
 
 # The same recipe, and another result: what was seen of the stage before says nothing.
