@@ -80,9 +80,9 @@ ARG N=1
 ENV A=a
 LABEL l=base
 FROM base AS one
-ENV B=one$N
+ENV B=one${N:?lost}
 FROM base AS two
-ENV B=two$A
+ENV B=two${A:?lost}
 FROM one AS last
 LABEL l=last
 COPY --from=two . /
