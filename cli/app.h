@@ -72,6 +72,7 @@ struct app_command {
 /* cmd_*.c */
 int cmd_build(struct app *app, char *const *argv, struct error **err);
 int cmd_copy(struct app *app, char *const *argv, struct error **err);
+int cmd_export(struct app *app, char *const *argv, struct error **err);
 int cmd_history(struct app *app, char *const *argv, struct error **err);
 int cmd_images(struct app *app, char *const *argv, struct error **err);
 int cmd_import(struct app *app, char *const *argv, struct error **err);
@@ -88,6 +89,7 @@ int cmd_push(struct app *app, char *const *argv, struct error **err);
 int cmd_rmi(struct app *app, char *const *argv, struct error **err);
 int cmd_save(struct app *app, char *const *argv, struct error **err);
 int cmd_tag(struct app *app, char *const *argv, struct error **err);
+int cmd_validate(struct app *app, char *const *argv, struct error **err);
 int cmd_version(struct app *app, char *const *argv, struct error **err);
 
 #endif

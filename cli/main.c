@@ -32,6 +32,8 @@ static const struct app_command commands[] = {
     { "save", cmd_save, "write images to an archive" },
     { "load", cmd_load, "read images from an archive" },
     { "import", cmd_import, "make an image from a root file system tar" },
+    { "export", cmd_export, "write an image's root file system as a tar" },
+    { "validate", cmd_validate, "verify an image, wherever it lies" },
     { "prune", cmd_prune, "remove what nothing refers to" },
     { "df", cmd_df, "show what the store takes on disk" },
     { "fsck", cmd_fsck, "verify the store by digest" },
