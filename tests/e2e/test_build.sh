@@ -165,12 +165,6 @@ test_labels_of_the_command_line_come_last() {
     out_is '{"a":"cli","b":"file"}'
 }
 
-test_what_is_parsed_but_not_supported_yet_fails_by_line() {
-    printf 'FROM scratch\nRUN --security=insecure true\n' >Dockerfile
-    fails 1 cbuild -t x .
-    err_has 'Dockerfile:2: RUN --security=insecure is not supported yet'
-}
-
 test_same_input_gives_the_same_digest_on_fresh_stores() {
     need_run
     import_busybox
