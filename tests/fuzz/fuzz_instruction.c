@@ -98,8 +98,11 @@ static void plan(const struct dockerfile *dockerfile)
     AUTO(globals_free) struct globals *globals = globals_new(dockerfile, NULL, NULL, NULL, &err);
     if (!globals)
         return;
+    AUTO(strvec_release) struct strvec contexts = STRVEC_INIT;
+    strvec_push(&contexts, "ctx=dir");
+    strvec_push(&contexts, "img::linux/amd64=docker-image://busybox");
     AUTO(stage_graph_free)
-    struct stage_graph *graph = stage_graph_new(dockerfile, globals, NULL, NULL, &err);
+    struct stage_graph *graph = stage_graph_new(dockerfile, globals, &contexts, NULL, &err);
     if (!graph)
         return;
     for (size_t i = 0; i < graph->n_stages; i++)
