@@ -52,6 +52,82 @@ test_archives_of_podman_are_loaded_with_the_image_id() {
     done
 }
 
+config_of() { jq -r .config.digest; }
+
+test_skopeo_reads_what_save_and_copy_write() {
+    need skopeo
+    make_image app:1.0
+    config=$(cbuild inspect -f '{{.ConfigDigest}}' app:1.0)
+    cbuild save -o both.tar app:1.0
+    cbuild save --format oci -o oci.tar app:1.0
+    cbuild save --format docker -o docker.tar app:1.0
+    cbuild copy -q store:app:1.0 docker-archive:copied.tar:app:1.0 >/dev/null
+    cbuild copy -q store:app:1.0 oci-archive:tagged.tar:1.0 >/dev/null
+    cbuild copy -q store:app:1.0 oci-archive:named.tar:registry.example/app:1.0 >/dev/null
+    cmp both.tar copied.tar # save and copy write the same archive
+    for archive in docker-archive:both.tar docker-archive:docker.tar docker-archive:copied.tar docker-archive:both.tar:app:1.0 \
+        oci-archive:both.tar oci-archive:oci.tar oci-archive:tagged.tar:1.0 oci-archive:named.tar:registry.example/app:1.0; do
+        rm -rf d && skopeo copy -q "$archive" dir:d
+        equal "$(config_of <d/manifest.json)" "$config" "$archive"
+    done
+    cbuild copy -q store:app:1.0 oci:layout:1.0 >/dev/null
+    rm -rf d && skopeo copy -q oci:layout:1.0 dir:d
+    equal "sha256:$(sha256sum <d/manifest.json | cut -d' ' -f1)" "$(image_id app:1.0)"
+}
+
+test_what_skopeo_writes_is_read() {
+    need skopeo
+    make_image app:1.0
+    config=$(cbuild inspect -f '{{.ConfigDigest}}' app:1.0)
+    id=$(image_id app:1.0)
+    cbuild copy -q store:app:1.0 oci:layout:1.0 >/dev/null
+    skopeo copy -q oci:layout:1.0 docker-archive:docker.tar:docker.io/user/app:2
+    skopeo copy -q oci:layout:1.0 oci-archive:tagged.tar:2
+    skopeo copy -q oci:layout:1.0 oci-archive:named.tar:docker.io/user/app:2
+    skopeo copy -q oci:layout:1.0 oci-archive:plain.tar
+    skopeo copy -q oci:layout:1.0 oci:skopeo-layout:2
+    skopeo copy -q --format v2s2 oci:layout:1.0 dir:v2s2
+    for place in docker-archive:docker.tar docker-archive:docker.tar:user/app:2 oci-archive:tagged.tar:2 oci-archive:tagged.tar \
+        oci-archive:named.tar:user/app:2 oci-archive:named.tar:docker.io/user/app:2 oci-archive:plain.tar oci:skopeo-layout:2 dir:v2s2; do
+        ok cbuild validate "$place"
+        ok cbuild copy -q "$place" store:got
+        case $place in
+        docker-archive:* | dir:v2s2) ;;
+        *) out_is "$id" ;;
+        esac
+        equal "$(cbuild inspect -f '{{.ConfigDigest}}' got)" "$config" "$place"
+    done
+    for archive in docker named; do
+        ok cbuild load -i $archive.tar
+        out_is 'Loaded image: user/app:2'
+    done
+    store_verifies
+}
+
+test_umoci_and_cbuild_share_a_layout() {
+    need umoci
+    need_root
+    make_image app:1.0
+    id=$(image_id app:1.0)
+    umoci init --layout layout
+    umoci new --image layout:empty
+    ok cbuild copy -q store:app:1.0 oci:layout:ours
+    equal "$(umoci ls --layout layout | sort | tr '\n' ' ')" 'empty ours '
+    umoci unpack --image layout:ours bundle >/dev/null 2>&1
+    equal "$(cat bundle/rootfs/etc/f)" hello
+    echo more >bundle/rootfs/etc/more
+    umoci repack --image layout:theirs bundle >/dev/null 2>&1
+    ok cbuild copy -q oci:layout:theirs store:theirs
+    ok cbuild export theirs all.tar
+    equal "$(tar -xOf all.tar etc/more)" more
+    ok cbuild validate oci:layout:theirs
+    ok cbuild copy -q --platform local store:theirs oci:layout:ours # replaces that tag alone
+    equal "$(umoci ls --layout layout | sort | tr '\n' ' ')" 'empty ours theirs '
+    umoci gc --layout layout
+    ok cbuild validate oci:layout:ours
+    fails 3 cbuild copy -q "oci:layout@$id" dir:gone
+}
+
 test_a_cut_archive_is_refused_and_the_store_verifies() {
     make_image app:1.0
     cbuild save -o image.tar app:1.0
