@@ -33,9 +33,12 @@ static void check_mounts(const struct dockerfile *dockerfile, const struct run_b
     for (size_t i = 0; i < run->mount_specs.n; i++) {
         AUTO(run_mount_release) struct run_mount mount = { 0 };
         AUTO(error_free) struct error *err = NULL;
-        if (run_mount_parse(run->mount_specs.items[i], &expander, &mount, &err) == 0 &&
-            mount.unexpanded)
+        AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+        if (run_mount_parse(run->mount_specs.items[i], &expander, &mount, &err) < 0)
+            continue;
+        if (mount.unexpanded)
             abort();
+        run_mount_format(&mount, &text);
     }
 }
 
