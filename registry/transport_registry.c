@@ -183,6 +183,7 @@ static int guard_write(struct sink *sink, const void *data, size_t size, struct 
 struct content {
     struct transport *from;
     const struct descriptor *blob;
+    bool was_wrong; /* once: the source's answer was put together of several, perhaps */
 };
 
 static int produce_guarded(const struct content *content, struct sink *to, struct error **err)
@@ -198,11 +199,12 @@ static int produce_guarded(const struct content *content, struct sink *to, struc
  * the whole. */
 static int produce(void *data, uint64_t offset, uint64_t size, struct sink *to, struct error **err)
 {
-    const struct content *content = data;
+    struct content *content = data;
     struct transport *from = content->from;
     int result = offset == 0 && size == content->blob->size
                      ? produce_guarded(content, to, err)
                      : from->ops->read_blob(from, content->blob, offset, size, to, err);
+    content->was_wrong = result < 0 && error_is(*err, ERR_DIGEST);
     return result < 0 ? error_wrap(err, "reading it from the source") : 0;
 }
 
@@ -229,7 +231,7 @@ static int put_alone(struct transport_registry *self, const struct descriptor *b
         return -1;
     if (there)
         return 0;
-    struct content content = { from, blob };
+    struct content content = { from, blob, false };
     struct upload_request request = { .repository = &self->reference,
                                       .blob = blob,
                                       .fd = -1,
@@ -243,7 +245,12 @@ static int put_alone(struct transport_registry *self, const struct descriptor *b
         request.produce = produce;
         request.producer = &content;
     }
-    if (upload_blob(self->session, &request, &uploaded, err) < 0)
+    int done = upload_blob(self->session, &request, &uploaded, err);
+    if (done < 0 && content.was_wrong) {
+        error_clear(err);
+        done = upload_blob(self->session, &request, &uploaded, err);
+    }
+    if (done < 0)
         return -1;
     *result = meanings[uploaded];
     return 0;

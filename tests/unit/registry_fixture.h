@@ -9,8 +9,11 @@
 #ifndef CBUILD_TESTS_UNIT_REGISTRY_FIXTURE_H
 #define CBUILD_TESTS_UNIT_REGISTRY_FIXTURE_H
 
+#include "base/array.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "oci/image_config.h"
+#include "oci/manifest.h"
 #include "oci/reference.h"
 #include "oci/store_gc.h"
 #include "oci/store_ingest.h"
@@ -231,6 +234,44 @@ static UNUSED void fixture_check_store(struct fixture *fixture, bool may_have_pa
               err);
     if (!may_have_partial)
         assert_int_equal(names.n, 0);
+}
+
+/* A blob of that size whose bytes depend on seed. */
+static UNUSED void put_noise(struct store *store, size_t size, unsigned seed,
+                             struct descriptor *desc)
+{
+    struct error *err = NULL;
+    AUTO(free) char *data = xmalloc(size);
+    for (size_t i = 0; i < size; i++) {
+        seed = seed * 1664525 + 1013904223;
+        data[i] = (char)(seed >> 24);
+    }
+    assert_ok(store_put_blob(store, data, size, desc, &err), err);
+}
+
+/* An image with layers of these sizes (0 ends them); equal sizes are the same layer. */
+static UNUSED void make_image(struct store *store, const size_t *sizes, struct descriptor *image)
+{
+    struct error *err = NULL;
+    AUTO(manifest_release) struct manifest manifest = { 0 };
+    AUTO(image_config_release) struct image_config config;
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    image_config_init(&config);
+    platform_host(&config.platform);
+    manifest.media_type = xstrdup(MEDIA_TYPE_OCI_MANIFEST);
+    for (size_t i = 0; sizes[i]; i++) {
+        struct descriptor *layer = ARRAY_PUSH(&manifest, layers);
+        layer->media_type = xstrdup(MEDIA_TYPE_OCI_LAYER);
+        put_noise(store, sizes[i], (unsigned)sizes[i], layer);
+        image_config_add_diff_id(&config, &layer->digest);
+    }
+    image_config_format(&config, &text);
+    manifest.config.media_type = xstrdup(MEDIA_TYPE_OCI_CONFIG);
+    assert_ok(store_put_blob(store, text.data, text.size, &manifest.config, &err), err);
+    strbuf_reset(&text);
+    manifest_format(&manifest, &text);
+    descriptor_set(image, MEDIA_TYPE_OCI_MANIFEST, &manifest.config.digest, 0);
+    assert_ok(store_put_blob(store, text.data, text.size, image, &err), err);
 }
 
 #endif

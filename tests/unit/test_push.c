@@ -2,8 +2,6 @@
 /* registry/push.c and uploads.c against a server that plays faults; RELIABILITY.md 1 to 7 */
 #include "registry/push.h"
 
-#include "base/array.h"
-#include "oci/image_config.h"
 #include "oci/index.h"
 #include "oci/manifest.h"
 #include "registry/pull.h"
@@ -13,43 +11,6 @@
 #define PASSWORD_ENTRY "{\"auth\":\"dXNlcjpzZWNyZXQ=\"}" /* user:secret */
 #define LARGE 1000000
 #define HUGE_SIZE (9u << 20)
-
-/* A blob of that size whose bytes depend on seed. */
-static void put_noise(struct store *store, size_t size, unsigned seed, struct descriptor *desc)
-{
-    struct error *err = NULL;
-    AUTO(free) char *data = xmalloc(size);
-    for (size_t i = 0; i < size; i++) {
-        seed = seed * 1664525 + 1013904223;
-        data[i] = (char)(seed >> 24);
-    }
-    assert_ok(store_put_blob(store, data, size, desc, &err), err);
-}
-
-/* An image with layers of these sizes (0 ends them); equal sizes are the same layer. */
-static void make_image(struct store *store, const size_t *sizes, struct descriptor *image)
-{
-    struct error *err = NULL;
-    AUTO(manifest_release) struct manifest manifest = { 0 };
-    AUTO(image_config_release) struct image_config config;
-    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    image_config_init(&config);
-    platform_host(&config.platform);
-    manifest.media_type = xstrdup(MEDIA_TYPE_OCI_MANIFEST);
-    for (size_t i = 0; sizes[i]; i++) {
-        struct descriptor *layer = ARRAY_PUSH(&manifest, layers);
-        layer->media_type = xstrdup(MEDIA_TYPE_OCI_LAYER);
-        put_noise(store, sizes[i], (unsigned)sizes[i], layer);
-        image_config_add_diff_id(&config, &layer->digest);
-    }
-    image_config_format(&config, &text);
-    manifest.config.media_type = xstrdup(MEDIA_TYPE_OCI_CONFIG);
-    assert_ok(store_put_blob(store, text.data, text.size, &manifest.config, &err), err);
-    strbuf_reset(&text);
-    manifest_format(&manifest, &text);
-    descriptor_set(image, MEDIA_TYPE_OCI_MANIFEST, &manifest.config.digest, 0);
-    assert_ok(store_put_blob(store, text.data, text.size, image, &err), err);
-}
 
 static int push(struct fixture *fixture, const struct descriptor *image, struct push_result *result,
                 struct error **err)
