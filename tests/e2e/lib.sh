@@ -112,6 +112,18 @@ image_tree() { # NAME
 
 image_id() { cbuild inspect -f '{{.Id}}' "$1"; }
 
+# Peak of anonymous memory of a command, in KiB
+peak_anonymous() { # COMMAND...
+    "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err" &
+    local pid=$! peak=0 now
+    while now=$(grep -s RssAnon "/proc/$pid/status" | tr -dc 0-9) && [ -n "$now" ]; do
+        [ "$now" -le $peak ] || peak=$now
+        read -r -t 0.01 <> <(:) || :
+    done
+    wait "$pid" || { show; fail "$*"; }
+    echo $peak
+}
+
 run_tests() {
     local tests=() name number=0 failed=0 work status
     while read -r _ _ name; do case $name in test_*) tests+=("$name") ;; esac; done < <(declare -F)

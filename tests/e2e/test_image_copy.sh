@@ -294,18 +294,6 @@ test_a_layer_that_is_not_what_the_config_says_gets_no_name_in_the_store() {
     out_is ''
 }
 
-# Peak of anonymous memory of a command, in KiB
-peak_anonymous() { # COMMAND...
-    "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err" &
-    local pid=$! peak=0 now
-    while now=$(grep -s RssAnon "/proc/$pid/status" | tr -dc 0-9) && [ -n "$now" ]; do
-        [ "$now" -le $peak ] || peak=$now
-        read -r -t 0.01 <> <(:) || :
-    done
-    wait "$pid" || { show; fail "$*"; }
-    echo $peak
-}
-
 test_a_large_blob_streams_between_registries_in_little_memory() {
     case $(objdump -h "$CBUILD" 2>/dev/null) in *asan*) skip "an instrumented binary's memory says nothing" ;; esac
     two_registries --tls
