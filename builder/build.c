@@ -49,9 +49,7 @@ static void build_release(struct build *build)
         free(build->contexts[i]);
     }
     free(build->contexts);
-    for (size_t i = 0; i < build->n_read; i++)
-        tree_unref(build->read[i]);
-    free(build->read);
+    step_source_forget(build);
     for (size_t i = 0; i < build->n_kept; i++)
         context_free(build->kept[i]);
     free(build->kept);

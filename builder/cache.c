@@ -46,6 +46,11 @@ struct digest cache_result_key(const struct digest *parent_chain, const struct d
     return key_of("result", parent_chain, rest);
 }
 
+struct digest cache_selection_key(const struct digest *chain, const struct digest *choice)
+{
+    return key_of("selection", chain, choice);
+}
+
 struct digest cache_history_key(const struct digest *below, const char *created_by)
 {
     struct digest text = digest_of(created_by, strlen(created_by));

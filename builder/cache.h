@@ -6,9 +6,10 @@
  *   recipe key = H("recipe", parent recipe, rest)  known without running anything
  *   result key = H("result", parent chain_id, rest) known when the parent's layers are
  *
- * A record stands under its recipe key; a second name under its result key lets a rerun
- * that changed nothing stop there. The marker rest-HEX says that some record has this rest, so that
- * nobody waits for a parent's chain_id in vain.
+ * A record stands under its recipe key, where it counts only on the chain_id that it was made on
+ * (a recipe followed again may give something else); a second name under its result key lets a
+ * rerun that changed nothing stop there, and an earlier outcome be found again. The marker rest-HEX
+ * says that some record has this rest, so that nobody waits for a parent's chain_id in vain.
  *
  * Records hold digests only: no path, inode or time of this machine but `created`.
  * docs/FORMAT.md, "Cache records". Thread-safe.
@@ -37,6 +38,8 @@ DEFINE_AUTO_STRUCT(struct cache_record, cache_record_release)
 
 struct digest cache_recipe_key(const struct digest *parent_recipe, const struct digest *rest);
 struct digest cache_result_key(const struct digest *parent_chain, const struct digest *rest);
+/* Of a choice of files (the digest of inputs that name them) of a tree. */
+struct digest cache_selection_key(const struct digest *chain, const struct digest *choice);
 /* Of metadata on top of a step, for its time alone. Never a key of a step. */
 struct digest cache_history_key(const struct digest *below, const char *created_by);
 

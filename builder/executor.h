@@ -67,9 +67,6 @@ struct stage_run {
     bool started, done, failed; /* under build->lock */
     pthread_cond_t ended;       /* done has become true */
     bool no_cache;              /* its steps are run again */
-    /* What it stands on was run again where others weren't: a step counts as known by what it
-     * stands on, not by how that was made. */
-    bool renewed;
 
     struct base_image *base; /* of the chain's first FROM; borrowed; NULL: scratch */
     struct image_config config;
@@ -78,7 +75,8 @@ struct stage_run {
     struct digest history_key;  /* of the tree and the metadata since */
     struct digest first_recipe; /* of what the stage is FROM */
     struct trail trail;         /* its steps so far */
-    bool ran;                   /* a step of it, or of a stage it is FROM, was made by this build */
+    bool ran;             /* a step of it, or of a stage it is FROM, was made by this build, or
+                           * would be: `tree` has new layers, in a forecast lacks some */
     char *lost;           /* of a forecast: why keys aren't known from here on; NULL: they are */
     struct env env;       /* what RUN and expansion see: ENV and ARG, the later one wins */
     struct hashmap args;  /* declared, in order, for history: NAME → its text, NULL: unset */
@@ -129,7 +127,7 @@ struct build {
         char *image;
     } * *contexts;
     size_t n_contexts, contexts_capacity;
-    struct tree **read; /* owned: contents of their files were asked for; under lock */
+    struct read_content *read; /* of trees, by step_source.c; under lock */
     size_t n_read, read_capacity;
     struct context **kept; /* of ADD git: layers stream from them until the end */
     size_t n_kept, kept_capacity;
@@ -227,6 +225,7 @@ struct layer_step {
     struct inputs inputs; /* all that counts but the trees below */
     bool is_independent;  /* COPY --link: what lies below is no input */
     bool is_lost;         /* of a forecast: what it takes of another tree isn't known */
+    bool is_outdated;     /* it was made before, on another outcome of the steps below */
     unsigned vertex;
     bool begun;
     /* Makes the layer on run->tree; called when the cache has none. */

@@ -252,7 +252,6 @@ static int from_stage(struct stage_run *run, struct error **err)
     if (!parent)
         return -1;
     run->base = parent->base;
-    run->renewed = parent->renewed;
     run->lost = xstrdup(parent->lost);
     inherit_stage(run, parent);
     run->tree = tree_ref(parent->tree);

@@ -77,16 +77,37 @@ static int find_layer(struct build *build, const struct digest *key, struct cach
     return 0;
 }
 
+/*
+ * A recipe may have been followed twice, with another outcome: what was made upon the one is no
+ * layer for the other. So a record counts only on the chain that it was made on, and only then,
+ * when there is one, are the layers below waited for.
+ */
+static int find_by_recipe(struct stage_run *run, struct layer_step *step, const struct keys *keys,
+                          struct cache_record *record, struct error **err)
+{
+    struct digest chain = { 0 };
+    int found = find_layer(run->build, &keys->recipe, record, err);
+    if (found <= 0 || step->is_independent)
+        return found;
+    if (tree_chain_id(run->tree, &chain, err) < 0)
+        return -1;
+    chain = digest_chain_id(&chain, &record->diff_id);
+    if (digest_equal(&chain, &record->chain_id))
+        return 1;
+    step->is_outdated = true;
+    cache_record_release(record);
+    return 0;
+}
+
 /* 1: found, by recipe, or by what the parents' rerun gave. */
 static int find_cached(struct stage_run *run, struct layer_step *step, struct keys *keys,
                        struct cache_record *record, struct error **err)
 {
     struct build *build = run->build;
     if (run->no_cache)
-        return was_made_here(build, &keys->recipe) ? find_layer(build, &keys->recipe, record, err)
+        return was_made_here(build, &keys->recipe) ? find_by_recipe(run, step, keys, record, err)
                                                    : 0;
-    bool renewed = run->renewed && !step->is_independent;
-    int found = renewed ? 0 : find_layer(build, &keys->recipe, record, err);
+    int found = find_by_recipe(run, step, keys, record, err);
     if (found != 0 || step->is_independent || !cache_has_rest(build->store, &keys->rest))
         return found;
     if (recorder_result_key(run->tree, &keys->rest, &keys->result, err) < 0)
@@ -117,7 +138,6 @@ static int advance(struct stage_run *run, struct layer_step *step, const struct 
     tree_unref(run->tree);
     run->tree = tree;
     run->recipe = recipe_above(run, step, keys);
-    run->renewed |= run->no_cache && !run->build->options->no_cache;
     run->history_key = cache_history_key(&run->recipe, "");
     image_config_add_history(&run->config, created, step->history, "cbuild", false);
     run->n_dated = run->config.n_history;
@@ -178,16 +198,31 @@ static int make_new(struct stage_run *run, struct layer_step *step, const struct
     return 0;
 }
 
-/* Nothing is run: what follows is keyed as if it had been. */
+static void push_cached(struct stage_run *run, const struct cache_record *record)
+{
+    AUTO(layer_unref)
+    struct layer *layer = layer_from_blob(run->build->store, &record->blob, &record->diff_id, NULL);
+    struct tree *tree = tree_push(run->tree, layer);
+    tree_unref(run->tree);
+    run->tree = tree;
+}
+
+/* Nothing is run: what follows is keyed as if it had been. What it would give isn't known. */
 static int foresee(struct stage_run *run, struct layer_step *step, const struct keys *keys,
                    struct error **err)
 {
     AUTO(cache_record_release) struct cache_record record = { 0 };
     AUTO(strvec_release) struct strvec reasons = STRVEC_INIT;
     struct build *build = run->build;
-    int found = run->no_cache ? 0 : find_layer(build, &keys->recipe, &record, err);
+    step->is_outdated = run->ran && !step->is_independent;
+    int found =
+        run->no_cache || step->is_outdated ? 0 : find_by_recipe(run, step, keys, &record, err);
     if (found < 0)
         return -1;
+    if (found)
+        push_cached(run, &record);
+    else
+        run->ran = true;
     if (!found && step->is_lost)
         strvec_push(&reasons, "what it takes from elsewhere isn't known before the build");
     else if (!found)

@@ -183,7 +183,9 @@ void explain_miss(struct stage_run *run, const struct layer_step *step, struct s
         compare_inputs(run, step, before, ret);
     if (!step->is_independent)
         compare_below(before, now, ret);
-    if (!ret->n)
+    if (!ret->n && step->is_outdated)
+        strvec_push(ret, "parent: a step before it was made anew");
+    else if (!ret->n)
         strvec_push(ret, "its record or its layer in this compression isn't in the store any more");
 }
 

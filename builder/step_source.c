@@ -18,9 +18,7 @@ static int use_stage(struct stage_run *run, size_t stage, struct step_source *re
     const struct stage_run *from = schedule_await(run->build, stage, err);
     if (!from)
         return -1;
-    *ret = (struct step_source){ .tree = tree_ref(from->tree),
-                                 .recipe = from->recipe,
-                                 .ran = from->ran };
+    *ret = (struct step_source){ .tree = tree_ref(from->tree), .ran = from->ran || from->lost };
     return 0;
 }
 
@@ -33,7 +31,7 @@ static int use_image(struct stage_run *run, const char *image, const char *from,
         AUTO(free) char *near = stage_graph_suggestion(build->graph, image, run->stage->index);
         return error_wrap(err, "%s=%s%s", what, from, near);
     }
-    *ret = (struct step_source){ .tree = tree_ref(base->tree), .recipe = base->recipe };
+    *ret = (struct step_source){ .tree = tree_ref(base->tree), .ran = base->is_lost };
     return 0;
 }
 
@@ -53,9 +51,7 @@ int step_source_find(struct stage_run *run, const char *from, const char *what, 
     case STAGE_SOURCE_STAGE:
         return use_stage(run, source.stage, ret, err);
     case STAGE_SOURCE_SCRATCH:
-        *ret = (struct step_source){ .tree = tree_new(build->store),
-                                     .is_scratch = true,
-                                     .recipe = digest_of("scratch", 7) };
+        *ret = (struct step_source){ .tree = tree_new(build->store), .is_scratch = true };
         return 0;
     case STAGE_SOURCE_CONTEXT:
         ret->context = named_context_get(build, source.name, &image, err);
@@ -73,39 +69,70 @@ int step_source_find(struct stage_run *run, const char *from, const char *what, 
 
 /* --- contents -------------------------------------------------------------------------------- */
 
-static void remember_read(struct build *build, struct tree *tree)
+/* What files of a tree were seen to contain. */
+struct read_content {
+    struct tree *tree;
+    struct digest choice; /* of files */
+    struct digest content;
+    bool is_kept; /* already: the tree was known */
+};
+
+/* The tree's chain says which one it is: what it is called, or how it was made, isn't enough. */
+static int selection_key(struct tree *tree, const struct digest *choice, struct digest *ret,
+                         struct error **err)
 {
-    pthread_mutex_lock(&build->lock);
-    *ARRAY_PUSH(build, read) = tree_ref(tree);
-    pthread_mutex_unlock(&build->lock);
+    struct digest chain = { 0 };
+    if (tree_chain_id(tree, &chain, err) < 0)
+        return -1;
+    *ret = cache_selection_key(&chain, choice);
+    return 0;
 }
 
-static int read_content(struct build *build, struct tree *tree, struct copy *copy,
-                        struct digest *ret, struct error **err)
+static int keep_selection(struct build *build, const struct read_content *read, struct error **err)
+{
+    struct digest selection;
+    if (selection_key(read->tree, &read->choice, &selection, err) < 0)
+        return -1;
+    return cache_put_selection(build->store, &selection, &read->content, err);
+}
+
+/* Of a tree that is being made the digests come later: its files are read at once all the same. */
+static int read_content(struct build *build, const struct step_source *source, struct copy *copy,
+                        const struct digest *choice, struct digest *ret, struct error **err)
 {
     AUTO(inputs_release) struct inputs content = { 0 };
-    remember_read(build, tree);
-    if (copy_add_tree_contents(copy, &content, err) < 0)
+    if (copy_add_tree_contents(copy, &content, err) < 0 ||
+        cache_put_content(build->store, &content, ret, err) < 0)
         return -1;
-    return cache_put_content(build->store, &content, ret, err);
+    struct read_content read = {
+        .tree = source->tree, .choice = *choice, .content = *ret, .is_kept = !source->ran
+    };
+    if (read.is_kept && keep_selection(build, &read, err) < 0)
+        return -1;
+    read.tree = tree_ref(source->tree);
+    pthread_mutex_lock(&build->lock);
+    *ARRAY_PUSH(build, read) = read;
+    pthread_mutex_unlock(&build->lock);
+    return 0;
 }
 
 /* 1 and what the tree's files are; 0: that isn't known, in a forecast. */
 static int find_content(struct build *build, const struct step_source *source, struct copy *copy,
                         struct digest *ret, struct error **err)
 {
-    AUTO(inputs_release) struct inputs choice = { 0 };
-    copy_add_selection(copy, &choice);
-    struct digest rest = inputs_digest(&choice);
-    struct digest selection = cache_recipe_key(&source->recipe, &rest);
-    if (!source->ran && cache_find_selection(build->store, &selection, ret))
-        return 1;
+    AUTO(inputs_release) struct inputs list = { 0 };
+    copy_add_selection(copy, &list);
+    struct digest choice = inputs_digest(&list);
+    struct digest selection;
+    if (!source->ran) {
+        if (selection_key(source->tree, &choice, &selection, err) < 0)
+            return -1;
+        if (cache_find_selection(build->store, &selection, ret))
+            return 1;
+    }
     if (build->forecast)
         return 0;
-    if (read_content(build, source->tree, copy, ret, err) < 0 ||
-        cache_put_selection(build->store, &selection, ret, err) < 0)
-        return -1;
-    return 1;
+    return read_content(build, source, copy, &choice, ret, err) < 0 ? -1 : 1;
 }
 
 int step_source_add_inputs(struct stage_run *run, struct layer_step *step,
@@ -132,9 +159,18 @@ int step_source_add_inputs(struct stage_run *run, struct layer_step *step,
 void step_source_keep(struct build *build)
 {
     for (size_t i = 0; i < build->n_read; i++) {
+        const struct read_content *read = &build->read[i];
         AUTO(error_free) struct error *error = NULL;
-        if (tree_keep_contents(build->read[i], &error) < 0)
+        if (tree_keep_contents(read->tree, &error) < 0 ||
+            (!read->is_kept && keep_selection(build, read, &error) < 0))
             progress_warning(build->progress, 0, "keeping digests of contents: %s",
                              error_message(error));
     }
+}
+
+void step_source_forget(struct build *build)
+{
+    for (size_t i = 0; i < build->n_read; i++)
+        tree_unref(build->read[i].tree);
+    free(build->read);
 }

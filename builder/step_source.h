@@ -16,8 +16,7 @@ struct step_source {
     struct context *context; /* borrowed; or */
     struct tree *tree;       /* owned */
     bool is_scratch;         /* the tree is the empty one */
-    struct digest recipe;    /* which tree it is */
-    bool ran; /* this build made some of it: what the recipe gave before says nothing */
+    bool ran;                /* this build made some of it, or would: nothing is known of it yet */
 };
 
 void step_source_release(struct step_source *source);
@@ -38,5 +37,6 @@ int step_source_add_inputs(struct stage_run *run, struct layer_step *step,
                            struct error **err) WARN_UNUSED;
 /* At the end of a build: keeps what was learnt of contents. */
 void step_source_keep(struct build *build);
+void step_source_forget(struct build *build);
 
 #endif

@@ -92,14 +92,20 @@ struct tree **tree_nodes(struct tree *tree)
     return nodes;
 }
 
+static struct digest known_chain_id(struct tree *tree)
+{
+    (void)pthread_mutex_lock(&tree->lock);
+    struct digest known = tree->chain_id;
+    (void)pthread_mutex_unlock(&tree->lock);
+    return known;
+}
+
 int tree_chain_id(struct tree *tree, struct digest *ret, struct error **err)
 {
-    AUTO(free) struct tree **nodes = tree_nodes(tree);
-    struct digest chain = { 0 };
-    for (size_t i = 0; i < tree->n_layers; i++) {
-        (void)pthread_mutex_lock(&nodes[i]->lock);
-        struct digest known = nodes[i]->chain_id;
-        (void)pthread_mutex_unlock(&nodes[i]->lock);
+    struct digest chain = known_chain_id(tree);
+    AUTO(free) struct tree **nodes = chain.is_set ? NULL : tree_nodes(tree);
+    for (size_t i = 0; nodes && i < tree->n_layers; i++) {
+        struct digest known = known_chain_id(nodes[i]);
         if (!known.is_set) {
             struct digest diff_id;
             if (layer_wait(nodes[i]->layer, NULL, &diff_id, err) < 0)

@@ -124,6 +124,42 @@ test_no_cache_runs_every_step() {
     equal "$(cached)" 0
 }
 
+# The same recipe, followed twice, may give two things: nothing of the one goes with the other.
+test_a_step_counts_only_on_the_outcome_it_was_made_on() {
+    need_run
+    import_busybox
+    mkdir ctx
+    cat >Dockerfile <<'EOT'
+FROM busybox AS a
+RUN head -c 9 /dev/urandom | od -An -tx1 > /x
+FROM a AS b
+RUN cp /x /y
+FROM busybox
+COPY --from=a /x /copied
+COPY --from=b /x /y /b/
+RUN --mount=from=a,source=/x,target=/m cat /m > /mounted
+EOT
+    check='for file in /b/y /copied /mounted; do cmp /b/x $file || exit; done'
+    same() { printf 'FROM %s\nRUN %s\n' "$1" "$2" | ok cbuild build --no-cache -t check -; }
+    ok cbuild build -t one -f Dockerfile ctx
+    same one "$check"
+    ok cbuild build --no-cache --target a -t a -f Dockerfile ctx
+    ok cbuild build --target b -t b -f Dockerfile ctx
+    same b 'cmp /x /y'
+    ok cbuild build --explain -t two -f Dockerfile ctx
+    same two "$check"
+    [ "$(image_id one)" != "$(image_id two)" ] || fail "files of the first outcome"
+
+    ok cbuild build --no-cache --target a -t a -f Dockerfile ctx
+    ok cbuild plan --target b -f Dockerfile ctx
+    out_has "1 step cached, 1 to run"
+    ok cbuild build --explain -t three -f Dockerfile ctx
+    err_has "miss: parent: a step before it was made anew"
+    same three "$check"
+    ok cbuild build -t three -f Dockerfile ctx
+    equal "$(cached)" 5
+}
+
 test_damaged_or_missing_cache_is_a_miss_not_an_error() {
     need_run
     make_app
