@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "registry/http_body.h"
+#include "registry/proxy.h"
 #include "registry/url.h"
 
 #include <dlfcn.h>
@@ -256,18 +257,15 @@ static void set_tls(CURL *easy, const struct http_tls *tls)
     }
 }
 
-/* curl reads https_proxy, ALL_PROXY and NO_PROXY itself, but of http_proxy only the lower-case
- * form. */
-static void set_proxy(CURL *easy, const struct url *url)
+/* Explicitly none, too, or curl would read the environment itself. */
+static int set_proxy(CURL *easy, const struct url *url, struct error **err)
 {
-    if (url_host_is_loopback(url->host)) {
-        curl.easy_setopt(easy, CURLOPT_NOPROXY, "*");
-        return;
-    }
-    const char *upper = getenv("HTTP_PROXY");
-    /* in a CGI program HTTP_PROXY is a request's "Proxy:" header */
-    if (!url_is_https(url) && !getenv("http_proxy") && upper && *upper && !getenv("REQUEST_METHOD"))
-        curl.easy_setopt(easy, CURLOPT_PROXY, upper);
+    AUTO(free) char *proxy = NULL;
+    if (proxy_for(url, &proxy, err) < 0)
+        return -1;
+    curl.easy_setopt(easy, CURLOPT_NOPROXY, "");
+    curl.easy_setopt(easy, CURLOPT_PROXY, proxy ? proxy : "");
+    return 0;
 }
 
 static void set_headers(struct exchange *exchange)
@@ -342,9 +340,8 @@ static int prepare(struct exchange *exchange, struct error **err)
     set_body(exchange);
     set_headers(exchange);
     set_tls(easy, exchange->request->tls);
-    set_proxy(easy, &url);
     set_times(exchange);
-    return 0;
+    return set_proxy(easy, &url, err);
 }
 
 /* the loop; functions named locked_* are called with the mutex held */
