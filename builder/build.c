@@ -192,7 +192,7 @@ int build_run(struct store *store, struct registry_session *session,
     int status = schedule_run(&build, err);
     if (status == 0)
         status = finish(&build, &result, err);
-    explain_end(&build, input.name);
+    explain_end(&build);
     if (status < 0)
         return -1;
     step_source_keep(&build);

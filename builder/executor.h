@@ -137,7 +137,9 @@ struct build {
     size_t n_agents, agents_capacity;
     struct error *no_privilege; /* why RUN can't work here; NULL: it can, or nothing runs */
 
-    struct trail earlier;      /* of the build before, where somebody asks */
+    char trail_name[TRAIL_NAME_SIZE];
+    struct trail earlier; /* of the build before; read, under lock, when somebody asks */
+    bool has_earlier;
     struct forecast *forecast; /* not NULL: nothing is run or fetched, this is filled */
 
     struct build_result *result; /* warnings and counts are added under lock */
@@ -243,7 +245,12 @@ int layer_step_fail(struct stage_run *run, struct layer_step *step, struct error
 /* Finds it in the cache or makes it, and moves the stage on. */
 int layer_step_execute(struct stage_run *run, struct layer_step *step,
                        struct error **err) WARN_UNUSED;
-void layer_step_options(struct stage_run *run, struct layer_options *ret);
+/* For what `make` puts into the step's layer. */
+int layer_step_options(struct stage_run *run, const struct layer_step *step,
+                       struct layer_options *ret, struct error **err) WARN_UNUSED;
+/* The key of a step with these inputs on what has the recipe `below`. */
+struct digest step_recipe(const struct layer_step *step, const struct digest *below,
+                          const struct digest *rest);
 
 /* recorder.c */
 struct record_job {
@@ -254,6 +261,8 @@ struct record_job {
     struct cache_record record; /* owned; digests are filled in */
     struct inputs inputs;       /* owned */
     struct lockfile *lock;      /* owned: released when the record is written */
+    struct progress *progress;  /* told how much of an earlier layer was taken; NULL: nobody */
+    unsigned vertex;
 };
 
 /* `failed` (may be NULL) is told of the first failure, with a copy of its error (it frees it), at

@@ -55,11 +55,20 @@ static int record_independent(struct recorder *recorder, struct record_job *job,
                      err);
 }
 
+static void tell_reuse(const struct record_job *job)
+{
+    size_t n_members, n_taken;
+    if (job->progress && layer_reused(job->layer, &n_members, &n_taken))
+        progress_note(job->progress, job->vertex,
+                      "layer: %zu of %zu members taken from the build before", n_taken, n_members);
+}
+
 static int record(struct recorder *recorder, struct record_job *job, struct error **err)
 {
     if (layer_wait(job->layer, &job->record.blob, &job->record.diff_id, err) < 0)
         return error_wrap(err, "layer of %.*s", (int)strcspn(job->record.step, "\n"),
                           job->record.step);
+    tell_reuse(job);
     job->record.has_layer = true;
     if (job->is_independent)
         return record_independent(recorder, job, err);

@@ -16,11 +16,23 @@ void layer_step_release(struct layer_step *step)
     memset(step, 0, sizeof(*step));
 }
 
-void layer_step_options(struct stage_run *run, struct layer_options *ret)
+int layer_step_options(struct stage_run *run, const struct layer_step *step,
+                       struct layer_options *ret, struct error **err)
 {
-    *ret = (struct layer_options){ .compression = run->build->options->compression,
-                                   .pool = run->build->pool,
-                                   .group = run->build->group };
+    struct layer_options options = { .compression = run->build->options->compression,
+                                     .pool = run->build->pool,
+                                     .group = run->build->group };
+    if (explain_previous(run, step, &options.previous, err) < 0)
+        return -1;
+    *ret = options;
+    return 0;
+}
+
+struct digest step_recipe(const struct layer_step *step, const struct digest *below,
+                          const struct digest *rest)
+{
+    struct digest nothing = digest_of("scratch", 7);
+    return cache_recipe_key(step->is_independent ? &nothing : below, rest);
 }
 
 struct keys {
@@ -42,8 +54,7 @@ static void make_recipe(struct stage_run *run, struct layer_step *step, struct k
     if (build->created && build->options->times != BUILD_TIMES_CLAMP)
         inputs_add(&step->inputs, "file times", "", times[build->options->times]);
     keys->rest = inputs_digest(&step->inputs);
-    struct digest nothing = digest_of("scratch", 7);
-    keys->recipe = cache_recipe_key(step->is_independent ? &nothing : &run->recipe, &keys->rest);
+    keys->recipe = step_recipe(step, &run->recipe, &keys->rest);
 }
 
 /* Steps made by this build, by recipe: with --no-cache an equal step of another stage isn't made
@@ -154,7 +165,10 @@ static void record_later(struct stage_run *run, struct layer_step *step, const s
                               .recipe = keys->recipe,
                               .rest = keys->rest,
                               .is_independent = step->is_independent,
-                              .lock = lock };
+                              .lock = lock,
+                              .progress =
+                                  run->build->options->explain ? run->build->progress : NULL,
+                              .vertex = step->vertex };
     job.record.step = instruction_format(step->instruction);
     job.record.created = xstrdup(created);
     job.inputs = step->inputs;

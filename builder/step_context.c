@@ -25,7 +25,8 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     if (copy_changeset(step->copy, run->tree, &changeset, err) < 0)
         return -1;
     struct layer_options options;
-    layer_step_options(run, &options);
+    if (layer_step_options(run, layer_step, &options, err) < 0)
+        return -1;
     *ret = copy_make_layer(run->build->store, &options, &changeset);
     return 0;
 }

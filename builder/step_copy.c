@@ -262,7 +262,8 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     if (copy_changeset(step->copy, run->tree, &changeset, err) < 0)
         return -1;
     struct layer_options options;
-    layer_step_options(run, &options);
+    if (layer_step_options(run, layer_step, &options, err) < 0)
+        return -1;
     *ret = copy_make_layer(run->build->store, &options, &changeset);
     return 0;
 }
@@ -406,7 +407,8 @@ static int make_workdir(struct stage_run *run, struct layer_step *layer_step, st
         0)
         return -1;
     struct layer_options options;
-    layer_step_options(run, &options);
+    if (layer_step_options(run, layer_step, &options, err) < 0)
+        return -1;
     *ret = layer_make(run->build->store, &options, &changeset, NULL);
     return 0;
 }

@@ -11,20 +11,14 @@
 
 void explain_begin(struct build *build, const char *dockerfile)
 {
-    char name[DIGEST_HEX_SIZE + 6];
-    if (!build->options->explain && !build->forecast)
-        return;
-    trail_name(build->options->context, dockerfile, name);
-    trail_read(build->store, name, &build->earlier);
+    trail_name(build->options->context, dockerfile, build->trail_name);
 }
 
-void explain_end(struct build *build, const char *dockerfile)
+void explain_end(struct build *build)
 {
-    char name[DIGEST_HEX_SIZE + 6];
     AUTO(trail_release) struct trail trail = { 0 };
     AUTO(error_free) struct error *error = NULL;
-    trail_name(build->options->context, dockerfile, name);
-    trail_read(build->store, name, &trail);
+    trail_read(build->store, build->trail_name, &trail);
     for (size_t i = 0; i < build->graph->n_stages; i++) {
         const struct stage_run *run = &build->runs[i];
         AUTO(strbuf_release) struct strbuf platform = STRBUF_INIT;
@@ -33,7 +27,7 @@ void explain_end(struct build *build, const char *dockerfile)
         platform_format(&run->stage->platform, &platform);
         trail_replace(&trail, platform.data, run->stage->label, &run->trail, run->failed);
     }
-    if (trail_write(build->store, name, &trail, &error) < 0)
+    if (trail_write(build->store, build->trail_name, &trail, &error) < 0)
         progress_warning(build->progress, 0, "keeping what --explain needs: %s",
                          error_message(error));
 }
@@ -63,6 +57,33 @@ void explain_remember(struct stage_run *run, const struct layer_step *step,
                                 .first = run->first_recipe,
                                 .below = run->recipe };
     (void)trail_add(&run->trail, &entry);
+}
+
+/* What the last step remembered takes the place of; read when a first step misses. */
+static const struct trail_step *step_before(struct stage_run *run)
+{
+    struct build *build = run->build;
+    pthread_mutex_lock(&build->lock);
+    if (!build->has_earlier)
+        trail_read(build->store, build->trail_name, &build->earlier);
+    build->has_earlier = true;
+    pthread_mutex_unlock(&build->lock);
+    return trail_find(&build->earlier, &run->trail.steps[run->trail.n_steps - 1]);
+}
+
+int explain_previous(struct stage_run *run, const struct layer_step *step, struct digest *ret,
+                     struct error **err)
+{
+    struct build *build = run->build;
+    const struct trail_step *before = step_before(run);
+    AUTO(cache_record_release) struct cache_record record = { 0 };
+    if (!before)
+        return 0;
+    struct digest recipe = step_recipe(step, &before->below, &before->rest);
+    int found = cache_find(build->store, &recipe, &build->options->compression, &record, err);
+    if (found > 0 && record.has_layer)
+        *ret = record.blob.digest;
+    return found < 0 ? -1 : 0;
 }
 
 /* --- the reasons ----------------------------------------------------------------------------- */
@@ -170,7 +191,7 @@ static void compare_below(const struct trail_step *before, const struct trail_st
 void explain_miss(struct stage_run *run, const struct layer_step *step, struct strvec *ret)
 {
     const struct trail_step *now = &run->trail.steps[run->trail.n_steps - 1];
-    const struct trail_step *before = trail_find(&run->build->earlier, now);
+    const struct trail_step *before = step_before(run);
     if (run->no_cache) {
         strvec_push(ret, run->build->options->no_cache ? "--no-cache" : "--no-cache-filter");
         return;

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* --explain: what the steps of a build leave for the next one, and what they find. Internal to
- * builder/. */
+/* What the steps of a build leave for the next one, and what they find: for --explain, and for the
+ * layers that are made again. Internal to builder/. */
 #ifndef CBUILD_BUILDER_STEP_EXPLAIN_H
 #define CBUILD_BUILDER_STEP_EXPLAIN_H
 
 #include "builder/executor.h"
 
-/* The trail of the build before: read when options->explain, or a forecast, asks for it. */
+/* Says where trails stand. */
 void explain_begin(struct build *build, const char *dockerfile);
 /* Leaves this build's trail; a failure is only said. After the stages are done. */
-void explain_end(struct build *build, const char *dockerfile);
+void explain_end(struct build *build);
 
 /* Remembers the step in its stage; before run->recipe moves on. */
 void explain_remember(struct stage_run *run, const struct layer_step *step,
                       const struct digest *rest);
+/* The layer that the step, which was just remembered, gave before: what of it stays the same is
+ * taken from there. Unset: none is known. */
+int explain_previous(struct stage_run *run, const struct layer_step *step, struct digest *ret,
+                     struct error **err) WARN_UNUSED;
 /* Why the step, which was just remembered, isn't in the cache: a line per reason. */
 void explain_miss(struct stage_run *run, const struct layer_step *step, struct strvec *ret);
 /* The same, as notes under the step. */

@@ -165,9 +165,9 @@ static struct tree *copied_tree(struct stage_run *run, struct copy *copy, struct
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
     if (copy_changeset(copy, empty, &changeset, err) < 0)
         return NULL;
-    struct layer_options options;
-    layer_step_options(run, &options);
-    options.compression.kind = COMPRESSION_NONE; /* it stays here */
+    struct layer_options options = { .compression.kind = COMPRESSION_NONE, /* it stays here */
+                                     .pool = run->build->pool,
+                                     .group = run->build->group };
     AUTO(layer_unref)
     struct layer *layer = copy_make_layer(run->build->store, &options, &changeset);
     if (layer_wait(layer, NULL, NULL, err) < 0)

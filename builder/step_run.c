@@ -311,7 +311,8 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     if (diff_upper(snapshot, run->tree, &diff, &changeset, err) < 0)
         return -1;
     struct layer_options options;
-    layer_step_options(run, &options);
+    if (layer_step_options(run, &step->step, &options, err) < 0)
+        return -1;
     *ret = layer_make(build->store, &options, &changeset, TAKE(snapshot));
     return 0;
 }

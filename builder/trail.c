@@ -106,7 +106,7 @@ void trail_replace(struct trail *trail, const char *platform, const char *stage,
 
 /* --- the file -------------------------------------------------------------------------------- */
 
-void trail_name(const char *context, const char *dockerfile, char out[DIGEST_HEX_SIZE + 6])
+void trail_name(const char *context, const char *dockerfile, char out[TRAIL_NAME_SIZE])
 {
     AUTO(free) char *path = realpath(context, NULL); /* NULL: no path, a URL or "-" */
     AUTO(sha256_free) struct sha256 *hash = sha256_new();
@@ -117,7 +117,7 @@ void trail_name(const char *context, const char *dockerfile, char out[DIGEST_HEX
     struct digest digest = digest_from_sha256(bytes);
     char hex[DIGEST_HEX_SIZE];
     digest_format_hex(&digest, hex);
-    (void)snprintf(out, DIGEST_HEX_SIZE + 6, "trail-%s", hex);
+    (void)snprintf(out, TRAIL_NAME_SIZE, "trail-%s", hex);
 }
 
 static const struct {

@@ -50,8 +50,9 @@ const struct trail_step *trail_find(const struct trail *trail, const struct trai
 void trail_replace(struct trail *trail, const char *platform, const char *stage,
                    const struct trail *steps, bool keep_rest);
 
+#define TRAIL_NAME_SIZE (DIGEST_HEX_SIZE + 6)
 /* The name of the file, for a context (a path: what it resolves to) and a Dockerfile's name. */
-void trail_name(const char *context, const char *dockerfile, char out[DIGEST_HEX_SIZE + 6]);
+void trail_name(const char *context, const char *dockerfile, char out[TRAIL_NAME_SIZE]);
 /* Empty where there is none, or none that can be read. */
 void trail_read(struct store *store, const char *name, struct trail *ret);
 /* Writes nothing where the same stands there already. */

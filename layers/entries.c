@@ -239,7 +239,7 @@ static void get_members(struct reader *reader, struct entries *entries)
     }
 }
 
-static bool parse(const struct strbuf *buf, struct entries *entries)
+static bool parse(const struct strbuf *buf, bool with_list, struct entries *entries)
 {
     const unsigned char *data = (const unsigned char *)buf->data;
     size_t magic_size = strlen(MAGIC);
@@ -260,6 +260,8 @@ static bool parse(const struct strbuf *buf, struct entries *entries)
         entries->codec = NULL;
     }
     get_members(&reader, entries);
+    if (!with_list)
+        return !reader.bad;
     const char *previous = "";
     for (size_t n = get_count(&reader); n && !reader.bad; n--) {
         struct entry *entry = ARRAY_PUSH(&entries->list, entries);
@@ -269,8 +271,8 @@ static bool parse(const struct strbuf *buf, struct entries *entries)
     return !reader.bad && reader.at == reader.end;
 }
 
-int entries_read(struct store *store, const struct digest *blob, struct entries *ret,
-                 struct error **err)
+static int read_entries(struct store *store, const struct digest *blob, bool with_list,
+                        struct entries *ret, struct error **err)
 {
     AUTO(strbuf_release) struct strbuf buf = STRBUF_INIT;
     AUTO(entries_release) struct entries entries = { .tar_size = 0 };
@@ -278,12 +280,24 @@ int entries_read(struct store *store, const struct digest *blob, struct entries 
     digest_format_hex(blob, name);
     if (fs_read_file(store_dir_fd(store, STORE_ENTRIES), name, &buf, MAX_FILE_SIZE, err) < 0)
         return error_wrap(err, "entries of sha256:%s", name);
-    if (!parse(&buf, &entries))
+    if (!parse(&buf, with_list, &entries))
         return error_set(err, ERR_NOT_FOUND, "entries of sha256:%s: damaged, or of another version",
                          name);
     *ret = entries;
     entries = (struct entries){ .tar_size = 0 };
     return 0;
+}
+
+int entries_read(struct store *store, const struct digest *blob, struct entries *ret,
+                 struct error **err)
+{
+    return read_entries(store, blob, true, ret, err);
+}
+
+int entries_read_members(struct store *store, const struct digest *blob, struct entries *ret,
+                         struct error **err)
+{
+    return read_entries(store, blob, false, ret, err);
 }
 
 /* Scanning */

@@ -15,7 +15,8 @@ struct member {
     uint64_t offset, size; /* in the blob */
     uint64_t input_size;   /* of the tar */
     uint8_t input[SHA256_SIZE];
-    uint32_t crc; /* CRC-32 of the compressed bytes: a disk that forgets isn't copied from */
+    uint32_t crc;  /* CRC-32 of the compressed bytes: a disk that forgets isn't copied from */
+    bool is_taken; /* of a layer just made: from its previous version; isn't kept */
 };
 
 struct entries {
@@ -33,6 +34,9 @@ DEFINE_AUTO_STRUCT(struct entries, entries_release)
 /* `ret` starts zeroed. ERR_NOT_FOUND also when damaged or of another format version. */
 int entries_read(struct store *store, const struct digest *blob, struct entries *ret,
                  struct error **err) WARN_UNUSED;
+/* All but the list, which stays empty: what a chunk cache needs. */
+int entries_read_members(struct store *store, const struct digest *blob, struct entries *ret,
+                         struct error **err) WARN_UNUSED;
 int entries_write(struct store *store, const struct digest *blob, const struct entries *entries,
                   struct error **err) WARN_UNUSED;
 /* From the blob itself: decompresses and parses it once, computing diff_id; writes the file. */

@@ -29,6 +29,8 @@ struct layer {
     struct error *error; /* of a failed stream */
     struct descriptor blob;
     struct digest diff_id;
+    bool has_previous; /* immutable */
+    size_t n_members, n_taken;
 
     bool has_list, busy;
     struct entry_list list;
@@ -109,6 +111,14 @@ static void layer_complete(struct layer *layer, enum layer_state state)
     pthread_cond_broadcast(&layer->changed);
 }
 
+static size_t count_taken(const struct entries *entries)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < entries->n_members; i++)
+        n += entries->members[i].is_taken;
+    return n;
+}
+
 static int stream_run(void *data, struct error **err)
 {
     struct stream_job *job = data;
@@ -128,6 +138,8 @@ static int stream_run(void *data, struct error **err)
         layer->blob = blob;
         blob = (struct descriptor){ .size = 0 };
         layer->diff_id = entries.diff_id;
+        layer->n_members = entries.n_members;
+        layer->n_taken = count_taken(&entries);
         layer_complete(layer, LAYER_DONE);
     }
     pthread_mutex_unlock(&layer->mutex);
@@ -154,6 +166,7 @@ struct layer *layer_make(struct store *store, const struct layer_options *option
     layer->state = LAYER_MAKING;
     layer->list = changeset->list;
     layer->has_list = true;
+    layer->has_previous = options->previous.is_set;
     layer->form = form;
 
     struct stream_job *job = NEW(struct stream_job);
@@ -191,6 +204,18 @@ bool layer_is_done(struct layer *layer)
 {
     pthread_mutex_lock(&layer->mutex);
     bool done = layer->state != LAYER_MAKING;
+    pthread_mutex_unlock(&layer->mutex);
+    return done;
+}
+
+bool layer_reused(struct layer *layer, size_t *n_members, size_t *n_taken)
+{
+    pthread_mutex_lock(&layer->mutex);
+    bool done = layer->state == LAYER_DONE && layer->has_previous;
+    if (done) {
+        *n_members = layer->n_members;
+        *n_taken = layer->n_taken;
+    }
     pthread_mutex_unlock(&layer->mutex);
     return done;
 }

@@ -68,6 +68,11 @@ int layer_wait(struct layer *layer, struct descriptor *blob, struct digest *diff
                struct error **err) WARN_UNUSED;
 /* True when layer_wait() wouldn't block. */
 bool layer_is_done(struct layer *layer);
+/*
+ * How many members it has, and how many of them were taken from its previous version. False: it
+ * wasn't made here, or from nothing earlier, or isn't done.
+ */
+bool layer_reused(struct layer *layer, size_t *n_members, size_t *n_taken);
 /* Makes sure that the blob is in the store (fetches a lazy one). */
 int layer_fetch(struct layer *layer, struct error **err) WARN_UNUSED;
 

@@ -30,7 +30,7 @@ struct member_cache *member_cache_open(struct store *store, const struct digest 
     hashmap_init(&cache->by_input, NULL);
     if (store_lease(store, blob, err) < 0)
         return NULL;
-    if (entries_read(store, blob, &cache->entries, err) < 0) {
+    if (entries_read_members(store, blob, &cache->entries, err) < 0) {
         (void)is_absent(err); /* then there is nothing to take; others are errors */
         return NULL;
     }
@@ -46,7 +46,6 @@ struct member_cache *member_cache_open(struct store *store, const struct digest 
         struct member *member = &cache->entries.members[i];
         hashmap_putn(&cache->by_input, member->input, sizeof(member->input), member);
     }
-    entry_list_release(&cache->entries.list); /* only the table is wanted */
     return TAKE(cache);
 }
 

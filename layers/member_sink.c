@@ -119,8 +119,9 @@ static void job_compress(struct queue *queue, struct job *job)
     pthread_mutex_unlock(&queue->mutex);
 
     sha256_of(job->input, member->input_size, member->input);
-    if (!queue->cache ||
-        !member_cache_get(queue->cache, member->input, member->input_size, &job->output))
+    member->is_taken = queue->cache && member_cache_get(queue->cache, member->input,
+                                                        member->input_size, &job->output);
+    if (!member->is_taken)
         encoder_member(spare->encoder, job->input, member->input_size, &job->output);
     free(job->input);
     job->input = NULL;

@@ -286,4 +286,98 @@ test_the_end_of_a_build_collects_when_it_is_due() {
     store_verifies
 }
 
+# --- layers that are made again ---
+
+# Files of 32 KiB, enough for several members.
+many_files() { # DIR
+    mkdir -p "$1"
+    seq 2000000 | split -b 32768 -a 3 - "$1/file-"
+    chmod 644 "$1"/*
+}
+# The image of this build, and of the same build in a store that has nothing to take from.
+same_as_from_nothing() {
+    local here store=$CBUILD_ROOT
+    here=$(image_id x)
+    CBUILD_ROOT=$TEST_TMP/fresh
+    [ -z "${needs_base:-}" ] || import_busybox
+    ok cbuild -t x .
+    equal "$(image_id x)" "$here" "image from nothing"
+    rm -rf "$CBUILD_ROOT"
+    CBUILD_ROOT=$store
+}
+# "TAKEN MEMBERS" of each layer that was made in place of an earlier one
+taken() { sed -n 's/^#[0-9]* layer: \([0-9]*\) of \([0-9]*\) members taken.*/\1 \2/p' "$TEST_TMP/err"; }
+
+copy_many() {
+    export SOURCE_DATE_EPOCH=1700000000
+    many_files src
+    printf 'FROM scratch\nCOPY src /src\n' >Dockerfile
+    ok cbuild --explain -t x .
+    equal "$(taken)" "" "nothing to take from"
+}
+
+test_members_that_stay_the_same_are_taken_from_the_step_before() {
+    copy_many
+    echo changed >>src/file-abc
+    ok cbuild --explain -t x .
+    local n m
+    read -r n m <<<"$(taken)"
+    [ "$n" -gt 0 ] && [ "$n" -lt "$m" ] && [ "$n" -ge $((m - 2)) ] || { show; fail "$n of $m members"; }
+    store_verifies
+    same_as_from_nothing
+}
+
+test_a_damaged_layer_before_does_no_harm() {
+    copy_many
+    local blob
+    blob=$(find "$CBUILD_ROOT/blobs/sha256" -size +100k)
+    local at
+    for at in $(seq 100 10000 "$(stat -c %s "$blob")"); do # some in each member
+        printf rotten | dd of="$blob" bs=1 seek="$at" conv=notrunc status=none
+    done
+    echo changed >>src/file-abc
+    ok cbuild --explain -t x .
+    read -r n _ <<<"$(taken)"
+    equal "$n" 0 "members taken"
+    same_as_from_nothing
+}
+
+test_a_lost_or_foreign_layer_before_does_no_harm() {
+    copy_many
+    rm "$(find "$CBUILD_ROOT/blobs/sha256" -size +100k)"
+    echo changed >>src/file-abc
+    ok cbuild --explain -t x .
+    equal "$(taken)" ""
+    same_as_from_nothing
+    ok cbuild --explain --compression gzip:5 -t x . # other bytes of the same
+    equal "$(taken)" ""
+}
+
+test_members_are_taken_where_only_what_lies_below_changed() {
+    copy_many
+    echo one >first && chmod 644 first
+    printf 'FROM scratch\nCOPY first /first\nCOPY src /src\n' >Dockerfile
+    ok cbuild -t x .
+    echo two >first
+    ok cbuild --explain -t x .
+    read -r n m <<<"$(taken | tail -n 1)"
+    equal "$n" "$m"
+    [ "$n" -gt 1 ] || fail "$n members"
+    same_as_from_nothing
+}
+
+test_members_of_a_run_are_taken() {
+    need_root
+    needs_base=yes
+    export SOURCE_DATE_EPOCH=1700000000
+    import_busybox
+    printf 'FROM busybox\nARG V=1\nRUN seq 1 3000000 >/a && echo $V >/b\n' >Dockerfile
+    ok cbuild -t x .
+    sed -i 's/V=1/V=2/' Dockerfile
+    ok cbuild --explain -t x .
+    read -r n m <<<"$(taken)"
+    [ "$n" -gt 0 ] && [ "$n" -ge $((m - 2)) ] || { show; fail "$n of $m members"; }
+    same_as_from_nothing
+}
+
 run_tests "$@"

@@ -76,6 +76,12 @@ static void what_is_written_is_read(void **state)
     assert_int_equal(read.tar_size, 12345);
     assert_string_equal(read.codec, entries.codec);
     assert_int_equal(read.n_members, 3);
+    AUTO(entries_release) struct entries table = { .tar_size = 0 };
+    assert_ok(entries_read_members(fixture->store, &blob, &table, &err), err);
+    assert_string_equal(table.codec, entries.codec);
+    assert_int_equal(table.list.n_entries, 0);
+    assert_int_equal(table.n_members, 3);
+    assert_memory_equal(table.members, read.members, 3 * sizeof(*read.members));
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(read.members[i].offset, entries.members[i].offset);
         assert_int_equal(read.members[i].size, 1000);

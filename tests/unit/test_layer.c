@@ -345,6 +345,8 @@ static void members_are_taken_from_the_previous_layer(void **state)
         }
         if (round == 1) {
             plain = blob.digest;
+            size_t none;
+            assert_false(layer_reused(made.layer, &none, &none)); /* there is nothing before it */
             continue;
         }
         assert_true(digest_equal(&blob.digest, &plain)); /* where bytes come from doesn't show */
@@ -355,6 +357,10 @@ static void members_are_taken_from_the_previous_layer(void **state)
             for (size_t j = 0; j < old.n_members; j++)
                 same += memcmp(new.members[i].input, old.members[j].input, SHA256_SIZE) == 0;
         assert_int_equal(same, new.n_members - 1);
+        size_t n_members = 0, n_taken = 0;
+        assert_true(layer_reused(made.layer, &n_members, &n_taken));
+        assert_int_equal(n_members, new.n_members);
+        assert_int_equal(n_taken, same);
     }
 }
 
@@ -386,6 +392,9 @@ static void a_rotten_previous_blob_is_not_copied(void **state)
     AUTO(descriptor_release) struct descriptor blob = { .size = 0 };
     assert_ok(layer_wait(made.layer, &blob, NULL, &err), err);
     assert_true(digest_equal(&blob.digest, &previous)); /* compressed anew: the right bytes */
+    size_t n_members, n_taken = 1;
+    assert_true(layer_reused(made.layer, &n_members, &n_taken));
+    assert_int_equal(n_taken, 0);
 }
 
 /* Lazy blobs */
