@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "registry/url.h"
 
 #include <string.h>
 
@@ -126,16 +127,22 @@ void instruction_free(struct instruction *instruction)
     free(instruction);
 }
 
-char *instruction_format(const struct instruction *instruction)
+static void add_line(const struct instruction *instruction, struct strbuf *text)
 {
-    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    strbuf_adds(&text, instruction_name(instruction->kind));
+    strbuf_adds(text, instruction_name(instruction->kind));
     const char *rest = instruction->line + strlen(instruction->keyword);
     rest += strspn(rest, " \t\r\v\f");
     if (*rest)
-        strbuf_addf(&text, " %s", rest);
-    strbuf_rtrim(&text);
-    return strbuf_detach(&text);
+        strbuf_addf(text, " %s", rest);
+    strbuf_rtrim(text);
+}
+
+char *instruction_format(const struct instruction *instruction)
+{
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    add_line(instruction, &text);
+    return instruction->kind == INSTRUCTION_ADD ? url_redact_within(text.data)
+                                                : strbuf_detach(&text);
 }
 
 /* What follows the line of an instruction with heredocs, for it to be parsed again. */
@@ -148,8 +155,7 @@ static void add_bodies(const struct heredoc_list *heredocs, struct strbuf *text)
 char *instruction_format_full(const struct instruction *instruction)
 {
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    AUTO(free) char *line = instruction_format(instruction);
-    strbuf_adds(&text, line);
+    add_line(instruction, &text);
     add_bodies(&instruction->heredocs, &text);
     return strbuf_detach(&text);
 }

@@ -188,10 +188,10 @@ DEFINE_AUTO(struct instruction, instruction_free)
 /* Empties what the caller holds by value. */
 void instruction_release(struct instruction *instruction);
 
-/* "RUN --mount=... echo hi": upper case name, flags, rest; no heredoc bodies. For progress and
- * keys. */
+/* "RUN --mount=... echo hi": upper case name, flags, rest; no heredoc bodies, no credentials in
+ * the URLs of ADD. For people. */
 char *instruction_format(const struct instruction *instruction) WARN_UNUSED;
-/* The same with the heredoc bodies after it: parses to an equal instruction. */
+/* All of it, with the heredoc bodies after the line: parses to an equal instruction. */
 char *instruction_format_full(const struct instruction *instruction) WARN_UNUSED;
 
 /*

@@ -326,6 +326,45 @@ char *url_redact(const char *text)
     return strbuf_detach(&buf);
 }
 
+static bool is_signed(const char *url)
+{
+    static const char *const words[] = { "sig",  "token", "secret", "credential",
+                                         "auth", "pass",  "key" };
+    const char *query = strchr(url, '?');
+    for (size_t i = 0; query && i < ARRAY_SIZE(words); i++)
+        if (strcasestr(query, words[i]))
+            return true;
+    return false;
+}
+
+/* One URL, from its "://" on; returns how much of the text it is. */
+static size_t redact_one(struct strbuf *buf, const char *text)
+{
+    size_t size = strcspn(text, " \t\n\"'");
+    AUTO(free) char *url = xstrndup(text, size);
+    if (is_signed(url)) {
+        AUTO(free) char *redacted = url_redact(url);
+        strbuf_adds(buf, redacted);
+        return size;
+    }
+    size_t authority = 3 + strcspn(url + 3, "/?#");
+    const char *at = memrchr(url + 3, '@', authority - 3);
+    strbuf_addf(buf, "://%s", at ? at + 1 : url + 3);
+    return size;
+}
+
+char *url_redact_within(const char *text)
+{
+    AUTO(strbuf_release) struct strbuf buf = STRBUF_INIT;
+    const char *next;
+    while ((next = strstr(text, "://"))) {
+        strbuf_add(&buf, text, (size_t)(next - text));
+        text = next + redact_one(&buf, next);
+    }
+    strbuf_adds(&buf, text);
+    return strbuf_detach(&buf);
+}
+
 /* The host of host[:port], brackets taken off. */
 static void bare_host(const char *host, char out[256])
 {

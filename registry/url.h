@@ -50,6 +50,11 @@ char *url_decode(const char *text, size_t size) WARN_UNUSED;
 
 /* For messages: no userinfo, and of a query the values are left out. free() it. */
 char *url_redact(const char *text) WARN_UNUSED;
+/*
+ * Text between whose words URLs may stand, to be kept or shown: without their userinfo, and without
+ * the query's values where its names look like those of a signature or token. free() it.
+ */
+char *url_redact_within(const char *text) WARN_UNUSED;
 
 /* "localhost", *.localhost, 127.0.0.0/8, [::1]; a port may follow. */
 bool url_host_is_loopback(const char *host);

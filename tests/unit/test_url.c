@@ -167,9 +167,29 @@ static void hops_never_lose_tls_nor_enter_the_local_network(void **state UNUSED)
     }
 }
 
+static void urls_within_text_lose_credentials(void **state UNUSED)
+{
+    static const struct {
+        const char *text, *expected;
+    } cases[] = {
+        { "ADD a /b", "ADD a /b" },
+        { "ADD https://me:pw@h/x.git?ref=v1#main /d", "ADD https://h/x.git?ref=v1#main /d" },
+        { "ADD [\"http://t@h:1\", \"https://h/p@q\"]", "ADD [\"http://h:1\", \"https://h/p@q\"]" },
+        { "ADD https://s3.example/a?X-Amz-Signature=abc&x=1 /d",
+          "ADD https://s3.example/a?X-Amz-Signature=...&x=... /d" },
+        { "://", "://" },
+        { "a://@", "a://" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        AUTO(free) char *got = url_redact_within(cases[i].text);
+        assert_string_equal(got, cases[i].expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(urls_within_text_lose_credentials),
         cmocka_unit_test(urls_are_read_and_written_byte_for_byte),
         cmocka_unit_test(locations_resolve_against_their_base),
         cmocka_unit_test(digest_is_appended_and_the_state_kept),
