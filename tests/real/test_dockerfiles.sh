@@ -100,13 +100,11 @@ standins() { # FOLDER PROGRAM...
 base_files() {
     local dir=$BASES/$1
     mkdir -p "$dir"
+    # shellcheck disable=SC2086 # words
     case $1 in
     debian) ;;
-    # shellcheck disable=SC2086 # words
     tools) standins "$dir/usr/local/bin" $STANDINS ;;
-    offline)
-        # shellcheck disable=SC2086
-        standins "$dir/usr/local/bin" $STANDINS apt apt-get mk-build-deps ;;
+    offline) standins "$dir/usr/local/bin" $STANDINS apt apt-get mk-build-deps ;;
     busybox) # with what runc would else make in a layer: the places of its mounts
         make_busybox_rootfs "$dir"
         echo 'docker:x:1001:1001::/:/bin/sh' >>"$dir/etc/passwd"
