@@ -79,10 +79,29 @@ static void code_to_words(const char *code, char out[64])
     out[i] = '\0';
 }
 
+/* The text of a page, without its tags */
+static void add_page(struct strbuf *buf, const char *page)
+{
+    while (*page) {
+        size_t size = strcspn(page, "<");
+        bool blank = strspn(page, " \t\r\n") >= size;
+        if (!blank && buf->size)
+            strbuf_addc(buf, ' ');
+        if (!blank)
+            strbuf_add(buf, page, size);
+        page += size;
+        page += strcspn(page, ">");
+        page += *page == '>';
+    }
+    strbuf_rtrim(buf);
+}
+
 static void add_detail(struct strbuf *buf, const json_t *detail)
 {
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    if (json_is_string(detail))
+    if (json_is_string(detail) && *json_string_value(detail) == '<')
+        add_page(&text, json_string_value(detail));
+    else if (json_is_string(detail))
         strbuf_adds(&text, json_string_value(detail));
     else if ((json_is_object(detail) && json_object_size(detail)) ||
              (json_is_array(detail) && json_array_size(detail)))

@@ -43,6 +43,7 @@ struct host {
     atomic_int upload_mode;
     atomic_bool refuses_head;
     atomic_bool takes_no_tags; /* PUT by digest with ?tag= sets none */
+    atomic_bool names_inside;  /* upload Locations name a host that only the inside reaches */
     atomic_bool is_lost;       /* a mirror that could not be reached: not asked again */
 };
 

@@ -7,6 +7,7 @@
 #include "registry/api_error.h"
 #include "registry/request.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* Tag or digest of a reference, as URLs have it. A digest says more than a tag beside it. */
@@ -141,6 +142,8 @@ static bool read_head(const struct reference *reference, const struct reply *rep
     if (reference->digest.is_set && !digest_equal(&said, &reference->digest))
         return false;
     AUTO(free) char *media_type = xstrndup(content_type, strcspn(content_type, "; \t"));
+    for (char *c = media_type; *c; c++) /* of no case, but compared as text further on */
+        *c = (char)tolower((unsigned char)*c);
     descriptor_set(ret, media_type, &said, size);
     return true;
 }
@@ -212,6 +215,17 @@ static bool says_blob_is_missing(const struct reply *reply)
     return false;
 }
 
+/* Old servers (Quay once) know Docker's types alone. */
+static void hint_format(const struct descriptor *desc, const struct reply *reply,
+                        struct error **err)
+{
+    int status = reply_status(reply);
+    if ((status == 400 || status == 415) && desc->media_type &&
+        strncmp(desc->media_type, "application/vnd.oci.", 20) == 0)
+        error_hint(err, "if the registry knows Docker's formats alone: "
+                        "`cbuild copy --format v2s2 NAME docker://NAME`");
+}
+
 /* A prepared PUT */
 static int send_document(struct registry_session *session, struct call *call,
                          const struct descriptor *desc, const struct strbuf *body,
@@ -226,7 +240,10 @@ static int send_document(struct registry_session *session, struct call *call,
         return -1;
     if (reply_status(reply) < 200 || reply_status(reply) >= 300) {
         *lacks_blob = says_blob_is_missing(reply);
-        return request_error(&call->request, reply, err);
+        (void)request_error(&call->request, reply, err); /* sets *err */
+        if (!*lacks_blob)
+            hint_format(desc, reply, err);
+        return -1;
     }
     struct digest said = digest_header(reply);
     if (said.is_set && !digest_equal(&said, &desc->digest))

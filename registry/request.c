@@ -297,16 +297,34 @@ int request_run(struct registry_session *session, const struct request *request,
 
 /* Messages */
 
+/* "100;w=21600": 100 in 6 hours */
+static void add_limit(struct strbuf *text, const char *what, const char *value)
+{
+    char *end;
+    unsigned long n = value ? strtoul(value, &end, 10) : 0;
+    if (!value || end == value)
+        return;
+    strbuf_addf(text, ", %s: %lu", what, n);
+    const char *window = strstr(end, "w=");
+    unsigned long seconds = window ? strtoul(window + 2, NULL, 10) : 0;
+    if (seconds && seconds % 3600 == 0)
+        strbuf_addf(text, " in %lu hours", seconds / 3600);
+    else if (seconds)
+        strbuf_addf(text, " in %lu seconds", seconds);
+}
+
 static void hint_rate(const struct request *request, const struct reply *reply, struct error **err)
 {
-    const char *left = reply_header(reply, "RateLimit-Remaining");
+    AUTO(strbuf_release) struct strbuf limits = STRBUF_INIT;
     const char *domain = request->host ? request->host->endpoint.domain : reply->url.host;
+    add_limit(&limits, "allowed", reply_header(reply, "RateLimit-Limit"));
+    add_limit(&limits, "left", reply_header(reply, "RateLimit-Remaining"));
     if (!reply->who && request->host)
-        error_hint(err, "you are anonymous%s%.20s: log in with `cbuild login %s`, or use a mirror",
-                   left ? ", requests left: " : "", left ? left : "", domain);
+        error_hint(err, "you are anonymous%s: log in with `cbuild login %s`, or use a mirror",
+                   limits.data, domain);
     else
-        error_hint(err, "the registry limits how often it is asked%s%.20s: try again later",
-                   left ? ", requests left: " : "", left ? left : "");
+        error_hint(err, "the registry limits how often it is asked%s: try again later",
+                   limits.data);
 }
 
 static void hint_access(const struct request *request, const struct reply *reply,
@@ -338,6 +356,11 @@ static void add_hint(const struct request *request, const struct reply *reply, s
     else if (request->host && request->scope.path &&
              (status == 401 || status == 403 || (status == 404 && unnamed)))
         hint_access(request, reply, err);
+    else if (status == 404 && request->host && request->scope.path && !reply->who)
+        error_hint(err,
+                   "check the name; some registries answer so of what only users who logged "
+                   "in may see: `cbuild login %s`",
+                   request->host->endpoint.domain);
     else if (status == 413)
         error_hint(err, "the registry, or a proxy before it, limits the size of what is sent");
 }

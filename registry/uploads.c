@@ -120,6 +120,20 @@ static enum outcome call(struct upload *upload, const struct request *request, s
     return reply_is_transient(&upload->reply, request) ? OUTCOME_TRANSIENT : OUTCOME_FAILED;
 }
 
+/* Where the host that a Location names can't be reached, the registry stands for it. */
+static int lead_home(const struct upload *upload, struct url *location, struct error **err)
+{
+    AUTO(url_release) struct url base = { 0 };
+    if (!atomic_load(&upload->host->names_inside))
+        return 0;
+    if (host_base(upload->host, &base, err) < 0)
+        return -1;
+    free(base.target);
+    base.target = xstrdup(location->target);
+    url_copy(location, &base);
+    return 0;
+}
+
 /*
  * The newest Location. A registry behind a proxy that ends TLS may name itself with http: it is
  * asked with https, as before. No Location keeps the one we have.
@@ -142,7 +156,7 @@ static int take_location(struct upload *upload, struct error **err)
         next.scheme = xstrdup("https");
         next.port = next.port == 80 ? reply->url.port : next.port;
     }
-    if (url_check_hop(&reply->url, ip, &next, err) < 0)
+    if (lead_home(upload, &next, err) < 0 || url_check_hop(&reply->url, ip, &next, err) < 0)
         return -1;
     free(next.userinfo);
     next.userinfo = NULL;
@@ -421,6 +435,24 @@ static int next_mode(struct tries *tries, struct error **err)
     return 0;
 }
 
+/*
+ * A registry behind a proxy may give Locations with the name that it has inside (Artifactory). The
+ * first that can't be reached is asked for at the registry, and so are all after it.
+ */
+static bool led_inside(struct upload *upload)
+{
+    const struct reply *reply = &upload->reply;
+    enum http_failure failure = reply->response.failure;
+    AUTO(error_free) struct error *ignored = NULL; /* no base: nothing was asked yet */
+    AUTO(url_release) struct url base = { 0 };
+    if ((failure != HTTP_FAILURE_RESOLVE && failure != HTTP_FAILURE_CONNECT) ||
+        !upload->location.scheme || host_base(upload->host, &base, &ignored) < 0 ||
+        strcasecmp(base.host, upload->location.host) == 0 ||
+        strcasecmp(reply->url.host, upload->location.host) != 0)
+        return false;
+    return !atomic_exchange(&upload->host->names_inside, true);
+}
+
 /* 1: try again; 0: done; -1 */
 static int settle(struct upload *upload, struct tries *tries, enum outcome outcome,
                   struct error **err)
@@ -431,6 +463,10 @@ static int settle(struct upload *upload, struct tries *tries, enum outcome outco
     case OUTCOME_ABSENT:
         return error_set(err, ERR_NOT_FOUND, "not in the store, and the registry doesn't mount it");
     case OUTCOME_TRANSIENT:
+        if (led_inside(upload)) {
+            error_clear(err);
+            return 1;
+        }
         if (retry_wait(&tries->retry, reply_header(&upload->reply, "Retry-After"), err) < 0)
             return -1;
         if (!is_there_now(upload))
@@ -451,6 +487,12 @@ static int settle(struct upload *upload, struct tries *tries, enum outcome outco
     return -1;
 }
 
+/* Two jobs may push the same blob: who comes second may be refused what is there by then. */
+static bool may_be_another_job(const struct upload *upload, const struct error *err)
+{
+    return !only_mounts(upload) && (error_is(err, ERR_REFUSED) || error_is(err, ERR_NOT_FOUND));
+}
+
 int upload_blob(struct registry_session *session, const struct upload_request *request,
                 enum upload_result *result, struct error **err)
 {
@@ -467,8 +509,12 @@ int upload_blob(struct registry_session *session, const struct upload_request *r
     do
         again = settle(&upload, &tries, attempt(&upload, tries.mode, err), err);
     while (again > 0);
-    if (again < 0)
-        return -1;
+    if (again < 0) {
+        if (!may_be_another_job(&upload, *err) || !is_there_now(&upload))
+            return -1;
+        error_clear(err);
+        upload.result = UPLOAD_RESULT_PRESENT;
+    }
     /* a small blob that passed meanwhile says nothing of large ones */
     if (upload.result == UPLOAD_RESULT_SENT && (int)tries.mode > atomic_load(&host->upload_mode))
         atomic_store(&host->upload_mode, (int)tries.mode);

@@ -6,13 +6,15 @@
 
 prints its ports when it is ready, serves until its stdin is closed, and writes into DIR:
 
-    ports       NAME=PORT lines: http, other (http, for redirects), https, in the order printed
+    ports       NAME=PORT lines, in the order printed: http, other (http, for redirects), https, odd (http, whose
+                /v2/ is 405), socks (a SOCKS 5 proxy that leads everything to http)
     ca.crt      the authority that signed the https server's certificate
     log         a line per request: SERVER METHOD TARGET auth=SCHEME range=RANGE crange=RANGE body=SIZE -> STATUS
 
 The first part of a repository's name is the fault, the rest is free: /v2/cut-blob/test7/manifests/1. Each
 repository has a state of its own, and holds an image under every tag: a config, a layer of 1000000 bytes and one
-of 3000. What is pushed is kept in memory. `grep '^@fault' fault_server.py` lists the faults.
+of 3000. What is pushed is kept in memory. `grep '^@fault' fault_*.py` lists the faults;
+fault_quirks.py has those that are habits of certain registries.
 """
 import hashlib
 import http.server
@@ -127,6 +129,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def note(self, status):
         auth = self.headers.get("Authorization", "none").split(" ")[0]
+        if self.headers.get("Proxy-Authorization"):
+            auth += " proxy-auth=" + self.headers.get("Proxy-Authorization").split(" ")[0]
         line = "%s %s %s auth=%s range=%s crange=%s body=%d -> %s\n" % (
             self.server.name, self.command, self.path, auth, self.headers.get("Range", ""),
             self.headers.get("Content-Range", ""), len(self.body), status)
@@ -239,11 +243,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.error(404, "UNSUPPORTED")
 
     def serve_ping(self):
-        self.answer(200, {})
+        self.answer(405 if self.server.name == "odd" else 200, {})
 
     def serve_storage(self):
         if self.server.name == "other" and (self.headers.get("Authorization") or self.headers.get("X-Meta-A")):
             return self.answer(400) # as S3 does with a second authentication scheme
+        if self.name == "closed":
+            return self.error(401, "UNAUTHORIZED", "who are you", WWW_Authenticate='Basic realm="storage"')
         data = LARGE if self.name == "large" else b"text of a file\n"
         if self.headers.get("If-None-Match") == '"one"':
             return self.answer(304, ETag='"one"')
@@ -861,7 +867,8 @@ def make_certificate():
 
 
 def main():
-    servers = [Server("http"), Server("other"), Server("https", make_certificate())]
+    servers = [Server("http"), Server("other"), Server("https", make_certificate()), Server("odd")]
+    fault_quirks.socks_start()
     open(os.path.join(DIR, "log"), "w").close()
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -870,6 +877,10 @@ def main():
     print(*PORTS.values(), flush=True)
     sys.stdin.read()
 
+
+sys.modules["fault_server"] = sys.modules[__name__]
+sys.dont_write_bytecode = True
+import fault_quirks # its faults are made with what stands above
 
 if __name__ == "__main__":
     main()

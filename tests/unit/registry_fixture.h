@@ -28,13 +28,15 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#define PASSWORD_ENTRY "{\"auth\":\"dXNlcjpzZWNyZXQ=\"}" /* user:secret */
+
 extern char **environ;
 
 static struct {
     pid_t pid;
     int in; /* closing it ends the server */
     char *dir;
-    unsigned http, other, https;
+    unsigned http, other, https, odd, socks; /* ports */
     unsigned n_names;
 } faults;
 
@@ -66,7 +68,8 @@ static int faults_start(void **state UNUSED)
         return -1;
     FILE *ready = fdopen(out[0], "r");
     bool started = ready && fgets(text, sizeof(text), ready) &&
-                   sscanf(text, "%u %u %u", &faults.http, &faults.other, &faults.https) == 3;
+                   sscanf(text, "%u %u %u %u %u", &faults.http, &faults.other, &faults.https,
+                          &faults.odd, &faults.socks) == 5;
     if (ready)
         fclose(ready);
     return started ? 0 : -1;

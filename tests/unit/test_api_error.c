@@ -16,6 +16,12 @@ static void bodies_become_one_clean_line(void **state UNUSED)
           "manifest unknown ({\"Tag\":\"x\"})" },
         { 403, "{\"errors\":[{\"code\":\"DENIED\",\"message\":\"no\",\"detail\":\"quota\"}]}",
           "denied: no (quota)" },
+        { 502,
+          "{\"errors\":[{\"code\":\"UNKNOWN\",\"message\":\"no\",\"detail\":\"<html><title>502 Bad "
+          "Gateway</title>\\n<body><h1>nginx</h1></body><br\"}]}",
+          "unknown: no (502 Bad Gateway nginx)" },
+        { 403, "{\"errors\":[{\"code\":\"DENIED\",\"message\":\"no\",\"detail\":\"<p></p>\"}]}",
+          "denied: no" },
         { 400, "{\"errors\":[{\"code\":\"A_B\"},{\"message\":\"c\"}]}", "a b; c" },
         { 401, "{\"details\":\"incorrect username or password\"}",
           "incorrect username or password" },

@@ -8,8 +8,6 @@
 #include "oci/store_tags.h"
 #include "tests/unit/registry_fixture.h"
 
-#define PASSWORD_ENTRY "{\"auth\":\"dXNlcjpzZWNyZXQ=\"}" /* user:secret */
-
 static int pull(struct fixture *fixture, struct descriptor *target, struct error **err)
 {
     struct pull_request request = { .reference = &fixture->reference };
@@ -50,6 +48,12 @@ static void pulls_survive(void **state UNUSED)
         { "token-unquoted", 3, 3 },
         { "token-expires", 3, 6 },
         { "token-insufficient", 3, 3 },
+        { "token-other-realm", 3, 3 },
+        { "token-no-life", 3, 3 },
+        { "read-only-token", 3, 3 },
+        { "type-parameters", 3, 3 },
+        { "gzip-on-the-fly", 3, 3 },
+        { "head-401", 3, 3 },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct error *err = NULL;
@@ -95,6 +99,8 @@ static void pulls_fail_in_order(void **state UNUSED)
         { "diff-ids", ERR_INVALID, "config", 4 },
         { "many-layers", ERR_LIMIT, "layers", 1 },
         { "redirect-loop", ERR_NETWORK, "more than 10 redirects", 14 },
+        { "loop-elsewhere", ERR_NETWORK, "more than 10 redirects", 14 },
+        { "page-for-json", ERR_INVALID, "GET http://127.0.0.1:", 1 },
         { "redirect-scheme", ERR_INVALID, "expected http:// or https://", 4 },
         { "token-never", ERR_UNAUTHORIZED, "401 unauthorized: authentication required (anonymous)",
           6 },
@@ -148,7 +154,12 @@ static void hints_name_the_way_out(void **state)
     error_clear(&err);
     fixture_use(fixture, faults.http, "warning");
     assert_ok(pull(fixture, &target, &err), err);
-    assert_non_null(strstr(fixture->warnings.data, "this tag goes away[31m"));
+    const char *warning = strstr(fixture->warnings.data, "this tag goes away[31m");
+    assert_non_null(warning);
+    /* it came with each answer, and is said once */
+    AUTO(descriptor_release) struct descriptor again = { 0 };
+    assert_ok(registry_resolve(fixture->session, &fixture->reference, &again, &err), err);
+    assert_null(strstr(warning + 1, "this tag goes away"));
 }
 
 static void unchanged_image_costs_one_request(void **state)
@@ -415,7 +426,8 @@ static void proxies_are_for_others_than_loopback(void **state)
 
 static void names_resolve_without_a_pull(void **state)
 {
-    static const char *const names[] = { "none", "head-405", "head-403", "no-digest" };
+    static const char *const names[] = { "none",     "head-405",        "head-403",
+                                         "head-401", "type-parameters", "no-digest" };
     struct fixture *fixture = *state;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         struct error *err = NULL;

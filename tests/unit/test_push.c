@@ -2,13 +2,12 @@
 /* registry/push.c and uploads.c against a server that plays faults; RELIABILITY.md 1 to 7 */
 #include "registry/push.h"
 
+#include "base/array.h"
 #include "oci/index.h"
-#include "oci/manifest.h"
 #include "registry/pull.h"
 #include "registry/sources.h"
 #include "tests/unit/registry_fixture.h"
 
-#define PASSWORD_ENTRY "{\"auth\":\"dXNlcjpzZWNyZXQ=\"}" /* user:secret */
 #define LARGE 1000000
 #define HUGE_SIZE (9u << 20)
 
