@@ -68,10 +68,18 @@ HEALTHCHECK CMD true
 FROM one AS two
 LABEL a=$A b=$B e=$E
 RUN echo "$A $B $E $PWD $(id -u):$(id -g) ${-#c}" >/tmp/seen
+FROM one AS three
+RUN echo "$A $B $E $PWD $(id -u):$(id -g) ${-#c}" >/tmp/seen
 FROM busybox
 COPY --from=two /tmp/seen /seen
+COPY --from=three /tmp/seen /seen-too
 LABEL a=$A
 EOT
+    ok cbuild -q -t x --build-arg B=given .
+    image_tree x >/dev/null
+    equal "$(file seen)" 'default given env /w 1000:50 e'
+    equal "$(file seen-too)" "$(file seen)" "one of several heirs"
+    sed -i '/^FROM one AS three/,/^RUN/d; /three/d' Dockerfile # the only heir takes all
     ok cbuild -q -t x --build-arg B=given .
     image_tree x >/dev/null
     equal "$(file seen)" 'default given env /w 1000:50 e'

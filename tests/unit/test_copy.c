@@ -628,6 +628,33 @@ static void the_key_knows_content_and_mode_but_no_time(void **state)
     assert_string_not_equal(first, other_owner);
 }
 
+static void the_key_knows_where_links_lead_and_names_of_one_file(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct copy_case what = {
+        .context = "d d - - -\nf d/a - - - 1\nf d/b - - - 1\nl d/l - - - a\n", .words = "d /x"
+    };
+    AUTO(setting_release) struct setting setting;
+    setting_init(&setting, fixture, &what);
+    int fd = context_fd(setting.context);
+    AUTO(free) char *first = key_of(&setting);
+
+    assert_int_equal(unlinkat(fd, "d/l", 0), 0);
+    assert_int_equal(symlinkat("b", fd, "d/l"), 0);
+    AUTO(free) char *other_target = key_of(&setting);
+    assert_string_not_equal(first, other_target);
+
+    assert_int_equal(unlinkat(fd, "d/b", 0), 0);
+    assert_int_equal(linkat(fd, "d/a", fd, "d/b", 0), 0);
+    AUTO(free) char *one_file = key_of(&setting);
+    assert_string_not_equal(other_target, one_file);
+
+    assert_int_equal(unlinkat(fd, "d/l", 0), 0);
+    assert_int_equal(mkfifoat(fd, "d/l", 0644), 0);
+    AUTO(free) char *other_type = key_of(&setting);
+    assert_string_not_equal(one_file, other_type);
+}
+
 static void a_file_that_changes_meanwhile_is_named(void **state)
 {
     struct fixture *fixture = *state;
@@ -718,6 +745,7 @@ int main(void)
         cmocka_unit_test(warnings_name_what_is_odd),
         fixture_test(hints_tell_similar_names),
         fixture_test(the_key_knows_content_and_mode_but_no_time),
+        fixture_test(the_key_knows_where_links_lead_and_names_of_one_file),
         fixture_test(a_file_that_changes_meanwhile_is_named),
         fixture_test(many_files_are_hashed_by_several_threads),
         fixture_test(working_directories_are_made),
