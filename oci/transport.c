@@ -6,17 +6,50 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/tempfile.h"
+#include "oci/index.h"
 #include "oci/manifest.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
 
+#define INDEX_MAX_DEPTH 4
 #define BUFFER_SIZE ((size_t)256 << 10)
 
 void transport_free(struct transport *transport)
 {
     if (transport)
         transport->ops->free(transport);
+}
+
+int transport_get_child(struct transport *from, const struct descriptor *entry,
+                        struct document *child, struct error **err)
+{
+    if (from->ops->get_document(from, &entry->digest, child, err) < 0)
+        return -1;
+    if (child->body.size == entry->size)
+        return 0;
+    return error_set(err, ERR_DIGEST, "%zu bytes where the index says %" PRIu64, child->body.size,
+                     entry->size);
+}
+
+int transport_choose_image(struct transport *from, const struct platform *platform,
+                           struct document *document, struct error **err)
+{
+    AUTO(platform_release) struct platform host = { 0 };
+    if (!platform)
+        platform_host(&host);
+    for (unsigned depth = 0; depth <= INDEX_MAX_DEPTH; depth++) {
+        if (media_type_kind(document->descriptor.media_type) != MEDIA_KIND_INDEX)
+            return 0;
+        AUTO(index_release) struct index index = { 0 };
+        if (index_parse(document->body.data, document->body.size, document->descriptor.media_type,
+                        &index, err) < 0)
+            return -1;
+        const struct descriptor *entry = index_select(&index, platform ? platform : &host, err);
+        if (!entry || transport_get_child(from, entry, document, err) < 0)
+            return -1;
+    }
+    return error_set(err, ERR_LIMIT, "indexes nested more than %d deep", INDEX_MAX_DEPTH);
 }
 
 int transport_check(const struct descriptor *blob, const uint8_t hash[SHA256_SIZE], uint64_t size,

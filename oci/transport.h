@@ -81,6 +81,15 @@ struct transport {
 void transport_free(struct transport *transport);
 DEFINE_AUTO(struct transport, transport_free)
 
+/* A child of an index, whose size is as the index says. ERR_DIGEST. */
+int transport_get_child(struct transport *from, const struct descriptor *entry,
+                        struct document *child, struct error **err) WARN_UNUSED;
+/*
+ * Of an index the platform's image (NULL: this machine's), through nested ones, takes the
+ * document's place; a manifest stays. ERR_NOT_FOUND lists the platforms there are.
+ */
+int transport_choose_image(struct transport *from, const struct platform *platform,
+                           struct document *document, struct error **err) WARN_UNUSED;
 /* For who stores a blob in a file: the whole blob into `to`, finished and verified. ERR_DIGEST. */
 int transport_read_verified(struct transport *from, const struct descriptor *blob, struct sink *to,
                             struct error **err) WARN_UNUSED;

@@ -103,17 +103,6 @@ static int add_manifest(struct copy *copy, const struct document *document, stru
 static int add_document(struct copy *copy, struct document *document, unsigned depth,
                         struct error **err);
 
-static int get_child(struct copy *copy, const struct descriptor *entry, struct document *child,
-                     struct error **err)
-{
-    if (copy->from->ops->get_document(copy->from, &entry->digest, child, err) < 0)
-        return -1;
-    if (child->body.size == entry->size)
-        return 0;
-    return error_set(err, ERR_DIGEST, "%zu bytes where the index says %" PRIu64, child->body.size,
-                     entry->size);
-}
-
 /* It, and so all below it, may be at the destination: then the source isn't even asked. */
 static int is_at_destination(struct copy *copy, const struct digest *digest, bool *ret,
                              struct error **err)
@@ -140,7 +129,7 @@ static int add_child(struct copy *copy, const struct descriptor *entry, unsigned
         return 0;
     struct document *child = NEW(struct document);
     strbuf_init(&child->body);
-    if (get_child(copy, entry, child, err) < 0) {
+    if (transport_get_child(copy->from, entry, child, err) < 0) {
         document_free(child);
         return -1;
     }
@@ -204,29 +193,6 @@ static int add_document(struct copy *copy, struct document *document, unsigned d
     return 0;
 }
 
-/* Of an index the platform's image, through nested ones */
-static int choose_platform(struct copy *copy, struct document *document, struct error **err)
-{
-    AUTO(platform_release) struct platform host = { 0 };
-    const struct platform *platform = copy->request->platform;
-    if (!platform) {
-        platform_host(&host);
-        platform = &host;
-    }
-    for (unsigned depth = 0; depth <= INDEX_MAX_DEPTH; depth++) {
-        if (media_type_kind(document->descriptor.media_type) != MEDIA_KIND_INDEX)
-            return 0;
-        AUTO(index_release) struct index index = { 0 };
-        if (index_parse(document->body.data, document->body.size, document->descriptor.media_type,
-                        &index, err) < 0)
-            return -1;
-        const struct descriptor *entry = index_select(&index, platform, err);
-        if (!entry || get_child(copy, entry, document, err) < 0)
-            return -1;
-    }
-    return error_set(err, ERR_LIMIT, "indexes nested more than %d deep", INDEX_MAX_DEPTH);
-}
-
 static int check_scope(struct copy *copy, const struct document *top, struct error **err)
 {
     if (copy->request->scope == IMAGE_COPY_INDEX_ONLY &&
@@ -240,7 +206,8 @@ static int collect(struct copy *copy, struct error **err)
     struct document *top = NEW(struct document);
     strbuf_init(&top->body);
     if (copy->from->ops->get_document(copy->from, NULL, top, err) < 0 ||
-        (copy->request->scope == IMAGE_COPY_PLATFORM && choose_platform(copy, top, err) < 0) ||
+        (copy->request->scope == IMAGE_COPY_PLATFORM &&
+         transport_choose_image(copy->from, copy->request->platform, top, err) < 0) ||
         check_scope(copy, top, err) < 0) {
         document_free(top);
         return -1;
