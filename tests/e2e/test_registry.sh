@@ -306,4 +306,65 @@ test_peers_read_what_we_push_and_we_what_they_push() {
     ok skopeo inspect --cert-dir "$REGISTRY_CERT_DIR" "docker://$REGISTRY_HOST/again:v2s2"
 }
 
+# Requests in the registry's access log: METHOD and PATTERN of the path
+n_asked() { grep -Ec -- "\"$1 [^ ]*$2[^ ]* HTTP/" "$REGISTRY_LOG" || true; }
+
+test_a_hundred_layers_each_go_once() {
+    start
+    mkdir -p ctx
+    local i blobs
+    echo 'FROM scratch' >ctx/Dockerfile
+    for i in $(seq 100); do
+        echo "$i" >"ctx/f$i"
+        echo "COPY f$i /" >>ctx/Dockerfile
+    done
+    ok cbuild -q -t "$REGISTRY_HOST/a/b:1" ctx
+    : >"$REGISTRY_LOG"
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    equal "$(n_asked PUT 'blobs/uploads/')" 101 "uploads"
+    blobs=$(grep -Eo '"PUT [^ ]*digest=sha256[^ ]*' "$REGISTRY_LOG" | sed 's/.*digest=//' | sort -u | wc -l)
+    equal "$blobs" 101 "different blobs"
+    # nothing has changed: at most a request a blob and two more
+    : >"$REGISTRY_LOG"
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    [ "$(n_asked '[A-Z]*' /)" -le 103 ] || fail "$(n_asked '[A-Z]*' /) requests"
+    equal "$(n_asked '(PUT|POST|PATCH)' /)" 0
+    : >"$REGISTRY_LOG"
+    ok second_store cbuild pull "$REGISTRY_HOST/a/b:1"
+    equal "$(n_asked GET 'blobs/')" 101 "downloads"
+    [ "$(n_asked '[A-Z]*' /)" -le 103 ] || fail "$(n_asked '[A-Z]*' /) requests"
+    equal "$(second_store image_id "$REGISTRY_HOST/a/b:1")" "$(image_id "$REGISTRY_HOST/a/b:1")"
+    second_store store_verifies
+    : >"$REGISTRY_LOG"
+    ok second_store cbuild pull "$REGISTRY_HOST/a/b:1"
+    [ "$(n_asked '[A-Z]*' /)" -le 2 ] || fail "$(n_asked '[A-Z]*' /) requests"
+}
+
+test_an_index_of_six_platforms_goes_whole_through_the_store() {
+    need skopeo
+    start --tls
+    python3 "$TOP/tests/e2e/make_layout.py" l
+    local digest nested
+    # skopeo copies no index in an index: without it
+    nested=$(jq -r '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == "six").digest' l/index.json)
+    jq '.manifests |= map(select(.mediaType | contains("index") | not))' "l/blobs/sha256/${nested#sha256:}" >flat
+    digest=sha256:$(sha256sum <flat | cut -d' ' -f1)
+    cp flat "l/blobs/sha256/${digest#sha256:}"
+    jq -c --arg d "$digest" --argjson s "$(wc -c <flat)" '.manifests |= map(if .annotations["org.opencontainers.image.ref.name"]
+        == "six" then .digest = $d | .size = $s else . end)' l/index.json >index.json
+    cp index.json l/index.json
+    skopeo copy -q --all --preserve-digests --dest-cert-dir "$REGISTRY_CERT_DIR" oci:l:six "docker://$REGISTRY_HOST/a/six:1"
+    ok cbuild pull --all-platforms "$REGISTRY_HOST/a/six:1"
+    equal "$(image_id "$REGISTRY_HOST/a/six:1")" "$digest"
+    cbuild tag "$REGISTRY_HOST/a/six:1" "$REGISTRY_HOST/b/six:2"
+    ok cbuild push "$REGISTRY_HOST/b/six:2"
+    ok skopeo copy -q --all --preserve-digests --src-cert-dir "$REGISTRY_CERT_DIR" "docker://$REGISTRY_HOST/b/six:2" oci:back:six
+    equal "$(jq -r '.manifests[0].digest' back/index.json)" "$digest"
+    # every blob of it, those of the attestation, too
+    local blob
+    for blob in back/blobs/sha256/*; do cmp "$blob" "l/blobs/sha256/${blob##*/}"; done
+    equal "$(jq '.manifests | length' flat)" 7 "six platforms and an attestation"
+    store_verifies
+}
+
 run_tests "$@"
