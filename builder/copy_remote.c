@@ -22,8 +22,9 @@ int copy_check_source(enum instruction_kind instruction, const char *word, struc
     if (kind == COPY_SOURCE_LOCAL)
         return 0;
     if (instruction != INSTRUCTION_ADD) {
+        AUTO(free) char *shown = url_redact_within(word);
         error_set_(err, ERR_SYNTAX, "%s %s: source can't be a URL for COPY",
-                   instruction_name(instruction), word);
+                   instruction_name(instruction), shown);
         error_hint(err, "ADD takes URLs");
         return -1;
     }

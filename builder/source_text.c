@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "builder/rune.h"
+#include "registry/url.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #define CONTEXT_LINES 2
 #define MAX_RANGE_LINES 8 /* of a longer range its first and last lines are shown */
 #define MAX_LINE_SIZE 160
+#define MAX_SEEN_SIZE 4096 /* of a line, where its URLs are looked for */
 
 struct source_text *source_text_new(const char *name, const char *data, size_t size)
 {
@@ -56,14 +58,9 @@ const char *source_text_line(const struct source_text *text, size_t number, size
     return text->data + start;
 }
 
-/* A line as an excerpt shows it: without line end, shortened, nothing that moves a terminal's
- * cursor. */
-static void add_shown_line(const struct source_text *text, size_t number, struct strbuf *buf)
+/* Nothing that moves a terminal's cursor, and shortened. */
+static void add_harmless(const char *line, size_t size, struct strbuf *buf)
 {
-    size_t size;
-    const char *line = source_text_line(text, number, &size);
-    while (size && (line[size - 1] == '\n' || line[size - 1] == '\r'))
-        size--;
     bool is_long = size > MAX_LINE_SIZE;
     for (size_t i = 0; i < size;) {
         uint32_t rune;
@@ -80,6 +77,23 @@ static void add_shown_line(const struct source_text *text, size_t number, struct
     }
     if (is_long)
         strbuf_adds(buf, "...");
+}
+
+/*
+ * A line as an excerpt shows it: without line end, shortened, harmless, and without the secrets of
+ * its URLs. False when those made it another text, so that no column of the line means anything.
+ */
+static bool add_shown_line(const struct source_text *text, size_t number, struct strbuf *buf)
+{
+    size_t size;
+    const char *line = source_text_line(text, number, &size);
+    while (size && (line[size - 1] == '\n' || line[size - 1] == '\r'))
+        size--;
+    AUTO(free) char *whole = xstrndup(line, size < MAX_SEEN_SIZE ? size : MAX_SEEN_SIZE);
+    AUTO(free) char *shown = url_redact_within(whole);
+    bool is_same = strcmp(whole, shown) == 0;
+    add_harmless(is_same ? line : shown, is_same ? size : strlen(shown), buf);
+    return is_same;
 }
 
 static size_t n_runes(const char *text, size_t size)
@@ -152,10 +166,10 @@ void source_text_excerpt(const struct source_text *text, struct source_range ran
         }
         bool in_range = number >= range.first && number <= range.last;
         strbuf_addf(buf, "%4zu | %s ", number, in_range ? ">>>" : "   ");
-        add_shown_line(text, number, buf);
+        bool is_same = add_shown_line(text, number, buf);
         strbuf_rtrim(buf);
         strbuf_addc(buf, '\n');
-        if (in_range && culprit && add_underline(text, number, culprit, buf))
+        if (in_range && culprit && is_same && add_underline(text, number, culprit, buf))
             culprit = NULL;
     }
 }

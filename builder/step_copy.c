@@ -62,11 +62,6 @@ static void copy_step_release(struct copy_step *step)
 }
 DEFINE_AUTO_STRUCT(struct copy_step, copy_step_release)
 
-static bool has_prefix(const char *text, const char *prefix)
-{
-    return !strncmp(text, prefix, strlen(prefix));
-}
-
 static int sort_sources(struct copy_step *step, const struct strvec *words, struct error **err)
 {
     for (size_t i = 0; i < words->n; i++) {
@@ -278,20 +273,11 @@ static int find_source(struct copy_step *step, struct error **err)
     return 0;
 }
 
-/* For history and keys: what stands before the host of a URL is a secret. free() it. */
-static char *without_credentials(const char *url)
-{
-    const char *host = strstr(url, "://");
-    host = host ? host + 3 : url;
-    const char *at = memrchr(host, '@', strcspn(host, "/?#"));
-    return at && has_prefix(url, "http") ? xasprintf("%.*s%s", (int)(host - url), url, at + 1)
-                                         : xstrdup(url);
-}
-
+/* Of a signed URL not the signature: history goes wherever the image does. */
 static void add_urls(struct strbuf *text, const struct strvec *urls)
 {
     for (size_t i = 0; i < urls->n; i++) {
-        AUTO(free) char *shown = without_credentials(urls->items[i]);
+        AUTO(free) char *shown = url_redact_within(urls->items[i]);
         strbuf_addf(text, " %s", shown);
     }
 }
@@ -321,7 +307,7 @@ static char *history_text(const struct copy_step *step)
 static void add_checksum_inputs(struct copy_step *step)
 {
     struct inputs *inputs = &step->step.inputs;
-    AUTO(free) char *url = without_credentials(step->urls.items[0]);
+    AUTO(free) char *url = url_redact_within(step->urls.items[0]);
     inputs_add(inputs, "url", "", url);
     inputs_add(inputs, "checksum", "", step->checksum);
     inputs_add(inputs, "destination", "", step->destination);

@@ -416,6 +416,15 @@ test_private_repositories_get_secrets_and_nobody_else_sees_them() {
     cbuild history --no-trunc x >history 2>/dev/null || cbuild history x >history
     ! grep -q sesame history || fail "history has it"
     ! grep -rq sesame "$CBUILD_ROOT" || fail "the store has it"
+    printf 'FROM scratch\nADD http://me:sesame@%s/files/none?X-Signature=sesame /d\n' "${URL#http://}" >c/Dockerfile
+    fails 3 cbuild -t x c
+    err_lacks sesame
+    echo there >www/files/none
+    ok cbuild -t x --explain c
+    err_lacks sesame
+    ok cbuild plan c
+    out_has "ADD $URL/files/none?X-Signature=..."
+    ! grep -rq sesame "$CBUILD_ROOT" || fail "the store has it"
 }
 
 test_without_git_the_error_says_so() {

@@ -48,6 +48,17 @@ static void excerpts_mark_lines_and_culprit(void **state UNUSED)
     }
 }
 
+static void excerpts_keep_the_secrets_of_urls(void **state UNUSED)
+{
+    static const char source[] = "ADD --chmod=1x http://me:sesame@host/f?X-Signature=sesame /a\n";
+    AUTO(source_text_free)
+    struct source_text *text = source_text_new("Dockerfile", source, sizeof(source) - 1);
+    AUTO(strbuf_release) struct strbuf excerpt = STRBUF_INIT;
+    source_text_excerpt(text, (struct source_range){ 1, 1 }, "--chmod=1x", &excerpt);
+    assert_string_equal(excerpt.data,
+                        "   1 | >>> ADD --chmod=1x http://host/f?X-Signature=... /a\n");
+}
+
 static void excerpts_are_bounded_and_harmless(void **state UNUSED)
 {
     AUTO(strbuf_release) struct strbuf data = STRBUF_INIT;
@@ -85,6 +96,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_are_found_by_number),
         cmocka_unit_test(excerpts_mark_lines_and_culprit),
+        cmocka_unit_test(excerpts_keep_the_secrets_of_urls),
         cmocka_unit_test(excerpts_are_bounded_and_harmless),
         cmocka_unit_test(errors_are_placed),
     };
