@@ -23,7 +23,7 @@ apt_of_13() {
     local dir=$CACHE/apt13 suite=http://deb.debian.org/debian
     (
         flock 9
-        [ -f "$dir/ready" ] && exit 0
+        [ -z "$(find "$dir/ready" -mmin -720 2>/dev/null)" ] || exit 0 # packages move on
         need_mirror $suite/
         mkdir -p "$dir"/{lists/partial,archives/partial}
         printf 'deb %s trixie main\ndeb-src %s trixie main\n' $suite $suite >"$dir/sources.list"
@@ -77,7 +77,7 @@ fetch() { # NAME
         [ ${#globs[@]} = 0 ] || globs+=(.dockerignore "$(field "$name" dockerfile)")
         python3 "$HERE/unpack_some.py" "$work"/* "${root:-*}" "$work/context" "${globs[@]}"
         mkdir -p "$CACHE/dockerfiles"
-        mv "$work/context" "$CONTEXT"
+        mv -T "$work/context" "$CONTEXT" || [ -d "$CONTEXT" ] # another run's
     fi
     equal "$(sha256sum <"$CONTEXT/$(field "$name" dockerfile)" | cut -d' ' -f1)" "$(field "$name" sha256)" "the text's sum"
 }
