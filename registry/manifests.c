@@ -126,6 +126,13 @@ int manifest_fetch(struct registry_session *session, const struct reference *ref
     return registries_try(session, reference, fetch_at, &answer, err);
 }
 
+int manifest_fetch_here(struct registry_session *session, const struct reference *reference,
+                        struct strbuf *body, struct descriptor *ret, struct error **err)
+{
+    struct answer answer = { body, ret };
+    return fetch_at(session, reference, &answer, err);
+}
+
 /* What HEAD says, if that is enough. */
 static bool read_head(const struct reference *reference, const struct reply *reply,
                       struct descriptor *ret)
@@ -340,4 +347,51 @@ int manifest_put_tags(struct registry_session *session, const struct reference *
         if (put_named(session, repository, left.items[i], desc, body, lacks_blob, err) < 0)
             return -1;
     return 0;
+}
+
+int manifest_put_artifact(struct registry_session *session, const struct reference *repository,
+                          const struct descriptor *desc, const struct strbuf *body,
+                          bool *knows_subject, struct error **err)
+{
+    AUTO(call_release) struct call call = { 0 };
+    AUTO(reply_release) struct reply reply = REPLY_INIT;
+    char name[DIGEST_TEXT_SIZE];
+    bool lacks_blob = false;
+    digest_format(&desc->digest, name);
+    if (call_init(&call, session, repository, "PUT", name, SCOPE_PULL | SCOPE_PUSH, err) < 0 ||
+        send_document(session, &call, desc, body, &reply, &lacks_blob, err) < 0)
+        return -1;
+    *knows_subject = reply_header(&reply, "OCI-Subject") != NULL;
+    return 0;
+}
+
+/* Why a registry that is asked to delete says no, beyond what it says itself */
+static void hint_delete(const struct reference *reference, const struct reply *reply,
+                        struct error **err)
+{
+    int status = reply_status(reply);
+    bool unsupported = status == 405 || status == 501 ||
+                       api_error_has_code(reply->body.data, reply->body.size, "UNSUPPORTED");
+    if (!reference->digest.is_set && (unsupported || status == 400))
+        error_hint(err, "either deleting is disabled there, or it deletes by digest only, which "
+                        "takes every tag of that digest away: `cbuild digest --full-ref` tells it");
+    else if (unsupported)
+        error_hint(err, "deleting is disabled at this registry: its configuration has to allow it");
+}
+
+int manifest_delete(struct registry_session *session, const struct reference *reference,
+                    struct error **err)
+{
+    AUTO(call_release) struct call call = { 0 };
+    AUTO(reply_release) struct reply reply = REPLY_INIT;
+    AUTO(free) char *name = name_of(reference);
+    if (registries_check_push(session, reference, err) < 0 ||
+        call_init(&call, session, reference, "DELETE", name, SCOPE_PULL | SCOPE_DELETE, err) < 0 ||
+        request_run(session, &call.request, &reply, err) < 0)
+        return -1;
+    if (reply_status(&reply) >= 200 && reply_status(&reply) < 300)
+        return 0;
+    int result = request_error(&call.request, &reply, err);
+    hint_delete(reference, &reply, err);
+    return result;
 }

@@ -21,6 +21,10 @@ int manifest_resolve(struct registry_session *session, const struct reference *r
  */
 int manifest_fetch(struct registry_session *session, const struct reference *reference,
                    struct strbuf *body, struct descriptor *ret, struct error **err) WARN_UNUSED;
+/* As manifest_fetch(), of the registry itself and no mirror: before something there is replaced. */
+int manifest_fetch_here(struct registry_session *session, const struct reference *reference,
+                        struct strbuf *body, struct descriptor *ret,
+                        struct error **err) WARN_UNUSED;
 /* Whether a tag (or digest) of the repository is this digest now. Anything unclear is no.
  * ERR_UNAUTHORIZED, ERR_CANCELLED. */
 int manifest_is(struct registry_session *session, const struct reference *repository,
@@ -43,5 +47,21 @@ int manifest_put(struct registry_session *session, const struct reference *repos
 int manifest_put_tags(struct registry_session *session, const struct reference *repository,
                       const struct strvec *tags, const struct descriptor *desc,
                       const struct strbuf *body, bool *lacks_blob, struct error **err) WARN_UNUSED;
+
+/*
+ * Puts a manifest that has a subject under its digest. *knows_subject: the registry says that it
+ * lists it among the subject's referrers (OCI-Subject). As manifest_put() otherwise.
+ */
+int manifest_put_artifact(struct registry_session *session, const struct reference *repository,
+                          const struct descriptor *desc, const struct strbuf *body,
+                          bool *knows_subject, struct error **err) WARN_UNUSED;
+
+/*
+ * Removes a tag; or, where the reference has a digest, that manifest with all tags it has. Blobs
+ * stay until the registry collects them. ERR_NOT_FOUND, ERR_UNAUTHORIZED, ERR_REFUSED: it doesn't
+ * delete, or not by tag.
+ */
+int manifest_delete(struct registry_session *session, const struct reference *reference,
+                    struct error **err) WARN_UNUSED;
 
 #endif

@@ -29,6 +29,20 @@ int reply_status(const struct reply *reply)
     return reply->response.status;
 }
 
+int reply_admit(const struct reply *reply, struct url *next, struct error **err)
+{
+    const char *ip = reply->response.peer_ip[0] ? reply->response.peer_ip : NULL;
+    if (url_is_https(&reply->url) && !url_is_https(next) &&
+        strcmp(next->host, reply->url.host) == 0) {
+        free(next->scheme);
+        next->scheme = xstrdup("https");
+        next->port = next->port == 80 ? reply->url.port : next->port;
+    }
+    free(next->userinfo); /* nobody sends us elsewhere with credentials */
+    next->userinfo = NULL;
+    return url_check_hop(&reply->url, ip, next, err);
+}
+
 int request_url(struct host *host, struct url *ret, struct error **err, const char *format, ...)
 {
     va_list args;

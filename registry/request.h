@@ -68,6 +68,13 @@ bool reply_is_transient(const struct reply *reply, const struct request *request
  * hint. */
 int request_error(const struct request *request, const struct reply *reply, struct error **err);
 
+/*
+ * Whether an answer may send us there (Location, Link; resolved against the URL that answered), and
+ * how: without userinfo, and with https where the same host was asked so (behind a proxy that ends
+ * TLS a registry may name itself with http). ERR_REFUSED: url_check_hop().
+ */
+int reply_admit(const struct reply *reply, struct url *next, struct error **err) WARN_UNUSED;
+
 /* https://host/v2/PATH... of a registry. */
 int request_url(struct host *host, struct url *ret, struct error **err, const char *format, ...)
     PRINTF(4, 5) WARN_UNUSED;

@@ -100,6 +100,7 @@ static int read_at(struct registry_session *session, const struct reference *rep
                            .url = &url,
                            .offset = passage->begin,
                            .size = passage->blob->size,
+                           .max_size = UINT64_MAX, /* whoever doesn't know the size wants all */
                            .end = passage->end < passage->blob->size ? passage->end : 0,
                            .restart = passage_restart,
                            .write = passage_write,

@@ -9,7 +9,8 @@
 #include "oci/transport.h"
 #include "registry/session.h"
 
-/* The session is borrowed; the reference is copied, without tag and digest it means latest. */
+/* A blob of size UINT64_MAX is read to its end, whatever that is.
+ * The session is borrowed; the reference is copied, without tag and digest it means latest. */
 struct transport *transport_registry_new(struct registry_session *session,
                                          const struct reference *reference);
 

@@ -134,32 +134,19 @@ static int lead_home(const struct upload *upload, struct url *location, struct e
     return 0;
 }
 
-/*
- * The newest Location. A registry behind a proxy that ends TLS may name itself with http: it is
- * asked with https, as before. No Location keeps the one we have.
- */
+/* The newest Location. None keeps the one we have. */
 static int take_location(struct upload *upload, struct error **err)
 {
     const struct reply *reply = &upload->reply;
     const char *location = reply_header(reply, "Location");
-    const char *ip = reply->response.peer_ip[0] ? reply->response.peer_ip : NULL;
     AUTO(url_release) struct url next = { 0 };
     if (!location && upload->location.scheme)
         return 0;
     if (!location)
         return error_set(err, ERR_INVALID, "the registry opens an upload without Location");
-    if (url_resolve(&reply->url, location, &next, err) < 0)
+    if (url_resolve(&reply->url, location, &next, err) < 0 || lead_home(upload, &next, err) < 0 ||
+        reply_admit(reply, &next, err) < 0)
         return -1;
-    if (url_is_https(&reply->url) && !url_is_https(&next) &&
-        strcmp(next.host, reply->url.host) == 0) {
-        free(next.scheme);
-        next.scheme = xstrdup("https");
-        next.port = next.port == 80 ? reply->url.port : next.port;
-    }
-    if (lead_home(upload, &next, err) < 0 || url_check_hop(&reply->url, ip, &next, err) < 0)
-        return -1;
-    free(next.userinfo);
-    next.userinfo = NULL;
     url_copy(&upload->location, &next);
     return 0;
 }
