@@ -70,14 +70,23 @@ struct app_command {
 };
 
 /* cmd_*.c */
+int cmd_attach(struct app *app, char *const *argv, struct error **err);
+int cmd_blob(struct app *app, char *const *argv, struct error **err);
 int cmd_build(struct app *app, char *const *argv, struct error **err);
+int cmd_catalog(struct app *app, char *const *argv, struct error **err);
+int cmd_config(struct app *app, char *const *argv, struct error **err);
 int cmd_copy(struct app *app, char *const *argv, struct error **err);
+int cmd_delete(struct app *app, char *const *argv, struct error **err);
+int cmd_digest(struct app *app, char *const *argv, struct error **err);
 int cmd_export(struct app *app, char *const *argv, struct error **err);
 int cmd_history(struct app *app, char *const *argv, struct error **err);
 int cmd_images(struct app *app, char *const *argv, struct error **err);
 int cmd_import(struct app *app, char *const *argv, struct error **err);
 int cmd_inspect(struct app *app, char *const *argv, struct error **err);
+int cmd_list_tags(struct app *app, char *const *argv, struct error **err);
 int cmd_load(struct app *app, char *const *argv, struct error **err);
+int cmd_ls(struct app *app, char *const *argv, struct error **err);
+int cmd_manifest(struct app *app, char *const *argv, struct error **err);
 int cmd_plan(struct app *app, char *const *argv, struct error **err);
 int cmd_login(struct app *app, char *const *argv, struct error **err);
 int cmd_logout(struct app *app, char *const *argv, struct error **err);
@@ -86,6 +95,7 @@ int cmd_fsck(struct app *app, char *const *argv, struct error **err);
 int cmd_df(struct app *app, char *const *argv, struct error **err);
 int cmd_pull(struct app *app, char *const *argv, struct error **err);
 int cmd_push(struct app *app, char *const *argv, struct error **err);
+int cmd_referrers(struct app *app, char *const *argv, struct error **err);
 int cmd_rmi(struct app *app, char *const *argv, struct error **err);
 int cmd_save(struct app *app, char *const *argv, struct error **err);
 int cmd_tag(struct app *app, char *const *argv, struct error **err);

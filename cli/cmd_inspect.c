@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "cli/app.h"
 #include "cli/image_info.h"
+#include "cli/inspect_place.h"
+#include "cli/remote.h"
 #include "cli/template.h"
 #include "oci/store_tags.h"
 
@@ -12,7 +14,10 @@ static const struct command_help help = {
     .usage = "cbuild inspect [OPTIONS] IMAGE...",
     .summary = "Shows what is known of images as JSON, with docker's member names.",
     .more = "--format takes a template: '{{.Id}}', '{{json .Config.Labels}}', '{{index "
-            ".RepoDigests 0}}'.",
+            ".RepoDigests 0}}'.\n\n"
+            "An image with a transport (docker://NAME, oci:DIR and what else `cbuild copy` has) is "
+            "shown as skopeo shows it: .Name .Digest .RepoTags .Created .Labels .Architecture .Os "
+            ".Layers .LayersData .Env.",
 };
 
 static int add_names(struct app *app, const struct descriptor *target, json_t *object,
@@ -77,12 +82,13 @@ static json_t *text_or_empty(const char *text)
     return json_from_string(text ? text : "");
 }
 
-static int inspect(struct app *app, const char *name, json_t **ret, struct error **err)
+static int inspect(struct app *app, const char *name, const struct platform *platform, json_t **ret,
+                   struct error **err)
 {
     AUTO(descriptor_release) struct descriptor target = { 0 };
     AUTO(image_release) struct image image = { 0 };
     if (store_resolve(app->store, name, &target, NULL, err) < 0 ||
-        image_read(app->store, &target, NULL, &image, err) < 0)
+        image_read(app->store, &target, platform->os ? platform : NULL, &image, err) < 0)
         return -1;
     AUTO(json_decref) json_t *object = json_object();
     char text[DIGEST_TEXT_SIZE];
@@ -130,27 +136,47 @@ static int print(const json_t *images, const char *format, struct error **err)
     return 0;
 }
 
+static int inspect_stored(struct app *app, const struct strvec *names,
+                          const struct inspect_options *options, struct error **err)
+{
+    AUTO(platform_release) struct platform platform = { 0 };
+    AUTO(json_decref) json_t *images = json_array();
+    if (remote_parse_platform(options->platform, &platform, err) < 0 || !app_store(app, err))
+        return -1;
+    for (size_t i = 0; i < names->n; i++) {
+        json_t *image = NULL;
+        if (inspect(app, names->items[i], &platform, &image, err) < 0)
+            return -1;
+        (void)json_array_append_new(images, image);
+    }
+    return print(images, options->format, err);
+}
+
 int cmd_inspect(struct app *app, char *const *argv, struct error **err)
 {
-    const char *format = NULL, *type = NULL;
+    const char *type = NULL;
+    struct inspect_options opts = { .format = NULL };
+    AUTO(place_release) struct place place = PLACE_INIT;
     const struct option options[] = {
-        OPT_STRING('f', "format", "TEMPLATE", &format, "print this of each image"),
+        OPT_STRING('f', "format", "TEMPLATE", &opts.format, "print this of each image"),
+        OPT_STRING(0, "platform", "OS/ARCH", &opts.platform,
+                   "of an index this image, by default this machine's"),
+        OPT_FLAG(0, "raw", &opts.raw, "the manifest or index, byte for byte"),
+        OPT_FLAG(0, "config", &opts.config, "the config; with --raw byte for byte"),
+        OPT_FLAG('n', "no-tags", &opts.no_tags, "don't list the repository's tags"),
         OPT_STRING(0, "type", "image", &type, NULL), /* images are all there is */
-        APP_OPTIONS(app),
+        REMOTE_OPTIONS(app, &place),
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
     int parsed = options_parse(options, &help, argv, &operands, err);
     if (parsed != 0)
         return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&help, &operands, 1, SIZE_MAX, err) < 0 || !app_store(app, err))
+    if (options_check_operands(&help, &operands, 1, SIZE_MAX, err) < 0)
         return -1;
-    AUTO(json_decref) json_t *images = json_array();
-    for (size_t i = 0; i < operands.n; i++) {
-        json_t *image = NULL;
-        if (inspect(app, operands.items[i], &image, err) < 0)
-            return -1;
-        (void)json_array_append_new(images, image);
-    }
-    return print(images, format, err);
+    if (!inspect_is_of_place(&opts, operands.items[0]))
+        return inspect_stored(app, &operands, &opts, err);
+    if (operands.n > 1)
+        return error_set(err, ERR_USAGE, "one image at a time, where it isn't the store's");
+    return inspect_place(app, operands.items[0], &opts, &place, err);
 }

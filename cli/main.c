@@ -22,6 +22,15 @@ static const struct app_command commands[] = {
     { "push", cmd_push, "send images to a registry" },
     { "pull", cmd_pull, "get an image from a registry" },
     { "copy", cmd_copy, "copy an image between registries, archives, folders and the store" },
+    { "ls", cmd_ls, "list the tags of a repository" },
+    { "catalog", cmd_catalog, "list the repositories of a registry" },
+    { "digest", cmd_digest, "print an image's digest" },
+    { "manifest", cmd_manifest, "print manifests; make, annotate and push indexes" },
+    { "config", cmd_config, "print an image's config" },
+    { "blob", cmd_blob, "write a blob of a registry to standard output" },
+    { "referrers", cmd_referrers, "list what refers to an image: signatures, SBOMs" },
+    { "attach", cmd_attach, "put files beside an image, as an artifact that refers to it" },
+    { "delete", cmd_delete, "remove tags or images from a registry" },
     { "login", cmd_login, "store credentials of a registry" },
     { "logout", cmd_logout, "remove the stored credentials of a registry" },
     { "images", cmd_images, "list images" },
@@ -40,6 +49,8 @@ static const struct app_command commands[] = {
     { "version", cmd_version, "show versions" },
     { "bud", cmd_build, NULL },
     { "cp", cmd_copy, NULL },
+    { "list-tags", cmd_list_tags, NULL },
+    { "discover", cmd_referrers, NULL },
 };
 
 /* "cbuild image ls" and the like, as docker has them */
@@ -55,6 +66,8 @@ static const struct {
     { "image", "prune", "prune" },     { "system", "df", "df" },
     { "system", "prune", "prune" },    { "builder", "build", "build" },
     { "builder", "prune", "prune" },   { "buildx", "build", "build" },
+    { "auth", "login", "login" },      { "auth", "logout", "logout" },
+    { "repo", "tags", "ls" },
 };
 
 static void print_help(void)

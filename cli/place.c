@@ -23,7 +23,7 @@ void place_release(struct place *place)
 }
 
 /* A session for each side: transport_registry.h says why. */
-static int open_session(struct app *app, struct place *place, struct error **err)
+int place_open_session(struct app *app, struct place *place, struct error **err)
 {
     struct registry_options *options = &place->registry;
     *options = app->registry;
@@ -47,7 +47,7 @@ static int open_session(struct app *app, struct place *place, struct error **err
 
 static int open_registry(struct app *app, struct place *place, struct error **err)
 {
-    if (open_session(app, place, err) < 0)
+    if (place_open_session(app, place, err) < 0)
         return -1;
     place->transport = transport_registry_new(place->session, &place->name.reference);
     return 0;

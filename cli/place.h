@@ -36,6 +36,8 @@ struct place {
 void place_release(struct place *place);
 DEFINE_AUTO_STRUCT(struct place, place_release)
 
+/* The session of the place alone. */
+int place_open_session(struct app *app, struct place *place, struct error **err) WARN_UNUSED;
 /* To read. ERR_USAGE, ERR_NOT_FOUND. */
 int place_open(struct app *app, const char *text, struct place *place,
                struct error **err) WARN_UNUSED;
