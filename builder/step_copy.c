@@ -303,6 +303,19 @@ static char *history_text(const struct copy_step *step)
     return strbuf_detach(&text);
 }
 
+/* Heredocs, before anything is downloaded. */
+static void add_inline_inputs(struct copy_step *step)
+{
+    for (size_t i = 0; i < step->n_files; i++) {
+        const struct copy_file *file = &step->files[i];
+        struct digest digest = digest_of(file->data, file->size);
+        char text[DIGEST_TEXT_SIZE];
+        digest_format(&digest, text);
+        AUTO(free) char *value = xasprintf("f %04o 0:0 %s", file->mode, text);
+        inputs_add(&step->step.inputs, "inline", file->name, value);
+    }
+}
+
 /* With a checksum the content is known without the download. */
 static void add_checksum_inputs(struct copy_step *step)
 {
@@ -310,6 +323,7 @@ static void add_checksum_inputs(struct copy_step *step)
     AUTO(free) char *url = url_redact_within(step->urls.items[0]);
     inputs_add(inputs, "url", "", url);
     inputs_add(inputs, "checksum", "", step->checksum);
+    add_inline_inputs(step);
     inputs_add(inputs, "destination", "", step->destination);
     inputs_add(inputs, "chown", "", step->chown ? step->chown : "");
     inputs_add(inputs, "chmod", "", step->chmod ? step->chmod : "");

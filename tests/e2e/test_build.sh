@@ -254,6 +254,12 @@ test_add_downloads_and_checks_the_checksum() {
     fails 1 cbuild -t y .
     err_has 'Dockerfile:2: '
     err_has "$sum"
+    for text in one two; do # the checksum is of the download alone
+        printf 'FROM scratch\nADD --checksum=sha256:%s http://127.0.0.1:%s/file.txt <<E /d/\n%s\nE\n' "$sum" "$port" $text >Dockerfile
+        ok cbuild -q -t x .
+        image_tree x >/dev/null
+        equal "$(cat "$TEST_TMP/tree/d/E")" $text
+    done
     printf 'FROM scratch\nADD http://127.0.0.1:%s/missing /d/\n' "$port" >Dockerfile
     fails 3 cbuild -t y .
 }
