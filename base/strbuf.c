@@ -101,7 +101,10 @@ void strbuf_add_printable(struct strbuf *buf, const char *text)
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
         bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
-        strbuf_add(buf, control ? "?" : text, 1);
+        /* U+0080 to U+009F, among them a CSI of one character */
+        bool upper = c == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0;
+        strbuf_add(buf, control || upper ? "?" : text, 1);
+        text += upper;
     }
 }
 

@@ -50,7 +50,8 @@ void strbuf_adds(struct strbuf *buf, const char *text);
 void strbuf_addc(struct strbuf *buf, char c);
 void strbuf_addf(struct strbuf *buf, const char *format, ...) PRINTF(2, 3);
 void strbuf_vaddf(struct strbuf *buf, const char *format, va_list args) PRINTF(2, 0);
-/* With control characters other than newline and tab as '?': for terminals. */
+/* With control characters (C0, DEL, C1 in UTF-8) other than newline and tab as '?': for terminals.
+ */
 void strbuf_add_printable(struct strbuf *buf, const char *text);
 void strbuf_add_json_string(struct strbuf *buf, const char *text); /* quoted and escaped */
 

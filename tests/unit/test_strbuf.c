@@ -33,6 +33,14 @@ static void json_strings_are_escaped(void **state UNUSED)
     assert_string_equal(buf.data, "\"a\\\"b\\\\c\\n\\t\\u0001/\xc3\xa9\"");
 }
 
+static void printable_text_moves_no_cursor(void **state UNUSED)
+{
+    AUTO(strbuf_release) struct strbuf buf = STRBUF_INIT;
+    strbuf_add_printable(&buf, "a\n\tb\r\x1b[2J\x7f \xc2\x9b"
+                               "31m \xc2\xa0\xc3\xa9\xc2");
+    assert_string_equal(buf.data, "a\n\tb??[2J? ?31m \xc2\xa0\xc3\xa9\xc2");
+}
+
 static void trimming_and_reuse(void **state UNUSED)
 {
     AUTO(strbuf_release) struct strbuf buf = STRBUF_INIT;
@@ -63,6 +71,7 @@ int main(void)
         cmocka_unit_test(add_and_format),
         cmocka_unit_test(cap_is_an_error_not_growth),
         cmocka_unit_test(json_strings_are_escaped),
+        cmocka_unit_test(printable_text_moves_no_cursor),
         cmocka_unit_test(trimming_and_reuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
