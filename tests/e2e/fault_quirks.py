@@ -4,10 +4,12 @@
 Names that begin with push- are for repositories that are empty at first.
 """
 import gzip
+import json
 import select
 import socket
 import struct
 import threading
+import time
 
 from fault_server import (DIR, LOCK, OCI, PORTS, challenge, digest, fault, needs_basic, token,
                           unauthorized)
@@ -79,9 +81,11 @@ def token_no_life(h):
 
 @fault("token-short")
 def token_short(h):
-    """Tokens that say that they end in a second, and are used up by then"""
+    """Tokens that say that they end in a second, and an answer that takes longer"""
     if h.kind == "token":
         return h.answer(200, {"token": "t%d" % h.repo.nth("token"), "expires_in": 1})
+    if h.gets("manifest") and h.bearer():
+        time.sleep(1.2) # as long as its life, and the answer is late
     return token(h)
 
 
@@ -116,6 +120,50 @@ def loop_elsewhere(h):
     """Redirects between two hosts without an end"""
     if h.gets("blob") and h.is_large():
         return h.redirect(h.at("other" if h.server.name == "http" else "http", h.path), 302)
+
+
+@fault("accept-all")
+def accept_all(h):
+    """What isn't asked for by its type isn't there"""
+    types = ("application/vnd.oci.image.index.v1+json", "application/vnd.oci.image.manifest.v1+json",
+             "application/vnd.docker.distribution.manifest.list.v2+json",
+             "application/vnd.docker.distribution.manifest.v2+json")
+    asked = [one.split(";")[0].strip() for one in h.headers.get("Accept", "").split(",")]
+    if h.kind == "manifest" and not set(types) <= set(asked):
+        return h.error(404, "MANIFEST_UNKNOWN", "OCI manifest found, but Accept header does not support OCI manifests")
+
+
+def other_manifest(h, change):
+    data = change(json.loads(h.repo.manifests[h.repo.default]))
+    return h.answer(200, data, Docker_Content_Digest=digest(data), Content_Type=OCI + "manifest.v1+json")
+
+
+@fault("four-megabytes")
+def four_megabytes(h):
+    """A manifest of 4,000,000 bytes, as registries have to take"""
+    def change(document):
+        document["annotations"] = {"x": ""}
+        document["annotations"]["x"] = "x" * (4000000 - len(json.dumps(document)))
+        return json.dumps(document).encode()
+    if h.kind == "manifest":
+        return other_manifest(h, change)
+
+
+@fault("huge-config")
+def huge_config(h):
+    def change(document):
+        document["config"]["size"] = 5 << 20
+        return json.dumps(document).encode()
+    if h.kind == "manifest":
+        return other_manifest(h, change)
+
+
+@fault("token-huge")
+def token_huge(h):
+    """A token server that doesn't end"""
+    if h.kind == "token":
+        return h.endless(Content_Type="application/json")
+    return token(h)
 
 
 # Pushing
@@ -282,12 +330,40 @@ def push_race(h):
 
 @fault("push-types")
 def push_types(h):
-    """The manifest's bytes and its type are as they were pushed"""
-    if h.kind == "manifest" and h.command == "PUT" and ":" not in h.name:
-        h.repo.sent = (h.headers.get("Content-Type"), digest(h.body))
-        h.repo.tags[h.name] = h.repo.add_manifest(h.body)
-        return h.answer(201, Docker_Content_Digest=digest(h.body))
-    return None
+    """Content-Type is what the document calls itself, and its bytes are those that were named"""
+    if h.kind == "manifest" and h.command == "PUT":
+        if json.loads(h.body).get("mediaType") != h.headers.get("Content-Type"):
+            return h.error(400, "MANIFEST_INVALID", "Content-Type is not the document's")
+        if ":" in h.name and h.name != digest(h.body):
+            return h.error(400, "DIGEST_INVALID", "other bytes than those named")
+
+
+@fault("push-location-moves")
+def push_location_moves(h):
+    """Each answer names another place; those before are forgotten. In chunks, so that there are several."""
+    if len(h.body) > 4 << 20:
+        return h.answer(413)
+    if h.kind == "upload" and h.command == "PATCH":
+        data = h.repo.uploads.pop(h.name, None)
+        if data is None:
+            return h.error(404, "BLOB_UPLOAD_UNKNOWN", "not here any more")
+        identity = "u%d" % h.repo.nth("upload")
+        h.repo.uploads[identity] = data + h.body
+        return h.answer(202, Location=h.location(identity), Range="0-%d" % (len(data + h.body) - 1))
+
+
+@fault("push-stores-other")
+def push_stores_other(h):
+    """A registry that says that it stored something else"""
+    if h.kind == "upload" and h.command == "PUT":
+        return h.answer(201, Docker_Content_Digest=digest(h.body + b"x"))
+
+
+@fault("push-tiny")
+def push_tiny(h):
+    """A proxy before it that takes next to nothing"""
+    if len(h.body) > 1000:
+        return h.answer(413, b"<html>413 Request Entity Too Large</html>", Content_Type="text/html")
 
 
 # A SOCKS 5 proxy, which leads everything to the http server

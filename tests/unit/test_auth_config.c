@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/mem.h"
 #include "registry/auth_config.h"
 #include "tests/unit/test.h"
 
@@ -39,6 +40,27 @@ static void longest_path_wins_and_keys_are_normalised(void **state UNUSED)
             (password && strcmp(password, cases[i].password) != 0))
             fail_msg("%s/%s: %s", cases[i].domain, cases[i].path, password ? password : "(none)");
     }
+    static const char *const hub[] = { "docker.io", "registry-1.docker.io", "index.docker.io",
+                                       "https://index.docker.io/v1/" };
+    for (size_t i = 0; i < ARRAY_SIZE(hub); i++) {
+        AUTO(auth_config_release) struct auth_config one = { 0 };
+        AUTO(free) char *entry = xasprintf("{\"auths\":{\"%s\":{\"auth\":\"YToz\"}}}", hub[i]);
+        assert_ok(parse(entry, &one, &err), err);
+        if (!auth_config_find(&one, "docker.io", "library/alpine"))
+            fail_msg("%s isn't Docker Hub's", hub[i]);
+    }
+    /* a key of JSON, and a robot's name: colons but the first are the password's */
+    AUTO(auth_config_release) struct auth_config odd = { 0 };
+    assert_ok(parse("{\"auths\":{\"gcr.io\":{\"auth\":"
+                    "\"X2pzb25fa2V5OnsiYSI6ImI6YyIsCiJkIjoxfQ==\"},"
+                    "\"harbor.example\":{\"auth\":\"cm9ib3QkY2krYTpwJHc=\"}}}",
+                    &odd, &err),
+              err);
+    assert_string_equal(auth_config_find(&odd, "gcr.io", "x")->username, "_json_key");
+    assert_string_equal(auth_config_find(&odd, "gcr.io", "x")->password,
+                        "{\"a\":\"b:c\",\n\"d\":1}");
+    assert_string_equal(auth_config_find(&odd, "harbor.example", "x")->username, "robot$ci+a");
+    assert_string_equal(auth_config_find(&odd, "harbor.example", "x")->password, "p$w");
     assert_string_equal(auth_config_find(&config, "token.example", "")->identity_token, "it");
     assert_null(auth_config_find(&config, "empty.example", "")->username);
 }

@@ -54,6 +54,8 @@ static void pulls_survive(void **state UNUSED)
         { "type-parameters", 3, 3 },
         { "gzip-on-the-fly", 3, 3 },
         { "head-401", 3, 3 },
+        { "accept-all", 3, 3 },
+        { "four-megabytes", 3, 3 },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct error *err = NULL;
@@ -104,6 +106,8 @@ static void pulls_fail_in_order(void **state UNUSED)
         { "redirect-scheme", ERR_INVALID, "expected http:// or https://", 4 },
         { "token-never", ERR_UNAUTHORIZED, "401 unauthorized: authentication required (anonymous)",
           6 },
+        { "huge-config", ERR_LIMIT, "config: 5242880 bytes, more than 4194304", 1 },
+        { "token-huge", ERR_LIMIT, "more than 1048576 bytes", 2 },
         { "token-refused", ERR_UNAUTHORIZED, "401 incorrect username or password", 2 },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
