@@ -140,6 +140,7 @@ static void broken_files_are_warned_of_and_passed_over(void **state)
     "t.example) echo '{\"Username\":\"<token>\",\"Secret\":\"id\"}' ;;\n"                          \
     "b.example) echo 'no keyring'; exit 2 ;;\n"                                                    \
     "j.example) echo 'no json' ;;\n"                                                               \
+    "s.example) exec sleep 60 ;;\n"                                                                \
     "*) echo 'credentials not found in native keychain'; exit 1 ;;\nesac\n"
 
 static void helpers_answer_for_their_registries(void **state)
@@ -152,6 +153,7 @@ static void helpers_answer_for_their_registries(void **state)
         { "n.example", "", NULL },
         { "b.example", "", "docker-credential-test: status 2: no keyring" },
         { "j.example", "", "docker-credential-test" },
+        { "s.example", "", "docker-credential-test" },
         { "docker.io", "", NULL },
         { "own.example", "", "docker-credential-nowhere" },
         { "file.example", "u 6fff -", NULL },
@@ -206,6 +208,7 @@ static void helper_is_asked_once_per_registry(void **state)
 
 int main(void)
 {
+    setenv("CBUILD_FORCE", "fast-timeout", 1); /* a helper that never answers */
     const struct CMUnitTest tests[] = {
         TEMP_DIR_TEST(first_place_that_knows_the_registry_wins),
         TEMP_DIR_TEST(old_dockercfg_is_the_last),
