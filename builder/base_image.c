@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
+#include "layers/image_check.h"
 #include "oci/image.h"
 #include "oci/store_tags.h"
 #include "registry/pull.h"
@@ -92,7 +93,8 @@ static int pull(struct build *build, const struct reference *reference,
 {
     struct pull_request request = { .reference = reference,
                                     .platform = platform,
-                                    .vertex = vertex };
+                                    .vertex = vertex,
+                                    .watcher = &image_check_watcher };
     AUTO(descriptor_release) struct descriptor target = { 0 };
     AUTO(descriptor_release) struct descriptor manifest = { 0 };
     if (registry_pull(build->session, build->store, &request, &target, &manifest, err) < 0) {

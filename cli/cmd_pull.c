@@ -16,7 +16,8 @@ static int pull(struct app *app, const struct reference *reference, const struct
 {
     struct pull_request request = { .reference = reference,
                                     .platform = platform,
-                                    .flags = all ? PULL_ALL_PLATFORMS : 0 };
+                                    .flags = all ? PULL_ALL_PLATFORMS : 0,
+                                    .watcher = &image_check_watcher };
     AUTO(descriptor_release) struct descriptor target = { 0 };
     if (registry_pull(app_session(app), app->store, &request, &target, NULL, err) < 0)
         return -1;

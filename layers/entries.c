@@ -360,17 +360,20 @@ static int drain(struct source *source, struct error **err)
     return source_pump(source, null, NULL, err);
 }
 
-static int scan(struct source *blob, struct entries *ret, struct error **err)
+int entries_scan_source(struct source *blob, struct entries *ret, struct error **err)
 {
+    AUTO(entries_release) struct entries entries = { .tar_size = 0 };
     struct hash_source *hash = hash_source_new(decompress_source_new(blob, 0));
     AUTO(tar_reader_free)
     struct tar_reader *tar = tar_reader_new(&hash->source, TAR_READ_LAYER | TAR_READ_TAR_ONLY, err);
-    if (!tar || collect(tar, &ret->list, err) < 0 || drain(&hash->source, err) < 0)
+    if (!tar || collect(tar, &entries.list, err) < 0 || drain(&hash->source, err) < 0)
         return -1;
     uint8_t diff_id[SHA256_SIZE];
     sha256_finish(hash->hash, diff_id);
-    ret->diff_id = digest_from_sha256(diff_id);
-    ret->tar_size = hash->size;
+    entries.diff_id = digest_from_sha256(diff_id);
+    entries.tar_size = hash->size;
+    *ret = entries;
+    entries = (struct entries){ .tar_size = 0 };
     return 0;
 }
 
@@ -383,7 +386,7 @@ int entries_scan(struct store *store, const struct digest *blob, struct entries 
     int fd = store_open_blob(store, blob, err);
     if (fd < 0)
         return error_wrap(err, "layer %s", name);
-    if (scan(source_fd_new(fd, true, name), &entries, err) < 0)
+    if (entries_scan_source(source_fd_new(fd, true, name), &entries, err) < 0)
         return error_wrap(err, "layer %s", name);
     if (entries_write(store, blob, &entries, err) < 0)
         return -1;

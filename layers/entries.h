@@ -8,6 +8,7 @@
 #ifndef CBUILD_LAYERS_ENTRIES_H
 #define CBUILD_LAYERS_ENTRIES_H
 
+#include "base/source.h"
 #include "layers/entry.h"
 #include "oci/store.h"
 
@@ -39,6 +40,8 @@ int entries_read_members(struct store *store, const struct digest *blob, struct 
                          struct error **err) WARN_UNUSED;
 int entries_write(struct store *store, const struct digest *blob, const struct entries *entries,
                   struct error **err) WARN_UNUSED;
+/* From a blob's bytes (owned), wherever they come from; writes nothing. */
+int entries_scan_source(struct source *blob, struct entries *ret, struct error **err) WARN_UNUSED;
 /* From the blob itself: decompresses and parses it once, computing diff_id; writes the file. */
 int entries_scan(struct store *store, const struct digest *blob, struct entries *ret,
                  struct error **err) WARN_UNUSED;

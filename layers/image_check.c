@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layers/image_check.h"
 
+#include "base/mem.h"
+#include "layers/entries.h"
 #include "layers/layer.h"
 #include "oci/image.h"
 #include "oci/index.h"
@@ -44,3 +46,31 @@ int image_check(struct store *store, const struct descriptor *target, struct err
     }
     return 0;
 }
+
+/* Watching */
+
+static void drop_entries(void *made)
+{
+    struct entries *entries = made;
+    if (entries)
+        entries_release(entries);
+    free(entries);
+}
+
+static int scan_arriving(const struct descriptor *blob UNUSED, struct source *bytes, void **made,
+                         struct error **err)
+{
+    struct entries *entries = NEW(struct entries);
+    *made = entries;
+    return entries_scan_source(bytes, entries, err);
+}
+
+static void keep_entries(struct store *store, const struct descriptor *blob, void *made)
+{
+    AUTO(error_free) struct error *ignored = NULL; /* a cache: they are made again */
+    int written = entries_write(store, &blob->digest, made, &ignored);
+    (void)written;
+    drop_entries(made);
+}
+
+const struct blob_watcher image_check_watcher = { scan_arriving, keep_entries, drop_entries };

@@ -2,6 +2,7 @@
 #ifndef CBUILD_LAYERS_IMAGE_CHECK_H
 #define CBUILD_LAYERS_IMAGE_CHECK_H
 
+#include "oci/blob_watcher.h"
 #include "oci/store.h"
 
 /*
@@ -12,5 +13,8 @@
  */
 int image_check(struct store *store, const struct descriptor *target,
                 struct error **err) WARN_UNUSED;
+
+/* Makes the entry lists of layers while they arrive, which leaves image_check() little to read. */
+extern const struct blob_watcher image_check_watcher;
 
 #endif

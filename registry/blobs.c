@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/relay.h"
 #include "oci/media_type.h"
 #include "oci/store_ingest.h"
 #include "registry/fetch.h"
@@ -18,6 +19,8 @@
 
 #define HASH_BUFFER_SIZE (1u << 20)
 #define PROGRESS_INTERVAL_MS 100
+#define WATCH_RING_SIZE (256u << 10)
+#define WATCH_MIN_SIZE (64u << 10) /* less is read again faster than a thread starts */
 
 void blob_short_name(const struct digest *digest, char out[BLOB_SHORT_SIZE])
 {
@@ -38,12 +41,61 @@ struct partial {
     struct sha256 *hash;
     uint64_t size; /* bytes in the file and in the hash */
     uint64_t told_ms;
-    bool is_mixed; /* of several answers: may have been put together wrongly */
+    struct watch *watch; /* NULL: nobody looks, or no more */
+    bool is_mixed;       /* of several answers: may have been put together wrongly */
     bool no_mirrors;
 };
 
+/* Somebody who looks at the bytes as they come */
+struct watch {
+    const struct blob_watcher *watcher;
+    const struct descriptor *blob;
+    struct relay *relay;
+    void *made;
+};
+
+static int watch_run(void *data, struct source *bytes, struct error **err)
+{
+    struct watch *watch = data;
+    return watch->watcher->look(watch->blob, bytes, &watch->made, err);
+}
+
+static void watch_free(struct watch *watch)
+{
+    if (!watch)
+        return;
+    relay_free(watch->relay);
+    if (watch->made)
+        watch->watcher->drop(watch->made);
+    free(watch);
+}
+
+static struct watch *watch_new(const struct blob_watcher *watcher, const struct descriptor *blob)
+{
+    AUTO(error_free) struct error *ignored = NULL; /* no thread: it is looked at later */
+    struct watch *watch = NEW(struct watch);
+    watch->watcher = watcher;
+    watch->blob = blob;
+    watch->relay = relay_start(WATCH_RING_SIZE, watch_run, watch, &ignored);
+    if (!watch->relay) {
+        watch_free(watch);
+        return NULL;
+    }
+    return watch;
+}
+
+/* The blob is whole, right and in the store. */
+static void watch_finish(struct watch *watch, struct store *store)
+{
+    AUTO(error_free) struct error *ignored = NULL; /* see struct blob_watcher */
+    if (watch && relay_finish(TAKE(watch->relay), &ignored) == 0)
+        watch->watcher->keep(store, watch->blob, TAKE(watch->made));
+    watch_free(watch);
+}
+
 static void partial_release(struct partial *partial)
 {
+    watch_free(partial->watch);
     close_auto(&partial->fd);
     sha256_free(partial->hash);
 }
@@ -52,6 +104,7 @@ DEFINE_AUTO_STRUCT(struct partial, partial_release)
 static int partial_clear(struct partial *partial, struct error **err)
 {
     uint8_t ignored[SHA256_SIZE];
+    watch_free(TAKE(partial->watch));
     if (ftruncate(partial->fd, 0) < 0)
         return error_errno(err, "partial/%s", partial->hex);
     sha256_finish(partial->hash, ignored);
@@ -120,6 +173,8 @@ static int partial_write(void *data, const void *bytes, size_t size, struct erro
     if (io_write_full(partial->fd, bytes, size, "blob", err) < 0)
         return -1;
     sha256_update(partial->hash, bytes, size);
+    if (partial->watch)
+        relay_write(partial->watch->relay, bytes, size);
     partial->size += size;
     tell(partial, false);
     return 0;
@@ -254,16 +309,31 @@ static int load_verified(struct partial *partial, const struct reference *reposi
     }
 }
 
-static int fetch_locked(struct registry_session *session, struct store *store,
-                        const struct reference *repository, const struct descriptor *blob,
-                        unsigned vertex, struct error **err)
+/* What goes on from an earlier part isn't watched: its beginning has gone by. */
+static bool is_to_watch(const struct blob_request *request, const struct partial *partial)
 {
+    return request->watcher && partial->size == 0 && request->blob->size >= WATCH_MIN_SIZE &&
+           media_type_kind(request->blob->media_type) == MEDIA_KIND_LAYER;
+}
+
+static int fetch_locked(struct registry_session *session, struct store *store,
+                        const struct blob_request *request, struct error **err)
+{
+    const struct descriptor *blob = request->blob;
     AUTO(partial_release)
-    struct partial partial = { .session = session, .blob = blob, .vertex = vertex, .fd = -1 };
+    struct partial partial = {
+        .session = session, .blob = blob, .vertex = request->vertex, .fd = -1
+    };
     if (partial_open(&partial, store, err) < 0)
         return -1;
-    if (load_verified(&partial, repository, err) == 0)
-        return store_adopt_blob(store, partial.dir_fd, partial.hex, &blob->digest, err);
+    if (is_to_watch(request, &partial))
+        partial.watch = watch_new(request->watcher, blob);
+    if (load_verified(&partial, request->repository, err) == 0) {
+        if (store_adopt_blob(store, partial.dir_fd, partial.hex, &blob->digest, err) < 0)
+            return -1;
+        watch_finish(TAKE(partial.watch), store);
+        return 0;
+    }
     /* what can be continued stays; wrong bytes, and bytes that fill the disk, go */
     bool keep = error_is(*err, ERR_NETWORK) || error_is(*err, ERR_CANCELLED) ||
                 error_is(*err, ERR_UNAUTHORIZED);
@@ -282,9 +352,9 @@ static int check_size(const struct descriptor *blob, uint64_t size, struct error
 }
 
 static int fetch(struct registry_session *session, struct store *store,
-                 const struct reference *repository, const struct descriptor *blob, unsigned vertex,
-                 struct error **err)
+                 const struct blob_request *request, struct error **err)
 {
+    const struct descriptor *blob = request->blob;
     uint64_t size;
     char hex[DIGEST_HEX_SIZE];
     digest_format_hex(&blob->digest, hex);
@@ -299,16 +369,15 @@ static int fetch(struct registry_session *session, struct store *store,
         return -1;
     if (store_has_blob(store, &blob->digest, &size))
         return check_size(blob, size, err);
-    return fetch_locked(session, store, repository, blob, vertex, err);
+    return fetch_locked(session, store, request, err);
 }
 
 int blob_fetch(struct registry_session *session, struct store *store,
-               const struct reference *repository, const struct descriptor *blob, unsigned vertex,
-               struct error **err)
+               const struct blob_request *request, struct error **err)
 {
-    if (fetch(session, store, repository, blob, vertex, err) < 0) {
+    if (fetch(session, store, request, err) < 0) {
         char text[DIGEST_TEXT_SIZE];
-        digest_format(&blob->digest, text);
+        digest_format(&request->blob->digest, text);
         return error_wrap(err, "blob %s", text);
     }
     return 0;

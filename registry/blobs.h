@@ -3,6 +3,7 @@
 #ifndef CBUILD_REGISTRY_BLOBS_H
 #define CBUILD_REGISTRY_BLOBS_H
 
+#include "oci/blob_watcher.h"
 #include "oci/descriptor.h"
 #include "oci/reference.h"
 #include "oci/store.h"
@@ -14,9 +15,15 @@
  * digest is checked over the whole before the file moves into place. Foreign layers come from their
  * urls, without credentials. ERR_DIGEST: other content or size; nothing is left of it.
  */
+struct blob_request {
+    const struct reference *repository;
+    const struct descriptor *blob;
+    unsigned vertex;
+    const struct blob_watcher *watcher; /* of layers; NULL: nobody */
+};
+
 int blob_fetch(struct registry_session *session, struct store *store,
-               const struct reference *repository, const struct descriptor *blob, unsigned vertex,
-               struct error **err) WARN_UNUSED;
+               const struct blob_request *request, struct error **err) WARN_UNUSED;
 
 /* HEAD. What is unclear (403, 405) counts as absent. ERR_UNAUTHORIZED, ERR_NETWORK. */
 int blob_exists(struct registry_session *session, const struct reference *repository,

@@ -96,7 +96,11 @@ static int blob_task_run(void *data, struct error **err)
     struct blob_task *task = data;
     struct pull *pull = task->pull;
     const struct reference *reference = pull->request->reference;
-    int result = blob_fetch(pull->session, pull->store, reference, task->blob, pull->vertex, err);
+    const struct blob_request request = { .repository = reference,
+                                          .blob = task->blob,
+                                          .vertex = pull->vertex,
+                                          .watcher = pull->request->watcher };
+    int result = blob_fetch(pull->session, pull->store, &request, err);
     if (result < 0)
         error_wrap_(err, "%s", task->what);
     else
@@ -377,7 +381,8 @@ int registry_pull_blob(struct registry_session *session, struct store *store,
                        const struct reference *repository, const struct descriptor *blob,
                        unsigned vertex, struct error **err)
 {
-    if (blob_fetch(session, store, repository, blob, vertex, err) < 0)
+    const struct blob_request request = { repository, blob, vertex, NULL };
+    if (blob_fetch(session, store, &request, err) < 0)
         return -1;
     sources_add(store, &blob->digest, repository);
     return 0;

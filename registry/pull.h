@@ -6,6 +6,7 @@
 #ifndef CBUILD_REGISTRY_PULL_H
 #define CBUILD_REGISTRY_PULL_H
 
+#include "oci/blob_watcher.h"
 #include "oci/platform.h"
 #include "oci/reference.h"
 #include "oci/store.h"
@@ -21,6 +22,7 @@ struct pull_request {
     const struct platform *platform; /* NULL: the host's */
     unsigned flags;
     unsigned vertex; /* progress of blobs is told on it; 0: a vertex of its own */
+    const struct blob_watcher *watcher; /* of layers that are loaded; or NULL */
 };
 
 /*

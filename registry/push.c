@@ -182,9 +182,10 @@ static int fetch_from_sources(const struct blob_push *push, struct error **err)
     sources_list(push->store, &push->blob->digest, &known);
     for (size_t i = 0; i < known.n; i++) {
         AUTO(reference_release) struct reference source = { 0 };
+        const struct blob_request request = { &source, push->blob, push->vertex, NULL };
         error_clear(err);
         if (reference_parse(known.items[i], &source, err) == 0 &&
-            blob_fetch(push->session, push->store, &source, push->blob, push->vertex, err) == 0)
+            blob_fetch(push->session, push->store, &request, err) == 0)
             return 0;
         if (error_is(*err, ERR_CANCELLED))
             return -1;

@@ -125,7 +125,8 @@ static int registry_fetch_blob(struct transport *transport, struct store *store,
                                const struct descriptor *blob, struct error **err)
 {
     struct transport_registry *self = self_of(transport);
-    if (blob_fetch(self->session, store, &self->reference, blob, transport->vertex, err) < 0)
+    const struct blob_request request = { &self->reference, blob, transport->vertex, NULL };
+    if (blob_fetch(self->session, store, &request, err) < 0)
         return -1;
     sources_add(store, &blob->digest, &self->reference);
     return 0;

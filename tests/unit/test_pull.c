@@ -316,6 +316,80 @@ static void headers_of_the_user_reach_the_registry_alone(void **state)
     assert_true(faults_count(fixture->path, "blobs", "-> 307", NULL) > 0);
 }
 
+/* What a watcher of the test saw, all blobs together */
+static struct {
+    pthread_mutex_t mutex;
+    unsigned n_looks, n_kept, n_dropped;
+    uint64_t size_kept;
+} seen = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+static int count_bytes(const struct descriptor *blob UNUSED, struct source *bytes, void **made,
+                       struct error **err)
+{
+    char buffer[8192];
+    uint64_t *size = NEW(uint64_t);
+    ssize_t n;
+    *made = size;
+    pthread_mutex_lock(&seen.mutex);
+    seen.n_looks++;
+    pthread_mutex_unlock(&seen.mutex);
+    while ((n = source_read(bytes, buffer, sizeof(buffer), err)) > 0)
+        *size += (uint64_t)n;
+    return n < 0 ? -1 : 0;
+}
+
+static void note_kept(struct store *store, const struct descriptor *blob, void *made)
+{
+    assert_true(store_has_blob(store, &blob->digest, NULL));
+    pthread_mutex_lock(&seen.mutex);
+    seen.n_kept++;
+    seen.size_kept += *(uint64_t *)made;
+    pthread_mutex_unlock(&seen.mutex);
+    free(made);
+}
+
+static void note_dropped(void *made)
+{
+    pthread_mutex_lock(&seen.mutex);
+    seen.n_dropped++;
+    pthread_mutex_unlock(&seen.mutex);
+    free(made);
+}
+
+/* A layer is looked at while it arrives; what came of bytes that turned out wrong is thrown away.
+ */
+static void layers_are_watched_as_they_come(void **state)
+{
+    static const struct blob_watcher watcher = { count_bytes, note_kept, note_dropped };
+    static const struct {
+        const char *fault;
+        bool succeeds, keeps;
+    } cases[] = {
+        { "pull-plain", true, true },           { "cut-blob", true, true },
+        { "wrong-blob", false, false },         { "cut-no-range", true, false },
+        { "wrong-blob-once-cut", true, false },
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        struct fixture *reader = fixture_new();
+        AUTO(descriptor_release) struct descriptor target = { 0 };
+        fixture_use(fixture, faults.http, cases[i].fault);
+        const struct pull_request request = { .reference = &fixture->reference,
+                                              .watcher = &watcher };
+        seen.n_looks = seen.n_kept = seen.n_dropped = 0;
+        seen.size_kept = 0;
+        int result = registry_pull(reader->session, reader->store, &request, &target, NULL, &err);
+        if ((result == 0) != cases[i].succeeds || (seen.n_kept > 0) != cases[i].keeps)
+            fail_msg("%s: %s, %u kept", cases[i].fault, error_message(err), seen.n_kept);
+        assert_int_equal(seen.n_looks, seen.n_kept + seen.n_dropped);
+        assert_true(seen.n_looks > 0);
+        assert_true(!seen.n_kept || seen.size_kept > 64 << 10);
+        error_clear(&err);
+        fixture_free(reader);
+    }
+}
+
 static void tls_is_never_left(void **state)
 {
     struct fixture *fixture = *state;
@@ -466,6 +540,7 @@ int main(void)
         FIXTURE_TEST(eight_processes_load_a_blob_once),
         FIXTURE_TEST(cancelling_ends_a_pull_at_once),
         FIXTURE_TEST(redirects_lose_credentials),
+        FIXTURE_TEST(layers_are_watched_as_they_come),
         FIXTURE_TEST(headers_of_the_user_reach_the_registry_alone),
         FIXTURE_TEST(tls_is_never_left),
         FIXTURE_TEST(untrusted_certificates_are_refused_unless_listed),
