@@ -303,6 +303,14 @@ static void merge(const struct groups *a, const struct groups *b, const struct s
     }
 }
 
+/* Each on a line of its own, whatever the names of files hold. */
+static void add_line(char *text, struct strvec *ret)
+{
+    for (char *at = text; (at = strchr(at, '\n'));)
+        *at = '?';
+    strvec_push(ret, text);
+}
+
 void explain_inputs(const struct inputs *before, const struct inputs *now,
                     const struct strvec *args, struct strvec *ret)
 {
@@ -313,7 +321,7 @@ void explain_inputs(const struct inputs *before, const struct inputs *now,
     group(now, &b);
     merge(&a, &b, args, &found);
     for (size_t i = 0; i < found.n && i < EXPLAIN_MAX; i++)
-        strvec_push(ret, found.items[i]);
+        add_line(found.items[i], ret);
     if (found.n > EXPLAIN_MAX)
         strvec_pushf(ret, "and %zu more", found.n - EXPLAIN_MAX);
     if (!found.n)

@@ -29,6 +29,7 @@ static void each_kind_of_change_is_named(void **state UNUSED)
         const char *before, *now, *expected;
     } cases[] = {
         { "file|a|f 0644 0:0 " A, "file|a|f 0644 0:0 " B, "file a: content changed" },
+        { "file|a\nb|f 0644 0:0 " A, "", "file a?b: removed" },
         { "file|a|f 0644 0:0 " A, "file|a|f 0755 0:0 " A, "file a: mode 0644 became 0755" },
         { "file|a|f 0644 0:0 " A, "file|a|f 0600 0:0 " B,
           "file a: content changed, mode 0644 became 0600" },
