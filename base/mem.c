@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,4 +94,9 @@ char *xasprintf(const char *format, ...)
     char *text = xvasprintf(format, args);
     va_end(args);
     return text;
+}
+
+void mem_trim(void)
+{
+    (void)malloc_trim(0); /* 0: there was nothing to give */
 }

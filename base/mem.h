@@ -26,6 +26,10 @@ char *xstrdup_lower(const char *s) WARN_UNUSED;
 char *xasprintf(const char *format, ...) PRINTF(1, 2) WARN_UNUSED;
 char *xvasprintf(const char *format, va_list args) PRINTF(1, 0) WARN_UNUSED;
 
+/* Gives what was freed back to the system, where many small things were: else it stays with the
+ * process, and what is large doesn't fit into it. */
+void mem_trim(void);
+
 #define NEW(type) ((type *)xcalloc(1, sizeof(type)))
 
 #endif

@@ -3,7 +3,6 @@
 
 #include "base/array.h"
 #include "base/fs.h"
-#include "base/hashmap.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -41,7 +40,8 @@ struct context_cache {
     bool *used; /* per old record */
     struct record *added;
     size_t n_added, added_capacity;
-    struct hashmap added_by_inode; /* to index + 1 */
+    uint32_t *slots; /* open addressing by device and inode: index into added + 1, 0: free */
+    size_t n_slots;  /* a power of two, twice n_added at least */
 };
 
 struct file_identity file_identity_of(const struct stat *st)
@@ -113,7 +113,6 @@ struct context_cache *context_cache_open(int dir_fd, const char *name)
     cache->dir_fd = dir_fd;
     cache->name = xstrdup(name);
     pthread_mutex_init(&cache->lock, NULL);
-    hashmap_init(&cache->added_by_inode, NULL);
     map_file(cache);
     return cache;
 }
@@ -124,19 +123,48 @@ void context_cache_free(struct context_cache *cache)
         return;
     if (cache->map)
         (void)munmap(cache->map, cache->map_size); /* can't fail: it is ours */
-    hashmap_release(&cache->added_by_inode);
     pthread_mutex_destroy(&cache->lock);
     free(cache->added);
+    free(cache->slots);
     free(cache->used);
     free(cache->name);
     free(cache);
 }
 
-static struct record *find_added(struct context_cache *cache, const struct file_identity *file)
+/* The slot of a file, or the free one where it would stand. Inodes are given by the file system:
+ * no names that somebody could choose so that they meet. */
+static uint32_t *slot_of(const struct context_cache *cache, const struct file_identity *file)
 {
-    uint64_t key[2] = { file->device, file->inode };
-    void *index = hashmap_getn(&cache->added_by_inode, key, sizeof(key));
-    return index ? &cache->added[(size_t)(uintptr_t)index - 1] : NULL;
+    uint64_t hash = (file->inode + (file->device << 40)) * UINT64_C(0x9e3779b97f4a7c15);
+    for (size_t i = hash >> 32;; i++) {
+        uint32_t *slot = &cache->slots[i & (cache->n_slots - 1)];
+        const struct file_identity *there = *slot ? &cache->added[*slot - 1].file : NULL;
+        if (!there || (there->device == file->device && there->inode == file->inode))
+            return slot;
+    }
+}
+
+static struct record *find_added(const struct context_cache *cache,
+                                 const struct file_identity *file)
+{
+    const uint32_t *slot = cache->n_slots ? slot_of(cache, file) : NULL;
+    return slot && *slot ? &cache->added[*slot - 1] : NULL;
+}
+
+static struct record *add_record(struct context_cache *cache, const struct file_identity *file)
+{
+    struct record *record = ARRAY_PUSH(cache, added);
+    record->file = *file;
+    if (cache->n_added * 2 <= cache->n_slots) {
+        *slot_of(cache, file) = (uint32_t)cache->n_added;
+        return record;
+    }
+    free(cache->slots);
+    cache->n_slots = cache->n_slots ? cache->n_slots * 2 : 64;
+    cache->slots = xcalloc(cache->n_slots, sizeof(*cache->slots));
+    for (size_t i = 0; i < cache->n_added; i++)
+        *slot_of(cache, &cache->added[i].file) = (uint32_t)i + 1;
+    return record;
 }
 
 static const struct record *find_old(const struct context_cache *cache,
@@ -180,11 +208,8 @@ void context_cache_put(struct context_cache *cache, const struct file_identity *
         return;
     pthread_mutex_lock(&cache->lock);
     struct record *record = find_added(cache, file);
-    if (!record) {
-        uint64_t key[2] = { file->device, file->inode };
-        record = ARRAY_PUSH(cache, added);
-        hashmap_putn(&cache->added_by_inode, key, sizeof(key), (void *)(uintptr_t)cache->n_added);
-    }
+    if (!record)
+        record = add_record(cache, file);
     record->file = *file;
     memcpy(record->digest, digest, SHA256_SIZE);
     record->check = record_check(record);

@@ -187,8 +187,8 @@ static int put_item(struct apply *apply, const struct source_item *item, const c
     return copy_dest_put(apply->dest, &entry, key, err);
 }
 
-static int put_directory(struct apply *apply, const struct copy_source *source, size_t word,
-                         size_t index, struct error **err)
+static int put_directory(struct apply *apply, struct copy_source *source, size_t word, size_t index,
+                         struct error **err)
 {
     struct copy *copy = apply->copy;
     AUTO(free) char *target = NULL;
@@ -200,6 +200,8 @@ static int put_directory(struct apply *apply, const struct copy_source *source, 
         AUTO(free) char *key = link_key(source, &source->items[i], word, index);
         if (put_item(apply, &source->items[i], target, key, err) < 0)
             return -1;
+        if (source->items[i].entry.type != ENTRY_DIRECTORY) /* in `dest` now: not in memory twice */
+            source_item_release(&source->items[i]);
     }
     for (size_t i = 1; i < source->n_items; i++) {
         const struct source_item *item = &source->items[i];
@@ -215,8 +217,8 @@ static int put_directory(struct apply *apply, const struct copy_source *source, 
     return 0;
 }
 
-static int put_source(struct apply *apply, const struct copy_source *source, size_t word,
-                      size_t index, struct error **err)
+static int put_source(struct apply *apply, struct copy_source *source, size_t word, size_t index,
+                      struct error **err)
 {
     if (source->items[0].entry.type == ENTRY_DIRECTORY)
         return put_directory(apply, source, word, index, err);
@@ -300,6 +302,7 @@ static int put_all(struct apply *apply, struct error **err)
             warn_flattened(apply, &copy->sources.list[at], copy->words.items[word]);
             if (put_source(apply, &copy->sources.list[at], word, at, err) < 0)
                 return -1;
+            copy_source_drop_items(&copy->sources.list[at]);
         }
     }
     for (size_t i = 0; i < copy->n_files; i++)

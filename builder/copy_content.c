@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define COMPARE_SIZE (64UL * 1024)
+#define MANY_ENTRIES 4096
 
 enum content_kind { CONTENT_CONTEXT, CONTENT_TREE, CONTENT_MEMORY, CONTENT_RANGE };
 
@@ -174,6 +175,8 @@ struct layer *copy_make_layer(struct store *store, const struct layer_options *o
                               struct changeset *changeset)
 {
     size_t n = changeset->list.n_entries;
+    if (n >= MANY_ENTRIES)
+        mem_trim(); /* sources and destination are gone: room for the layer's members */
     AUTO(free) uint8_t *digests = xcalloc(n, SHA256_SIZE);
     AUTO(free) bool *known = xcalloc(n, sizeof(*known));
     for (size_t i = 0; i < n; i++)

@@ -77,20 +77,20 @@ static void add_whiteout(struct finish *finish, char *path)
 }
 
 /* Rule 4 */
-static int hide_old_content(struct finish *finish, const struct copy_node *node, struct error **err)
+static int hide_old_content(struct finish *finish, const char *directory, struct error **err)
 {
     struct copy_dest *dest = finish->dest;
     AUTO(tree_entry_release) struct tree_entry old = { .entry = NULL };
-    int found = tree_lookup(dest->below, node->entry.path, TREE_NO_LINKS, &old, err);
+    int found = tree_lookup(dest->below, directory, TREE_NO_LINKS, &old, err);
     if (found < 0)
         return -1;
     if (!found || !tree_entry_is_directory(&old))
         return 0;
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
-    if (tree_list(dest->below, node->entry.path, &names, err) < 0)
+    if (tree_list(dest->below, directory, &names, err) < 0)
         return -1;
     for (size_t i = 0; i < names.n; i++) {
-        AUTO(free) char *path = path_join(node->entry.path, names.items[i]);
+        AUTO(free) char *path = path_join(directory, names.items[i]);
         const struct copy_node *child = hashmap_get(&dest->nodes, path);
         if (!child || !child->present)
             add_whiteout(finish, TAKE(path));
@@ -105,7 +105,8 @@ static int add_node(struct finish *finish, struct copy_node *node, struct error 
         return 0;
     }
     struct entry *entry = ARRAY_PUSH(finish->list, entries);
-    entry_copy(entry, &node->entry);
+    *entry = node->entry; /* in all, they can be many: moved, not copied */
+    node->entry = (struct entry){ .type = entry->type };
     if (node->group && node->touched) {
         char **path = &finish->group_paths[node->group];
         if (*path) {
@@ -115,11 +116,11 @@ static int add_node(struct finish *finish, struct copy_node *node, struct error 
             entry->size = 0;
             entry->content = 0;
         } else {
-            *path = node->entry.path;
+            *path = entry->path;
         }
     }
-    if (node->entry.type == ENTRY_DIRECTORY && node->hides_below)
-        return hide_old_content(finish, node, err);
+    if (entry->type == ENTRY_DIRECTORY && node->hides_below)
+        return hide_old_content(finish, entry->path, err);
     return 0;
 }
 

@@ -11,13 +11,20 @@
 
 #define LINKS_MAX 40
 
+void copy_source_drop_items(struct copy_source *source)
+{
+    for (size_t i = 0; i < source->n_items; i++)
+        source_item_release(&source->items[i]);
+    free(source->items);
+    source->items = NULL;
+    source->n_items = source->items_capacity = 0;
+}
+
 void copy_sources_release(struct copy_sources *sources)
 {
     for (size_t i = 0; i < sources->n_list; i++) {
         struct copy_source *source = &sources->list[i];
-        for (size_t k = 0; k < source->n_items; k++)
-            source_item_release(&source->items[k]);
-        free(source->items);
+        copy_source_drop_items(source);
         free(source->name);
         free(source->path);
     }

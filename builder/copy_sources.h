@@ -30,6 +30,8 @@ struct copy_sources {
 
 void copy_sources_release(struct copy_sources *sources);
 DEFINE_AUTO_STRUCT(struct copy_sources, copy_sources_release)
+/* Its name and path stay. */
+void copy_source_drop_items(struct copy_source *source);
 
 /*
  * Appends what `word` names. excludes: NULL: none.

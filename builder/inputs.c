@@ -5,13 +5,12 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 
+#include <string.h>
+
 void inputs_release(struct inputs *inputs)
 {
-    for (size_t i = 0; i < inputs->n_items; i++) {
+    for (size_t i = 0; i < inputs->n_items; i++)
         free(inputs->items[i].kind);
-        free(inputs->items[i].name);
-        free(inputs->items[i].value);
-    }
     free(inputs->items);
     *inputs = (struct inputs){ NULL, 0, 0 };
 }
@@ -19,9 +18,14 @@ void inputs_release(struct inputs *inputs)
 void inputs_add(struct inputs *inputs, const char *kind, const char *name, const char *value)
 {
     struct input *item = ARRAY_PUSH(inputs, items);
-    item->kind = xstrdup(kind);
-    item->name = xstrdup(name);
-    item->value = xstrdup(value);
+    size_t kind_size = strlen(kind) + 1, name_size = strlen(name) + 1;
+    size_t value_size = strlen(value) + 1;
+    item->kind = xmalloc(kind_size + name_size + value_size);
+    item->name = item->kind + kind_size;
+    item->value = item->name + name_size;
+    memcpy(item->kind, kind, kind_size);
+    memcpy(item->name, name, name_size);
+    memcpy(item->value, value, value_size);
 }
 
 static void hash_text(struct sha256 *hash, const char *text)

@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-struct input {
+struct input {   /* one block of memory, which `kind` owns */
     char *kind;  /* "file", "arg", "env", "parent", "instruction", "user", ... */
     char *name;  /* "src/main.c"; "" where the kind says it all */
     char *value; /* "f 0644 0:0 sha256:..." */

@@ -40,6 +40,7 @@ struct job {
 struct spare {
     struct spare *next;
     struct encoder *encoder;
+    struct strbuf output; /* what it wrote last: room for a whole member that no job has to keep */
 };
 
 struct queue {
@@ -81,6 +82,7 @@ static void queue_unref(struct queue *queue)
         struct spare *spare = queue->spares;
         queue->spares = spare->next;
         encoder_free(spare->encoder);
+        strbuf_release(&spare->output);
         free(spare);
     }
     error_free(queue->error);
@@ -107,6 +109,7 @@ static struct spare *spare_get(struct queue *queue)
     }
     spare = NEW(struct spare);
     spare->encoder = encoder_new(&queue->compression);
+    strbuf_init(&spare->output);
     return spare;
 }
 
@@ -121,8 +124,11 @@ static void job_compress(struct queue *queue, struct job *job)
     sha256_of(job->input, member->input_size, member->input);
     member->is_taken = queue->cache && member_cache_get(queue->cache, member->input,
                                                         member->input_size, &job->output);
-    if (!member->is_taken)
-        encoder_member(spare->encoder, job->input, member->input_size, &job->output);
+    if (!member->is_taken) {
+        strbuf_reset(&spare->output);
+        encoder_member(spare->encoder, job->input, member->input_size, &spare->output);
+        strbuf_add(&job->output, spare->output.data, spare->output.size);
+    }
     free(job->input);
     job->input = NULL;
     member->size = job->output.size;
