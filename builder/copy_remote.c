@@ -44,7 +44,9 @@ char *url_file_name(const char *url)
     size_t start = size;
     while (start && path[start - 1] != '/')
         start--;
-    return size > start ? xstrndup(path + start, size - start) : NULL;
+    const char *name = path + start;
+    bool is_dots = size - start <= 2 && strspn(name, ".") >= size - start;
+    return is_dots ? NULL : xstrndup(name, size - start);
 }
 
 int copy_check_url_name(const char *url, const char *destination, struct error **err)

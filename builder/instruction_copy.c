@@ -71,6 +71,9 @@ static int take_inline(const char *word, const struct heredoc_list *heredocs, si
     heredoc_release(&found);
     if (!same)
         return error_set(err, ERR_SYNTAX, "%s: its heredoc has no body", word);
+    /* it is a file's name, where the destination is a directory */
+    if (strchr(heredoc->name, '/') || !strcmp(heredoc->name, ".") || !strcmp(heredoc->name, ".."))
+        return error_set(err, ERR_SYNTAX, "%s: \"%s\" is no name of a file", word, heredoc->name);
     ++*next;
     struct copy_inline *file = ARRAY_PUSH(ret, inlines);
     file->name = xstrdup(heredoc->name);

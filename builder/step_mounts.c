@@ -419,6 +419,9 @@ static int read_secret(const struct build *build, struct step_mount *mount, stru
     if (found || !mount->def.required)
         return found;
     const char *near = secret_nearest(build->options, mount->def.id);
+    if (near && !strcmp(near, mount->def.id))
+        return error_set(err, ERR_NOT_FOUND,
+                         "secret %s is required, and its environment variable isn't set", near);
     error_set_(err, ERR_NOT_FOUND, "secret %s is required and was not given", mount->def.id);
     if (near)
         error_hint(err, "%s was given: did you mean id=%s?", near, near);

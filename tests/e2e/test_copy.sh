@@ -118,9 +118,11 @@ EOT
     printf 'FROM scratch\nADD --checksum=sha256:%064d %s/files/f.txt f /d/\n' 1 "$URL" >Dockerfile
     fails 1 cbuild -q .
     err_has '--checksum takes one http(s) or git source'
-    printf 'FROM scratch\nADD %s/ /d/\n' "$URL" >Dockerfile
-    fails 1 cbuild -q .
-    err_has 'names no file'
+    for name in / /.. /files/./ /files/..?x; do
+        printf 'FROM scratch\nADD %s%s /d/\n' "$URL" "$name" >Dockerfile
+        fails 1 cbuild -q .
+        err_has 'names no file'
+    done
 }
 
 test_add_takes_what_holds_a_tar_and_nothing_else_for_one() {

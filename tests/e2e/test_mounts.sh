@@ -336,7 +336,8 @@ test_a_required_secret_that_is_missing_says_how_to_pass_it() {
     err_has 'hint: pass it with --secret id=token,src=FILE'
     fails 3 cbuild -t x --secret id=token,src=nowhere .
     err_has '--secret id=token: nowhere'
-    err_has 'nowhere'
+    fails 3 cbuild -t x --secret id=token,env=UNSET_HERE .
+    err_has "secret token is required, and its environment variable isn't set"
 }
 
 test_ssh_agent_socket() {
