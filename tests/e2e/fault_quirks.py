@@ -112,7 +112,7 @@ def foreign_challenge(h):
     if needs_basic(h):
         return True
     if h.gets("blob") and h.is_large():
-        return h.redirect(h.at("other", "/storage/closed"))
+        return h.redirect("http://user:hidden@127.0.0.1:%d/storage/closed?X-Signature=hidden" % PORTS["other"])
 
 
 @fault("loop-elsewhere")

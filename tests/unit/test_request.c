@@ -71,15 +71,22 @@ static void a_ping_that_fails_is_no_reason_to_give_up(void **state)
     assert_int_equal(faults_count("odd GET /v2/ ", "-> 405", NULL), 1);
 }
 
-/* Storage behind a redirect that asks for credentials doesn't get those of the registry. */
+/*
+ * Storage behind a redirect that asks for credentials gets neither those of the registry nor those
+ * that the redirect names, and what its signed URL holds is in no message.
+ */
 static void challenges_of_other_hosts_are_not_answered(void **state)
 {
     struct fixture *fixture = *state;
     struct error *err = NULL;
     fixture_login(fixture, faults.http, PASSWORD_ENTRY);
     fixture_use(fixture, faults.http, "foreign-challenge");
-    assert_fails(pull(fixture, &err), err, ERR_UNAUTHORIZED, "401 unauthorized: who are you");
-    assert_int_equal(faults_count("other GET /storage/closed auth=none", NULL), 1);
+    assert_int_equal(pull(fixture, &err), -1);
+    assert_null(strstr(error_message(err), "hidden"));
+    assert_non_null(strstr(error_message(err), "/storage/closed?X-Signature=...: 401 "));
+    assert_fails(-1, err, ERR_UNAUTHORIZED, "401 unauthorized: who are you");
+    assert_int_equal(faults_count("other GET /storage/closed?X-Signature=hidden auth=none", NULL),
+                     1);
     assert_int_equal(faults_count("other", "/storage/closed", NULL), 1);
 }
 
