@@ -16,7 +16,7 @@
 #define PAGE_NAMES 1000 /* asked for; some registries refuse to be asked for more */
 #define PAGE_MAX_SIZE (16u << 20)
 #define PAGES_MAX_SIZE ((uint64_t)64 << 20)
-#define PAGES_MAX 10000u
+#define PAGES_MAX 2000u
 
 struct pages {
     struct registry_session *session;

@@ -14,7 +14,7 @@ prints its ports when it is ready, serves until its stdin is closed, and writes 
 The first part of a repository's name is the fault, the rest is free: /v2/cut-blob/test7/manifests/1. Each
 repository has a state of its own, and holds an image under every tag: a config, a layer of 1000000 bytes and one
 of 3000. What is pushed is kept in memory. `grep '^@fault' fault_*.py` lists the faults;
-fault_quirks.py has those that are habits of certain registries.
+fault_quirks.py has those that are habits of certain registries, fault_lists.py those of lists and referrers.
 """
 import hashlib
 import http.server
@@ -214,6 +214,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.query = urllib.parse.parse_qs(split.query, keep_blank_values=True)
         for kind, pattern in (("manifest", r"/v2/(.+)/manifests/([^/]+)"), ("upload", r"/v2/(.+)/blobs/uploads/([^/]*)"),
                               ("blob", r"/v2/(.+)/blobs/([^/]+)"), ("tags", r"/v2/(.+)/tags/(list)"),
+                              ("referrers", r"/v2/(.+)/referrers/([^/]+)"),
                               ("storage", r"/storage/()(.+)"), ("token", r"/token/(.+)/()")):
             match = re.fullmatch(pattern, split.path)
             if match:
@@ -245,6 +246,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def serve_ping(self):
         self.answer(405 if self.server.name == "odd" else 200, {})
 
+    def serve_tags(self):
+        return fault_lists.serve_tags(self)
+
+    def serve_referrers(self):
+        return fault_lists.serve_referrers(self)
+
     def serve_storage(self):
         if self.server.name == "other" and (self.headers.get("Authorization") or self.headers.get("X-Meta-A")):
             return self.answer(400) # as S3 does with a second authentication scheme
@@ -267,6 +274,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def serve_manifest(self):
         if self.command == "PUT":
             return self.put_manifest()
+        if self.command == "DELETE":
+            return fault_lists.serve_delete(self)
         name = self.repo.tags.get(self.name, self.repo.default) if ":" not in self.name else self.name
         data = self.repo.manifests.get(name)
         if data is None:
@@ -880,7 +889,8 @@ def main():
 
 sys.modules["fault_server"] = sys.modules[__name__]
 sys.dont_write_bytecode = True
-import fault_quirks # its faults are made with what stands above
+import fault_lists # their faults are made with what stands above
+import fault_quirks
 
 if __name__ == "__main__":
     main()
