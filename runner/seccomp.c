@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -89,6 +90,24 @@ static const struct architecture {
 #endif
 };
 
+/*
+ * What i386 has behind socketcall and ipc, and since 4.3 and 5.1 also by numbers of their own: the
+ * library answers with numbers that aren't the kernel's. musl tries these first, and takes EPERM
+ * for the answer.
+ */
+static const struct {
+    const char *name;
+    int number;
+} i386_direct[] = {
+    { "recvmmsg", 337 },   { "sendmmsg", 345 },   { "socket", 359 },      { "socketpair", 360 },
+    { "bind", 361 },       { "connect", 362 },    { "listen", 363 },      { "accept4", 364 },
+    { "getsockopt", 365 }, { "setsockopt", 366 }, { "getsockname", 367 }, { "getpeername", 368 },
+    { "sendto", 369 },     { "sendmsg", 370 },    { "recvfrom", 371 },    { "recvmsg", 372 },
+    { "shutdown", 373 },   { "semget", 393 },     { "semctl", 394 },      { "shmget", 395 },
+    { "shmctl", 396 },     { "shmat", 397 },      { "shmdt", 398 },       { "msgget", 399 },
+    { "msgsnd", 400 },     { "msgrcv", 401 },     { "msgctl", 402 },
+};
+
 /* Families that a default container's profile names: not VSOCK, ALG, and protocols of the past. */
 static bool is_allowed_domain(unsigned domain)
 {
@@ -135,12 +154,23 @@ struct actions {
     uint8_t arm_private[ARM_PRIVATE_SIZE];
 };
 
+/* Negative: not a call of this architecture. */
+static int number_of(const struct architecture *arch, const char *name)
+{
+    int number = seccomp_syscall_resolve_name_arch(arch->token, name);
+    for (size_t i = 0; number < 0 && arch->token == SCMP_ARCH_X86 && i < ARRAY_SIZE(i386_direct);
+         i++)
+        if (!strcmp(i386_direct[i].name, name))
+            return i386_direct[i].number;
+    return number;
+}
+
 static void put(struct actions *actions, const struct architecture *arch, const char *name,
                 enum action action)
 {
-    int number = seccomp_syscall_resolve_name_arch(arch->token, name);
+    int number = number_of(arch, name);
     if (number < 0)
-        return; /* not a call of this architecture */
+        return;
     uint32_t n = (uint32_t)number - arch->base;
     if (n < WINDOW)
         actions->main[n] = (uint8_t)action;

@@ -2,6 +2,7 @@
 #include "runner/seccomp.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "runner/bpf.h"
 #include "runner/seccomp_calls.h"
 #include "tests/unit/test.h"
@@ -184,6 +185,21 @@ static void listed_calls_are_allowed_on_every_architecture(void **state)
     assert_true(n > 250);
 }
 
+#if defined(__x86_64__)
+/* The numbers that i386's own socket() and semget() have beside socketcall and ipc. */
+static void i386_makes_sockets_by_either_call(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(AUDIT_ARCH_I386, 102, 0), ALLOWED); /* socketcall */
+    assert_int_equal(ask(AUDIT_ARCH_I386, 359, AF_INET), ALLOWED);
+    assert_int_equal(ask(AUDIT_ARCH_I386, 359, AF_ALG), ERRNO(EPERM));
+    for (int number = 360; number <= 373; number++)
+        assert_int_equal(ask(AUDIT_ARCH_I386, number, 0), ALLOWED);
+    for (int number = 393; number <= 402; number++)
+        assert_int_equal(ask(AUDIT_ARCH_I386, number, 0), ALLOWED);
+}
+#endif
+
 /* So that libc falls back to an older call instead of failing. */
 static void unknown_numbers_are_absent_calls(void **state)
 {
@@ -257,12 +273,158 @@ static void filter_is_small_and_quick_to_make(void **state)
     assert_ptr_equal(filter, seccomp_filter(&err));
 }
 
+/* -- the distribution's profile as the judge -- */
+
+#define PROFILE "/usr/share/containers/seccomp.json" /* golang-github-containers-common */
+
+/* Allowed by moby's profile of today; the distribution's is of 2022, or has another opinion. */
+static const char *const only_ours[] = { "cachestat",  "fchmodat2",     "futex_requeue",
+                                         "futex_wait", "futex_waitv",   "futex_wake",
+                                         "getxattrat", "io_pgetevents", "io_pgetevents_time64",
+                                         "listmount",  "listxattrat",   "map_shadow_stack",
+                                         "mseal",      "removexattrat", "riscv_hwprobe",
+                                         "setxattrat", "statmount",     "uretprobe",
+                                         "vmsplice" };
+
+/*
+ * What it allows and moby's doesn't: namespaces and mounts, which a container in a user namespace
+ * of its own may make; NUMA policy; and old names, which moby's leaves out.
+ */
+static const char *const only_theirs[] = {
+    "clone3",      "fsconfig",   "fsmount",    "fsopen",     "fspick",        "get_mempolicy",
+    "keyctl",      "mbind",      "mount",      "move_mount", "mount_setattr", "open_tree",
+    "pidfd_getfd", "pivot_root", "reboot",     "readdir",    "set_mempolicy", "setns",
+    "sigaction",   "signal",     "sigpending", "sigsuspend", "syscall",       "syslog",
+    "timerfd",     "umount",     "umount2",    "unshare",
+};
+
+static const char *const capabilities[] = {
+    "CAP_CHOWN",  "CAP_DAC_OVERRIDE",     "CAP_FOWNER",  "CAP_FSETID",     "CAP_KILL",
+    "CAP_SETGID", "CAP_SETUID",           "CAP_SETPCAP", "CAP_NET_RAW",    "CAP_SYS_CHROOT",
+    "CAP_MKNOD",  "CAP_NET_BIND_SERVICE", "CAP_SETFCAP", "CAP_AUDIT_WRITE"
+};
+
+static const struct profile_arch {
+    const char *name, *machine; /* whose rules count */
+    uint32_t token, audit;
+} profile_arches[] = {
+    { "amd64", "amd64", SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64 },
+    { "x86", "amd64", SCMP_ARCH_X86, AUDIT_ARCH_I386 },
+    { "x32", "amd64", SCMP_ARCH_X32, AUDIT_ARCH_X86_64 },
+    { "arm64", "arm64", SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64 },
+    { "arm", "arm64", SCMP_ARCH_ARM, AUDIT_ARCH_ARM },
+};
+
+#if defined(__x86_64__)
+#define MACHINE "amd64"
+#elif defined(__aarch64__)
+#define MACHINE "arm64"
+#else
+#define MACHINE "riscv64"
+#endif
+
+static bool is_in(const char *name, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return false;
+}
+
+static bool array_has(const json_t *array, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(array); i++)
+        if (!strcmp(json_string_value(json_array_get(array, i)), name))
+            return true;
+    return false;
+}
+
+static bool array_has_a_capability(const json_t *array)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(capabilities); i++)
+        if (array_has(array, capabilities[i]))
+            return true;
+    return false;
+}
+
+/* Whether a rule counts on a machine, also for what else it runs, with our capabilities. */
+static bool rule_counts(const json_t *rule, const char *machine)
+{
+    const json_t *includes = json_object_get(rule, "includes");
+    const json_t *excludes = json_object_get(rule, "excludes");
+    const json_t *caps = json_object_get(includes, "caps");
+    const json_t *arches = json_object_get(includes, "arches");
+    return (!json_array_size(caps) || array_has_a_capability(caps)) &&
+           (!json_array_size(arches) || array_has(arches, machine)) &&
+           !array_has_a_capability(json_object_get(excludes, "caps")) &&
+           !array_has(json_object_get(excludes, "arches"), machine);
+}
+
+/* By some arguments at least. */
+static bool profile_allows(const json_t *profile, const char *call, const char *machine)
+{
+    const json_t *rules = json_object_get(profile, "syscalls");
+    for (size_t i = 0; i < json_array_size(rules); i++) {
+        const json_t *rule = json_array_get(rules, i);
+        if (!strcmp(json_string_value(json_object_get(rule, "action")), "SCMP_ACT_ALLOW") &&
+            array_has(json_object_get(rule, "names"), call) && rule_counts(rule, machine))
+            return true;
+    }
+    return false;
+}
+
+/* By the filter, or for a machine that this one isn't by the list that its filter is made of. */
+static bool we_allow(const struct profile_arch *arch, const char *name, int number)
+{
+    static const char *const by_arguments[] = { "clone", "personality", "socket" };
+    if (!strcmp(arch->machine, MACHINE))
+        return ask(arch->audit, number, 0) == ALLOWED;
+    for (size_t i = 0; seccomp_allowed[i]; i++)
+        if (!strcmp(name, seccomp_allowed[i]))
+            return true;
+    return is_in(name, by_arguments, ARRAY_SIZE(by_arguments));
+}
+
+static void compare(const json_t *profile, const struct profile_arch *arch)
+{
+    unsigned n = 0;
+    for (int number = 0; number < 1024; number++) {
+        int asked = arch->token == SCMP_ARCH_X32 ? number | 0x40000000 : number;
+        AUTO(free) char *name = seccomp_syscall_resolve_num_arch(arch->token, asked);
+        if (!name)
+            continue;
+        bool ours = we_allow(arch, name, asked);
+        bool theirs = profile_allows(profile, name, arch->machine);
+        if (ours && !theirs && !is_in(name, only_ours, ARRAY_SIZE(only_ours)))
+            fail_msg("%s: %s is allowed, the profile refuses it", arch->name, name);
+        if (theirs && !ours && !is_in(name, only_theirs, ARRAY_SIZE(only_theirs)))
+            fail_msg("%s: %s is refused, the profile allows it", arch->name, name);
+        n += ours && theirs;
+    }
+    print_message("# %s: %u calls are allowed by both\n", arch->name, n);
+    assert_true(n > 250);
+}
+
+static void every_call_gets_the_answer_of_the_distributions_profile(void **state)
+{
+    (void)state;
+    AUTO(json_decref) json_t *profile = json_load_file(PROFILE, 0, NULL);
+    if (!profile)
+        skip();
+    for (size_t i = 0; i < ARRAY_SIZE(profile_arches); i++)
+        compare(profile, &profile_arches[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filter_is_small_and_quick_to_make),
         cmocka_unit_test(calls_get_the_default_containers_answer),
         cmocka_unit_test(listed_calls_are_allowed_on_every_architecture),
+#if defined(__x86_64__)
+        cmocka_unit_test(i386_makes_sockets_by_either_call),
+#endif
+        cmocka_unit_test(every_call_gets_the_answer_of_the_distributions_profile),
         cmocka_unit_test(unknown_numbers_are_absent_calls),
         cmocka_unit_test(filter_holds_in_this_kernel),
         cmocka_unit_test(foreign_architectures_are_killed),
