@@ -521,9 +521,18 @@ static int by_cache_name(const void *a, const void *b)
     return order ? order : (x > y) - (x < y);
 }
 
+/* As BuildKit has it: what is mounted below another target isn't hidden by that. */
+static int by_target(const void *a, const void *b)
+{
+    const struct step_mount *x = *(struct step_mount *const *)a,
+                            *y = *(struct step_mount *const *)b;
+    int order = strcmp(x->target, y->target);
+    return order ? order : (x > y) - (x < y);
+}
+
 /*
  * Locks of cache mounts are taken sorted by name, so that two builds can't wait for each other in a
- * circle; the sandbox gets the mounts in the order they were written.
+ * circle; the sandbox gets the mounts sorted by target.
  */
 int step_mounts_prepare(struct stage_run *run, struct step_mounts *mounts, struct error **err)
 {
@@ -544,9 +553,13 @@ int step_mounts_prepare(struct stage_run *run, struct step_mounts *mounts, struc
         result = prepare_one(run, mounts, order[i], &specs[index], err);
         used[index] = result > 0;
     }
-    for (size_t i = 0; i < mounts->n_mounts && result >= 0; i++)
-        if (used[i])
-            *ARRAY_PUSH(mounts, specs) = specs[i];
+    if (mounts->n_mounts > 1)
+        qsort(order, mounts->n_mounts, sizeof(*order), by_target);
+    for (size_t i = 0; i < mounts->n_mounts && result >= 0; i++) {
+        size_t index = (size_t)(order[i] - mounts->mounts);
+        if (used[index])
+            *ARRAY_PUSH(mounts, specs) = specs[index];
+    }
     free(order);
     free(specs);
     free(used);

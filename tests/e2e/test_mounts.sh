@@ -327,6 +327,20 @@ test_a_failing_run_does_not_tell_its_secret() {
     store_lacks S3cret-4711
 }
 
+test_a_mount_below_another_is_seen_whatever_their_order() {
+    need_run
+    import_busybox
+    mkdir c && echo context >c/f
+    cat >c/Dockerfile <<'EOT'
+FROM busybox
+RUN --mount=type=cache,target=/app/deps --mount=type=bind,target=/app,rw echo kept >/app/deps/f
+RUN --mount=type=bind,target=/app,rw --mount=type=cache,target=/app/deps cat /app/f /app/deps/f
+RUN --mount=type=tmpfs,target=/app --mount=type=bind,target=/app cat /app/f
+EOT
+    ok cbuild -t x c
+    equal "$(sed -n 's/^#[0-9]* [0-9][0-9.]* //p' "$TEST_TMP/err" | tr '\n' ' ')" 'context kept context '
+}
+
 test_a_required_secret_that_is_missing_says_how_to_pass_it() {
     need_run
     import_busybox
