@@ -435,6 +435,8 @@ static int prepare_secret(struct stage_run *run, struct step_mounts *mounts,
                           struct step_mount *mount, struct mount_spec *spec, struct error **err)
 {
     int found = read_secret(run->build, mount, err);
+    if (found == 0 && mount->def.env) /* empty, not unset: as BuildKit has it */
+        env_set(&mounts->env, mount->def.env, "");
     if (found <= 0)
         return found;
     if (mount->def.env) {
