@@ -2,6 +2,7 @@
 #include "builder/cache.h"
 
 #include "base/fs.h"
+#include "base/io.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "builder/explain.h"
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 
 #define RECORD_MAX_SIZE (1u << 20)
+#define INPUTS_CHUNK ((size_t)256 << 10)
 
 void cache_record_release(struct cache_record *record)
 {
@@ -182,11 +184,12 @@ static void record_format(const struct cache_record *record, const char *codec,
 }
 
 /* Inputs stand in a file of their own: only an explanation reads them, and they may be many. */
-static int inputs_write(int records, const struct digest *rest, const struct inputs *inputs,
-                        struct error **err)
+static struct tempfile *inputs_write_temp(int records, const struct inputs *inputs,
+                                          struct error **err)
 {
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    for (size_t i = 0; i < inputs->n_items; i++) {
+    AUTO(tempfile_free) struct tempfile *file = tempfile_new(records, FS_TEMP_PREFIX, err);
+    for (size_t i = 0; file && i < inputs->n_items; i++) {
         strbuf_addc(&text, '[');
         strbuf_add_json_string(&text, inputs->items[i].kind);
         strbuf_addc(&text, ',');
@@ -194,10 +197,44 @@ static int inputs_write(int records, const struct digest *rest, const struct inp
         strbuf_addc(&text, ',');
         strbuf_add_json_string(&text, inputs->items[i].value);
         strbuf_adds(&text, "]\n");
+        if (text.size < INPUTS_CHUNK && i + 1 < inputs->n_items)
+            continue;
+        if (io_write_full(tempfile_fd(file), text.data, text.size, tempfile_name(file), err) < 0)
+            return NULL;
+        strbuf_reset(&text);
     }
+    return TAKE(file);
+}
+
+static int inputs_commit(int records, struct tempfile *file, const struct digest *rest,
+                         struct error **err)
+{
     char name[REST_NAME_SIZE];
     rest_name(rest, name);
-    return fs_write_file(records, name, text.data, text.size, 0600, err);
+    return tempfile_commit(file, records, name, err);
+}
+
+static int inputs_write(int records, const struct digest *rest, const struct inputs *inputs,
+                        struct error **err)
+{
+    AUTO(tempfile_free) struct tempfile *file = inputs_write_temp(records, inputs, err);
+    return file ? inputs_commit(records, file, rest, err) : -1;
+}
+
+int cache_stage_inputs(struct store *store, struct inputs *inputs, struct tempfile **ret,
+                       struct error **err)
+{
+    struct tempfile *file =
+        inputs_write_temp(store_dir_fd(store, STORE_CACHE_RECORDS), inputs, err);
+    if (!file)
+        return error_wrap(err, "inputs of a step");
+    AUTO(inputs_release) struct inputs all = *inputs;
+    *inputs = (struct inputs){ NULL, 0, 0 };
+    for (size_t i = 0; i < all.n_items; i++)
+        if (!strcmp(all.items[i].kind, "content"))
+            inputs_add(inputs, all.items[i].kind, all.items[i].name, all.items[i].value);
+    *ret = file;
+    return 0;
 }
 
 int cache_put_content(struct store *store, const struct inputs *content, struct digest *ret,
@@ -277,7 +314,11 @@ int cache_put(struct store *store, const struct cache_keys *keys,
     AUTO(free) char *codec = compression_codec_version(compression);
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     record_format(record, codec, keys->rest, inputs, &text);
-    if (keys->rest && inputs && inputs_write(records, keys->rest, inputs, err) < 0)
+    int kept = !keys->rest         ? 0
+               : keys->inputs_file ? inputs_commit(records, keys->inputs_file, keys->rest, err)
+               : inputs            ? inputs_write(records, keys->rest, inputs, err)
+                                   : 0;
+    if (kept < 0)
         return error_wrap(err, "cache record of %s", record->step);
     const struct digest *names[] = { keys->result, keys->recipe };
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

@@ -17,6 +17,7 @@
 #ifndef CBUILD_BUILDER_CACHE_H
 #define CBUILD_BUILDER_CACHE_H
 
+#include "base/tempfile.h"
 #include "builder/inputs.h"
 #include "layers/compress.h"
 #include "oci/store.h"
@@ -54,8 +55,16 @@ bool cache_has_rest(struct store *store, const struct digest *rest);
 /* Where a record is to be found: result key and rest marker may be NULL. */
 struct cache_keys {
     const struct digest *recipe, *result, *rest;
+    struct tempfile *inputs_file; /* of cache_stage_inputs(), or NULL; borrowed */
 };
 
+/*
+ * Writes inputs to a file of their own, so that they needn't stay in memory until their record is
+ * written: all that the record itself doesn't name are dropped. cache_put() gives the file its
+ * name.
+ */
+int cache_stage_inputs(struct store *store, struct inputs *inputs, struct tempfile **ret,
+                       struct error **err) WARN_UNUSED;
 /* Writes a record. `inputs` (may be NULL) is kept with the rest marker to explain later misses. */
 int cache_put(struct store *store, const struct cache_keys *keys,
               const struct compression *compression, const struct cache_record *record,

@@ -257,11 +257,12 @@ struct record_job {
     struct layer *layer; /* owned */
     struct tree *tree;   /* owned: with the layer on top */
     struct digest recipe, rest;
-    bool is_independent;        /* of what lies below */
-    struct cache_record record; /* owned; digests are filled in */
-    struct inputs inputs;       /* owned */
-    struct lockfile *lock;      /* owned: released when the record is written */
-    struct progress *progress;  /* told how much of an earlier layer was taken; NULL: nobody */
+    bool is_independent;          /* of what lies below */
+    struct cache_record record;   /* owned; digests are filled in */
+    struct inputs inputs;         /* owned */
+    struct tempfile *inputs_file; /* owned: what of them isn't there any more; or NULL */
+    struct lockfile *lock;        /* owned: released when the record is written */
+    struct progress *progress;    /* told how much of an earlier layer was taken; NULL: nobody */
     unsigned vertex;
 };
 

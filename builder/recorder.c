@@ -32,6 +32,7 @@ static void record_job_release(struct record_job *job)
     tree_unref(job->tree);
     cache_record_release(&job->record);
     inputs_release(&job->inputs);
+    tempfile_free(job->inputs_file);
     lockfile_remove(job->lock);
     *job = (struct record_job){ 0 };
 }
@@ -49,7 +50,7 @@ int recorder_result_key(struct tree *parent, const struct digest *rest, struct d
 /* What lies below doesn't count: as if upon nothing. */
 static int record_independent(struct recorder *recorder, struct record_job *job, struct error **err)
 {
-    struct cache_keys keys = { &job->recipe, NULL, &job->rest };
+    struct cache_keys keys = { &job->recipe, NULL, &job->rest, job->inputs_file };
     job->record.chain_id = job->record.diff_id;
     return cache_put(recorder->store, &keys, &recorder->compression, &job->record, &job->inputs,
                      err);
@@ -80,7 +81,7 @@ static int record(struct recorder *recorder, struct record_job *job, struct erro
     struct digest result;
     if (recorder_result_key(tree_parent(job->tree), &job->rest, &result, err) < 0)
         return -1;
-    struct cache_keys keys = { &job->recipe, &result, &job->rest };
+    struct cache_keys keys = { &job->recipe, &result, &job->rest, job->inputs_file };
     return cache_put(recorder->store, &keys, &recorder->compression, &job->record, &job->inputs,
                      err);
 }

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define MANY_INPUTS 4096 /* they wait for the layer on disk */
+
 void layer_step_release(struct layer_step *step)
 {
     free(step->history);
@@ -157,15 +159,23 @@ static int advance(struct stage_run *run, struct layer_step *step, const struct 
     return 0;
 }
 
-static void record_later(struct stage_run *run, struct layer_step *step, const struct keys *keys,
-                         struct layer *layer, const char *created, struct lockfile *lock)
+static int record_later(struct stage_run *run, struct layer_step *step, const struct keys *keys,
+                        struct layer *layer, const char *created, struct lockfile **lock,
+                        struct error **err)
 {
+    struct tempfile *inputs_file = NULL;
+    if (step->inputs.n_items >= MANY_INPUTS) {
+        if (cache_stage_inputs(run->build->store, &step->inputs, &inputs_file, err) < 0)
+            return -1;
+        mem_trim();
+    }
     struct record_job job = { .layer = layer_ref(layer),
                               .tree = tree_ref(run->tree),
                               .recipe = keys->recipe,
                               .rest = keys->rest,
                               .is_independent = step->is_independent,
-                              .lock = lock,
+                              .inputs_file = inputs_file,
+                              .lock = TAKE(*lock),
                               .progress =
                                   run->build->options->explain ? run->build->progress : NULL,
                               .vertex = step->vertex };
@@ -174,6 +184,7 @@ static void record_later(struct stage_run *run, struct layer_step *step, const s
     job.inputs = step->inputs;
     step->inputs = (struct inputs){ 0 };
     recorder_add(run->build->recorder, &job);
+    return 0;
 }
 
 static int use_cached(struct stage_run *run, struct layer_step *step, const struct keys *keys,
@@ -207,7 +218,8 @@ static int make_new(struct stage_run *run, struct layer_step *step, const struct
         return -1;
     run->ran = true;
     remember_made(build, &keys->recipe);
-    record_later(run, step, keys, layer, created, TAKE(*lock));
+    if (record_later(run, step, keys, layer, created, lock, err) < 0)
+        return -1;
     progress_simple(build->progress, PROGRESS_DONE, step->vertex);
     return 0;
 }

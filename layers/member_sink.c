@@ -50,6 +50,8 @@ struct queue {
     struct compression compression;
     const struct member_cache *cache;
     struct spare *spares; /* encoders that nobody uses now */
+    char **inputs; /* likewise: MEMBER_MOST each. Kept, so that memory doesn't go to pieces */
+    size_t n_inputs, inputs_capacity;
 
     struct job *first, **last;
     size_t n_jobs; /* the one being written included */
@@ -85,6 +87,9 @@ static void queue_unref(struct queue *queue)
         strbuf_release(&spare->output);
         free(spare);
     }
+    while (queue->n_inputs)
+        free(queue->inputs[--queue->n_inputs]);
+    free(queue->inputs);
     error_free(queue->error);
     pthread_mutex_destroy(&queue->mutex);
     pthread_cond_destroy(&queue->changed);
@@ -110,6 +115,7 @@ static struct spare *spare_get(struct queue *queue)
     spare = NEW(struct spare);
     spare->encoder = encoder_new(&queue->compression);
     strbuf_init(&spare->output);
+    (void)strbuf_grow(&spare->output, MEMBER_MOST + MEMBER_MOST / 16);
     return spare;
 }
 
@@ -129,14 +135,13 @@ static void job_compress(struct queue *queue, struct job *job)
         encoder_member(spare->encoder, job->input, member->input_size, &spare->output);
         strbuf_add(&job->output, spare->output.data, spare->output.size);
     }
-    free(job->input);
-    job->input = NULL;
     member->size = job->output.size;
     member->crc = libdeflate_crc32(0, job->output.data, job->output.size);
 
     pthread_mutex_lock(&queue->mutex);
     spare->next = queue->spares;
     queue->spares = spare;
+    *ARRAY_PUSH(queue, inputs) = TAKE(job->input);
     queue->n_busy--;
     job->state = JOB_READY;
 }
@@ -229,11 +234,19 @@ static int work_down(struct queue *queue, size_t most, struct error **err)
     return result;
 }
 
+static char *input_get(struct queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    char *input = queue->n_inputs ? queue->inputs[--queue->n_inputs] : NULL;
+    pthread_mutex_unlock(&queue->mutex);
+    return input ? input : xmalloc(MEMBER_MOST);
+}
+
 static int member_end(struct member_sink *self, struct error **err)
 {
     struct queue *queue = self->queue;
     struct job *job = NEW(struct job);
-    job->input = self->input ? TAKE(self->input) : xmalloc(1);
+    job->input = self->input ? TAKE(self->input) : input_get(queue);
     job->member.input_size = self->size;
     self->size = 0;
     strbuf_init(&job->output);
@@ -258,7 +271,7 @@ static int members_write(struct sink *sink, const void *data, size_t size, struc
         if (self->size == MEMBER_MOST && member_end(self, err) < 0)
             return -1;
         if (!self->input)
-            self->input = xmalloc(MEMBER_MOST);
+            self->input = input_get(self->queue);
         size_t n = size < MEMBER_MOST - self->size ? size : MEMBER_MOST - self->size;
         memcpy(self->input + self->size, from, n);
         self->size += n;

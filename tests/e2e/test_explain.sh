@@ -375,4 +375,16 @@ test_plan_refuses_what_build_refuses() {
     fails 2 cbuild plan
 }
 
+test_one_of_many_files() {
+    mkdir src
+    seq 5000 | split -l 1 -a 4 - src/file-
+    chmod 644 src/*
+    printf 'FROM scratch\nCOPY src /src\n' >Dockerfile
+    ok cbuild --explain -t x .
+    is_absent "$(find "$CBUILD_ROOT/cache/records" -name '.tmp*')"
+    echo other >src/file-aabc
+    changed 0 "file src/file-aabc: content changed" cbuild --explain -t x .
+    changed 1 "" cbuild --explain -t x .
+}
+
 run_tests "$@"

@@ -242,6 +242,38 @@ static void a_selection_is_found_until_it_is_damaged(void **state)
     }
 }
 
+static void staged_inputs_stand_beside_their_record(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(cache_record_release) struct cache_record record = { 0 };
+    AUTO(inputs_release) struct inputs inputs = { 0 };
+    AUTO(inputs_release) struct inputs before = { 0 }, after = { 0 };
+    AUTO(tempfile_free) struct tempfile *file = NULL;
+    AUTO(free) char *large = xmalloc(300000); /* more than is written at a time */
+    memset(large, 'x', 299999);
+    large[299999] = '\0';
+    inputs_add(&inputs, "file", "a", large);
+    inputs_add(&inputs, "content", "", "sha256:1");
+    inputs_add(&inputs, "file", "b", "f 0644");
+    assert_ok(cache_stage_inputs(fixture->store, &inputs, &file, &err), err);
+    assert_int_equal(inputs.n_items, 1); /* what a record names */
+    assert_string_equal(inputs.items[0].kind, "content");
+    struct digest recipe = digest_of("recipe", 6), rest = digest_of("rest", 4);
+    assert_false(cache_has_rest(fixture->store, &rest));
+    assert_fails(cache_read_inputs(fixture->store, &rest, 1000000, &before, &err), err,
+                 ERR_NOT_FOUND, "rest-");
+
+    make_record(fixture->store, "layer", &record);
+    struct cache_keys keys = { &recipe, NULL, &rest, file };
+    assert_ok(cache_put(fixture->store, &keys, &gzip, &record, &inputs, &err), err);
+    assert_true(cache_has_rest(fixture->store, &rest));
+    assert_ok(cache_read_inputs(fixture->store, &rest, 1000000, &after, &err), err);
+    assert_int_equal(after.n_items, 3);
+    assert_string_equal(after.items[0].value, large);
+    assert_string_equal(after.items[2].name, "b");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +287,7 @@ int main(void)
         fixture_test(damaged_records_are_misses),
         fixture_test(collecting_keeps_what_records_name_and_their_inputs),
         fixture_test(what_was_found_is_leased),
+        fixture_test(staged_inputs_stand_beside_their_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
