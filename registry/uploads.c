@@ -120,7 +120,7 @@ static enum outcome call(struct upload *upload, const struct request *request, s
     return reply_is_transient(&upload->reply, request) ? OUTCOME_TRANSIENT : OUTCOME_FAILED;
 }
 
-/* Where the host that a Location names can't be reached, the registry stands for it. */
+/* Where nobody knows the host that a Location names, the registry stands for it. */
 static int lead_home(const struct upload *upload, struct url *location, struct error **err)
 {
     AUTO(url_release) struct url base = { 0 };
@@ -424,20 +424,21 @@ static int next_mode(struct tries *tries, struct error **err)
 
 /*
  * A registry behind a proxy may give Locations with the name that it has inside (Artifactory). The
- * first that can't be reached is asked for at the registry, and so are all after it.
+ * first that nobody knows is asked for at the registry, and so are all after it. Not so a host
+ * that only doesn't answer: uploads may lie on another one, which may be away for a moment.
  */
 static bool led_inside(struct upload *upload)
 {
     const struct reply *reply = &upload->reply;
-    enum http_failure failure = reply->response.failure;
     AUTO(error_free) struct error *ignored = NULL; /* no base: nothing was asked yet */
     AUTO(url_release) struct url base = { 0 };
-    if ((failure != HTTP_FAILURE_RESOLVE && failure != HTTP_FAILURE_CONNECT) ||
-        !upload->location.scheme || host_base(upload->host, &base, &ignored) < 0 ||
+    if (reply->response.failure != HTTP_FAILURE_RESOLVE || !upload->location.scheme ||
+        host_base(upload->host, &base, &ignored) < 0 ||
         strcasecmp(base.host, upload->location.host) == 0 ||
         strcasecmp(reply->url.host, upload->location.host) != 0)
         return false;
-    return !atomic_exchange(&upload->host->names_inside, true);
+    atomic_store(&upload->host->names_inside, true);
+    return true; /* not again: from now on Locations lead home */
 }
 
 /* 1: try again; 0: done; -1 */
