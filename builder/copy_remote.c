@@ -34,19 +34,17 @@ int copy_check_source(enum instruction_kind instruction, const char *word, struc
 
 char *url_file_name(const char *url)
 {
-    const char *path = strstr(url, "://");
-    path = path ? strchr(path + 3, '/') : NULL;
-    if (!path)
+    const char *start = strstr(url, "://");
+    start = start ? strchr(start + 3, '/') : NULL;
+    if (!start)
         return NULL;
-    size_t size = strcspn(path, "?#");
+    AUTO(free) char *path = url_decode(start, strcspn(start, "?#"));
+    size_t size = strlen(path);
     while (size && path[size - 1] == '/')
-        size--;
-    size_t start = size;
-    while (start && path[start - 1] != '/')
-        start--;
-    const char *name = path + start;
-    bool is_dots = size - start <= 2 && strspn(name, ".") >= size - start;
-    return is_dots ? NULL : xstrndup(name, size - start);
+        path[--size] = '\0';
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    return *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 ? xstrdup(name) : NULL;
 }
 
 int copy_check_url_name(const char *url, const char *destination, struct error **err)

@@ -19,9 +19,9 @@ int copy_check_source(enum instruction_kind instruction, const char *word,
                       struct error **err) WARN_UNUSED;
 
 /*
- * Last element of the URL's path, without query; NULL: there is none. free() it. What the server
- * says in Content-Disposition doesn't count: BuildKit's frontend gives the name, too, so that one
- * URL is one name on any day.
+ * Last element of the URL's path, decoded, without query; NULL: there is none. free() it. What the
+ * server says in Content-Disposition doesn't count: BuildKit's frontend gives the name, too, so
+ * that one URL is one name on any day.
  */
 char *url_file_name(const char *url) WARN_UNUSED;
 /* ERR_SYNTAX: the URL names no file, and the destination is a directory. */

@@ -158,6 +158,17 @@ static bool keeps_git_dir(const struct copy_step *step, const struct context_git
     return step->body->keep_git_dir == FLAG_ON || git->url.keep_git_dir == GIT_OPTION_ON;
 }
 
+static int check_git_dir(const struct copy_step *step, const struct git_url *url,
+                         struct error **err)
+{
+    bool both = step->body->keep_git_dir != FLAG_UNSET && url->keep_git_dir != GIT_OPTION_UNSET;
+    bool flag = step->body->keep_git_dir == FLAG_ON, option = url->keep_git_dir == GIT_OPTION_ON;
+    return both && flag != option
+               ? error_set(err, ERR_SYNTAX, "--keep-git-dir=%s: the URL says keep-git-dir=%s",
+                           flag ? "true" : "false", option ? "true" : "false")
+               : 0;
+}
+
 /* --checksum says the same as the URL's commit=. */
 static int set_git_checksum(const struct copy_step *step, struct git_url *url, struct error **err)
 {
@@ -181,7 +192,8 @@ static int resolve_gits(struct copy_step *step, struct error **err)
         struct context_git *git = *ARRAY_PUSH(step, gits) = NEW(struct context_git);
         *git = (struct context_git)CONTEXT_GIT_INIT;
         if (context_git_init(git, step->run->build, step->git_urls.items[i], false, err) < 0 ||
-            set_git_checksum(step, &git->url, err) < 0 || context_git_resolve(git, err) < 0)
+            check_git_dir(step, &git->url, err) < 0 || set_git_checksum(step, &git->url, err) < 0 ||
+            context_git_resolve(git, err) < 0)
             return error_wrap(err, "ADD");
         AUTO(free) char *key = context_git_key(git, keeps_git_dir(step, git));
         inputs_add(&step->step.inputs, "git", git->url.remote, key);

@@ -106,7 +106,7 @@ static const char *default_target(const struct run_mount *def, size_t n_ssh, cha
     if (def->target)
         return def->target;
     if (def->type == RUN_MOUNT_SECRET)
-        return *owned = xasprintf("/run/secrets/%s", def->id);
+        return *owned = xasprintf("/run/secrets/%s", path_base(def->id));
     return *owned = xasprintf("/run/buildkit/ssh_agent.%zu", n_ssh);
 }
 

@@ -370,6 +370,9 @@ test_add_git_beside_local_files_and_a_kept_git_dir() {
     tar -C out -xf "$LAYER"
     equal "$(git -c safe.directory='*' -C out/d status --porcelain)" ""
     ! grep -r "$(hostname)" out/d/.git/logs 2>/dev/null || fail "the host's name is in it"
+    printf 'FROM scratch\nADD --keep-git-dir %s/smart/r.git?keep-git-dir=false /d/\n' "$URL" >c/Dockerfile
+    fails 1 cbuild -q -t x c
+    err_has '--keep-git-dir=true: the URL says keep-git-dir=false'
 }
 
 test_add_git_checks_the_commit() {

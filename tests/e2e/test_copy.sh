@@ -118,7 +118,11 @@ EOT
     printf 'FROM scratch\nADD --checksum=sha256:%064d %s/files/f.txt f /d/\n' 1 "$URL" >Dockerfile
     fails 1 cbuild -q .
     err_has '--checksum takes one http(s) or git source'
-    for name in / /.. /files/./ /files/..?x; do
+    echo blank >www/files/a%20name # that server decodes nothing
+    printf 'FROM scratch\nADD %s/files/a%%20name /d/\n' "$URL" >Dockerfile
+    ok cbuild -q -t x .
+    image_tree x | grep -q '^d/a name f 600' || fail "the name is decoded"
+    for name in / /.. /files/./ /files/..?x /files/%2e.; do
         printf 'FROM scratch\nADD %s%s /d/\n' "$URL" "$name" >Dockerfile
         fails 1 cbuild -q .
         err_has 'names no file'

@@ -214,11 +214,12 @@ test_a_secret_may_be_a_file_and_a_variable_or_absent() {
 FROM busybox
 RUN --mount=type=secret,id=s,env=A,target=/f echo $A $(cat /f)
 RUN --mount=type=secret,target=/deep/s,uid=5,gid=6,mode=0440 cat /deep/s; echo; stat -c '%u:%g %a' /deep/s
+RUN --mount=type=secret,id=a/s,required cat /run/secrets/s; echo
 RUN --mount=type=secret,id=s,env=A ls /run/secrets/s 2>/dev/null || echo "$A alone"
 RUN --mount=type=secret,id=none,env=B --mount=type=secret,id=none,target=/g ls /g 2>/dev/null || echo "no file, ${B-no variable}${B:-empty}"
 EOT
-    S=value ok cbuild -t x --secret id=s,env=S .
-    equal "$(sed -n 's/^#[0-9]* [0-9][0-9.]* //p' "$TEST_TMP/err" | tr '\n' ' ')" 'value value value 5:6 440 value alone no file, empty '
+    S=value ok cbuild -t x --secret id=s,env=S --secret id=a/s,env=S .
+    equal "$(sed -n 's/^#[0-9]* [0-9][0-9.]* //p' "$TEST_TMP/err" | tr '\n' ' ')" 'value value value 5:6 440 value value alone no file, empty '
     equal "$(last_layer x)" ""
 }
 
