@@ -56,6 +56,7 @@ static void build_release(struct build *build)
     context_free(build->context);
     pool_free(build->pool);
     network_free(build->network);
+    strvec_release(&build->limit_warnings);
     ssh_agents_release(build);
     stage_graph_free(build->graph);
     globals_free(build->globals);

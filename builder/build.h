@@ -17,6 +17,7 @@
 #include "oci/reference.h"
 #include "oci/store.h"
 #include "registry/session.h"
+#include "runner/limits.h"
 
 enum build_network { BUILD_NETWORK_DEFAULT, BUILD_NETWORK_NONE, BUILD_NETWORK_HOST };
 
@@ -88,6 +89,7 @@ struct build_options {
     enum build_times times;
     int64_t timestamp; /* of BUILD_TIMES_SET: takes the place of SOURCE_DATE_EPOCH */
     struct compression compression;
+    const struct sandbox_limits *limits; /* of RUN: not in keys; NULL: the usual ones */
     bool push; /* upload layers of `tags` while later steps run, and the image at the end */
 };
 

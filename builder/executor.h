@@ -132,6 +132,7 @@ struct build {
     struct context **kept; /* of ADD git: layers stream from them until the end */
     size_t n_kept, kept_capacity;
     struct network *network;
+    struct strvec limit_warnings; /* told already; under base_lock */
     pthread_mutex_t agents_lock;
     struct ssh_agent **agents; /* ssh_agents.h */
     size_t n_agents, agents_capacity;

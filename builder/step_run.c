@@ -161,6 +161,19 @@ static int describe_failure(const struct run_step *step, struct error **err)
     return error_wrap(err, "process \"%s\" did not complete successfully", command.data);
 }
 
+/* Once for each limit, though every step meets it. */
+static void warn_of_limit(void *data, const char *text)
+{
+    struct build *build = data;
+    pthread_mutex_lock(&build->base_lock);
+    bool is_new = !strvec_has(&build->limit_warnings, text);
+    if (is_new)
+        strvec_push(&build->limit_warnings, text);
+    pthread_mutex_unlock(&build->base_lock);
+    if (is_new)
+        progress_warning(build->progress, 0, "%s", text);
+}
+
 /* NULL: the default */
 static const char *sandbox_hostname(const struct stage_run *run)
 {
@@ -182,6 +195,9 @@ static int fill_spec(struct stage_run *run, struct run_step *step, struct sandbo
         return -1;
     spec->log = log_output;
     spec->log_data = &step->step;
+    spec->limits = run->build->options->limits;
+    spec->warn = warn_of_limit;
+    spec->warn_data = run->build;
     return 0;
 }
 

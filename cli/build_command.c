@@ -37,6 +37,8 @@ void build_command_release(struct build_command *command)
         reference_release(&command->references[i]);
     free(command->references);
     platform_release(&command->platform_value);
+    limit_texts_release(&command->limit_texts);
+    limits_release(&command->limits);
 }
 
 static int parse_tags(struct build_command *command, struct error **err)
@@ -178,7 +180,8 @@ static int parse_values(struct build_command *command, struct error **err)
     if (parse_tags(command, err) < 0 || parse_network(command, err) < 0 ||
         parse_secrets(command, err) < 0 || parse_lists(command, err) < 0 ||
         parse_context_mode(command, err) < 0 || resolve_args(command, err) < 0 ||
-        parse_epoch(command, err) < 0)
+        parse_epoch(command, err) < 0 ||
+        limits_parse(&command->limit_texts, &command->limits, err) < 0)
         return -1;
     if (command->compression &&
         compression_parse(command->compression, &options->compression, err) < 0) {
@@ -235,6 +238,7 @@ static void fill_options(struct build_command *command, const char *context)
     options->explain = command->explain;
     options->pull = command->pull;
     options->push = command->push;
+    options->limits = &command->limits;
 }
 
 static int take_values(struct app *app, const struct command_help *help,
@@ -279,6 +283,7 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
         OPT_STRING(0, "network", "MODE", &command->network, "network of RUN: default, none, host"),
         OPT_LIST(0, "add-host", "NAME:ADDRESS", &command->add_hosts,
                  "name for /etc/hosts of RUN; ADDRESS may be host-gateway: this machine"),
+        LIMIT_OPTIONS(&command->limit_texts),
         OPT_LIST(0, "secret", "id=ID,src=FILE", &command->secrets,
                  "secret for RUN --mount=type=secret; env=NAME reads a variable"),
         OPT_LIST(0, "ssh", "ID[=SOCKET|KEY,...]", &command->ssh,

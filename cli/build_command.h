@@ -6,6 +6,7 @@
 #include "builder/build.h"
 #include "cli/app.h"
 #include "cli/build_values.h"
+#include "cli/limit_values.h"
 
 struct build_command {
     struct strvec tags, build_args, arg_files, labels, contexts, add_hosts, secrets, ssh,
@@ -21,6 +22,8 @@ struct build_command {
     struct reference *references;
     size_t n_references, references_capacity;
     struct platform platform_value;
+    struct limit_texts limit_texts;
+    struct sandbox_limits limits;
     struct strvec operands;
     struct build_options options;
 };

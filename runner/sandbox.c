@@ -10,6 +10,7 @@
 #include "runner/keeper.h"
 #include "runner/output.h"
 #include "runner/report.h"
+#include "runner/rlimits.h"
 #include "runner/sandbox_plan.h"
 #include "runner/userns.h"
 
@@ -127,8 +128,8 @@ struct sandbox *sandbox_create(const struct sandbox_spec *spec, struct error **e
     if (plan_init(plan, spec, err) < 0 || open_scratch(plan, spec->scratch, err) < 0 ||
         open_ends(sandbox, err) < 0)
         return error_wrap_null(err, "%s", sandbox->name);
-    if (spec->cgroup_parent) {
-        sandbox->cgroup = cgroup_new(spec->cgroup_parent, err);
+    if (spec->limits && spec->limits->cgroup_parent) {
+        sandbox->cgroup = cgroup_new(spec->limits->cgroup_parent, err);
         if (!sandbox->cgroup)
             return error_wrap_null(err, "%s", sandbox->name);
         plan->cgroup_fd = cgroup_procs_fd(sandbox->cgroup);
@@ -167,8 +168,7 @@ static void end(struct sandbox *sandbox)
     reap(sandbox);
 }
 
-/* The report, if there is one, before the pipe closes by exec. */
-static int read_report(struct sandbox *sandbox, struct error **err)
+static int read_one_report(struct sandbox *sandbox, struct error **err)
 {
     struct pollfd fd = { sandbox->report_fd, POLLIN, 0 };
     if (cancel_poll(&fd, 1, -1, err) < 0)
@@ -180,6 +180,27 @@ static int read_report(struct sandbox *sandbox, struct error **err)
     if ((size_t)size < sizeof(sandbox->report))
         sandbox->report.kind = REPORT_NONE; /* executing; or dead, which wait will see */
     sandbox->report.text[REPORT_TEXT_SIZE - 1] = '\0';
+    return 0;
+}
+
+static void warn(const struct sandbox_spec *spec, const struct error *error)
+{
+    if (spec->warn)
+        spec->warn(spec->warn_data, error_message(error));
+}
+
+/* The report, if there is one, before the pipe closes by exec. */
+static int read_report(struct sandbox *sandbox, struct error **err)
+{
+    do {
+        if (read_one_report(sandbox, err) < 0)
+            return -1;
+        AUTO(error_free) struct error *refused = NULL;
+        if (sandbox->report.kind == REPORT_NOTE && rlimit_refusal(sandbox->report.text, &refused))
+            warn(sandbox->plan.spec, refused);
+    } while (sandbox->report.kind == REPORT_NOTE);
+    if (sandbox->report.kind == REPORT_LIMIT)
+        return rlimit_refusal(sandbox->report.text, err);
     if (sandbox->report.kind != REPORT_SETUP)
         return 0;
     if (!sandbox->report.error)

@@ -29,6 +29,7 @@
 #define CBUILD_RUNNER_SANDBOX_H
 
 #include "base/error.h"
+#include "runner/limits.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -88,12 +89,6 @@ enum network_mode {
     NETWORK_HOST,
 };
 
-/* Resource and value as for setrlimit(2); a hard limit that can't be raised is left as it is. */
-struct sandbox_ulimit {
-    int resource; /* RLIMIT_NOFILE... */
-    uint64_t soft, hard;
-};
-
 struct sandbox_spec {
     const char *name; /* for errors and traces; NULL: "sandbox" */
 
@@ -106,7 +101,6 @@ struct sandbox_spec {
     const char *scratch;
     const struct mount_spec *mounts; /* in this order, on top of the usual ones */
     size_t n_mounts;
-    uint64_t shm_size; /* 0: 64 MiB */
 
     /* process */
     const char *const *argv; /* argv[0] with a slash, or looked up in env's PATH */
@@ -119,11 +113,9 @@ struct sandbox_spec {
     size_t passwd_size;
     const char *group;
     size_t group_size;
-    const char *hostname;                 /* NULL: "buildkitsandbox" */
-    const struct sandbox_ulimit *ulimits; /* RLIMIT_NOFILE is 1024:524288 unless listed */
-    size_t n_ulimits;
-    const char *cgroup_parent; /* a cgroup of its own is made there; NULL: stays in ours */
-    bool insecure;             /* all capabilities, no seccomp filter, nothing masked */
+    const char *hostname;                /* NULL: "buildkitsandbox" */
+    const struct sandbox_limits *limits; /* NULL: the usual ones */
+    bool insecure;                       /* all capabilities, no seccomp filter, nothing masked */
 
     /* network; with NETWORK_PRIVATE `network` is needed, else NULL */
     enum network_mode network_mode;
@@ -139,6 +131,9 @@ struct sandbox_spec {
      */
     void (*log)(void *data, const void *bytes, size_t size, bool error_stream);
     void *log_data;
+    /* A limit that isn't set, with limits->best_effort. On the thread that creates and starts. */
+    void (*warn)(void *data, const char *text);
+    void *warn_data;
 };
 
 #define SANDBOX_SPEC_INIT                                                                          \
@@ -149,7 +144,7 @@ struct sandbox_spec {
 struct sandbox_result {
     int status;         /* exit status, 128 + signal, 127 not found, 126 not executable */
     int signal;         /* that ended it; 0: none */
-    bool oom_killed;    /* by the memory limit of its cgroup (with cgroup_parent only) */
+    bool oom_killed;    /* by the memory limit of its cgroup (limits of a cgroup only) */
     char *exec_message; /* why the command could not be executed; NULL: it was */
     char *tail;         /* last lines of its output, both streams: at most 64 lines and 8 KiB */
 };
@@ -162,13 +157,14 @@ DEFINE_AUTO_STRUCT(struct sandbox_result, sandbox_result_release)
  * points to must live until sandbox_start() returns (log_data until wait has).
  *
  * ERR_NOT_FOUND: no such user or group. ERR_LIMIT: too many layers, arguments too long.
- * ERR_UNSUPPORTED: namespaces can't be made here; the hint says why.
+ * ERR_UNSUPPORTED: namespaces can't be made here; the hint says why. Or a limit can't be set.
  */
 struct sandbox *sandbox_create(const struct sandbox_spec *spec, struct error **err);
 /*
  * Returns when the command is executing, or couldn't be executed: that is a result, not an
  * error. The first step that went wrong in the set-up is ERR_IO or ERR_NOT_FOUND ("mounting proc on
- * proc: ..."), or ERR_RUN where the image is to blame (a directory at /etc/hosts).
+ * proc: ..."), ERR_RUN where the image is to blame (a directory at /etc/hosts), or ERR_UNSUPPORTED
+ * for a limit.
  */
 int sandbox_start(struct sandbox *sandbox, struct error **err) WARN_UNUSED;
 /*

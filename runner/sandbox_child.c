@@ -143,7 +143,7 @@ static int set_process(struct child *child)
     (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0);
     reset_oom_score();
     (void)umask(022);
-    if (rlimits_apply(spec->ulimits, spec->n_ulimits, &child->report) < 0)
+    if (rlimits_apply(spec->limits, child->report_fd, &child->report) < 0)
         return -1;
     keeper_reset_signals();
     return 0;

@@ -185,9 +185,9 @@ int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct e
     for (size_t i = 0; i < spec->n_mounts; i++)
         if (plan_mount(plan, i, err) < 0)
             return -1;
-    plan->shm_options =
-        xasprintf("mode=1777,size=%llu",
-                  (unsigned long long)(spec->shm_size ? spec->shm_size : DEFAULT_SHM_SIZE));
+    uint64_t shm_size = spec->limits ? spec->limits->shm_size : 0;
+    plan->shm_options = xasprintf("mode=1777,size=%llu",
+                                  (unsigned long long)(shm_size ? shm_size : DEFAULT_SHM_SIZE));
     if (!spec->insecure) {
         plan->filter = seccomp_filter(err);
         if (!plan->filter)

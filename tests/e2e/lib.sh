@@ -112,6 +112,25 @@ image_tree() { # NAME
 
 image_id() { cbuild inspect -f '{{.Id}}' "$1"; }
 
+# By root, with CBUILD_TEST_USER: the running test file again as that user, from where it can read it. Else status 77.
+again_as_test_user() { # [VAR=VALUE...] [-- TEST...]
+    local user=${CBUILD_TEST_USER:-} there vars=() status
+    if [ -z "$user" ] || ! id -u "$user" >/dev/null 2>&1 || [ "$(id -u "$user")" = 0 ]; then
+        return 77
+    fi
+    while [ $# != 0 ] && [ "$1" != -- ]; do vars+=("$1") && shift; done
+    [ $# = 0 ] || shift
+    there=$(mktemp -d)
+    mkdir -p "$there/tests/e2e"
+    cp "$TOP/tests/e2e/lib.sh" "$TOP/tests/e2e/${0##*/}" "$there/tests/e2e/"
+    cp "$CBUILD" "$there/cbuild"
+    chmod -R a+rX "$there"
+    (cd "$there" && runuser -u "$user" -- env CBUILD="$there/cbuild" TMPDIR=/tmp "${vars[@]}" "$there/tests/e2e/${0##*/}" "$@")
+    status=$?
+    rm -rf "$there"
+    return $status
+}
+
 # Peak of anonymous memory of a command, in KiB
 peak_anonymous() { # COMMAND...
     "$@" >"$TEST_TMP/out" 2>"$TEST_TMP/err" &

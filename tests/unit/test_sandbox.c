@@ -118,9 +118,9 @@ static void limits_are_set(void **state)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &mine), 0);
     box_sh(box, "ulimit -Sn; ulimit -Sc");
     assert_string_equal(box->out.data, "1024\n0\n");
-    const struct sandbox_ulimit ulimits[] = { { RLIMIT_NOFILE, 64, 128 }, { RLIMIT_CORE, 0, 0 } };
-    box->spec.ulimits = ulimits;
-    box->spec.n_ulimits = 2;
+    struct sandbox_ulimit ulimits[] = { { RLIMIT_NOFILE, 64, 128 }, { RLIMIT_CORE, 0, 0 } };
+    const struct sandbox_limits limits = { .ulimits = ulimits, .n_ulimits = 2 };
+    box->spec.limits = &limits;
     box_expect(box, "ulimit -Sn; ulimit -Hn; ulimit -Hc", "64\n128\n0\n");
 }
 
@@ -239,9 +239,9 @@ static void signal_is_reported(void **state)
     struct box *box = *state;
     AUTO(error_free) struct error *err = NULL;
     /* pid 1 can't kill itself: a limit does */
-    const struct sandbox_ulimit ulimit = { RLIMIT_CPU, 1, 1 };
-    box->spec.ulimits = &ulimit;
-    box->spec.n_ulimits = 1;
+    struct sandbox_ulimit ulimit = { RLIMIT_CPU, 1, 1 };
+    const struct sandbox_limits limits = { .ulimits = &ulimit, .n_ulimits = 1 };
+    box->spec.limits = &limits;
     box_sh(box, "echo last words; while :; do :; done");
     assert_int_equal(box->result.signal, SIGKILL);
     assert_int_equal(box->result.status, 128 + SIGKILL);

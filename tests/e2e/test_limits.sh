@@ -1,0 +1,158 @@
+#!/bin/bash
+# What RUN may take of the machine. By root all of it is done once more as CBUILD_TEST_USER.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# The output of one command as RUN sees it; the rest are options.
+run_step() { # COMMAND [OPTION...]
+    local command=$1
+    shift
+    printf 'FROM busybox\nRUN %s\n' "$command" >Dockerfile
+    ok cbuild --no-cache --progress plain "$@" .
+}
+shown() { sed -n 's/^#[0-9]* [0-9.]* //p' "$TEST_TMP/err"; }
+
+test_open_files_are_1024_whoever_starts_the_build() {
+    need_run
+    import_busybox
+    hard=$(ulimit -Hn)
+    [ "$hard" = unlimited ] || [ "$hard" -gt 4096 ] || skip "a hard limit of $hard files"
+    run_step 'ulimit -Sn; ulimit -Hn'
+    equal "$(shown | head -n 1)" 1024
+    (ulimit -Sn 4096 && run_step 'ulimit -Sn' && equal "$(shown)" 1024)
+    # not allowed to raise it: what we have
+    (ulimit -n 2000 && run_step 'ulimit -Hn' && equal "$(shown | sed 's/524288/2000/')" 2000)
+}
+
+test_every_name_sets_its_limit() {
+    need_run
+    import_busybox
+    local letter name value
+    # as the shell has them
+    while read -r letter name value; do
+        run_step "ulimit -S$letter; ulimit -H$letter" --ulimit "$name=$value"
+        equal "$(shown | tr '\n' :)" "$value:" "$name"
+    done <<'EOT'
+t cpu 90:100
+n nofile 100:200
+EOT
+    # /proc/self/limits shows all of them in bytes, microseconds and so on
+    local -A rows=([core]='core file size' [cpu]='cpu time' [data]='data size' [fsize]='file size' [locks]='file locks'
+        [memlock]='locked memory' [msgqueue]='msgqueue size' [nice]='nice priority' [nofile]='open files' [nproc]='processes'
+        [rss]='resident set' [rtprio]='realtime priority' [rttime]='realtime timeout' [sigpending]='pending signals'
+        [stack]='stack size')
+    local options=()
+    for name in "${!rows[@]}"; do
+        case $name in
+        nice | rtprio) options+=(--ulimit "$name=0") ;;
+        core) options+=(--ulimit "$name=0:12345") ;;
+        stack | data | fsize) options+=(--ulimit "$name=8000000:8000001") ;;
+        *) options+=(--ulimit "$name=777:778") ;;
+        esac
+    done
+    [ ${#rows[@]} = 15 ] || fail "docker has 15 names"
+    run_step 'cat /proc/self/limits' "${options[@]}"
+    shown >limits
+    for name in "${!rows[@]}"; do
+        case $name in
+        nice | rtprio) value='0 0' ;;
+        core) value='0 12345' ;;
+        stack | data | fsize) value='8000000 8000001' ;;
+        *) value='777 778' ;;
+        esac
+        grep -iE "^max ${rows[$name]} +${value/ / +}( |\$)" limits || fail "$name: $(cat limits)"
+    done
+}
+
+test_one_number_is_both_limits_and_the_last_of_a_name_counts() {
+    need_run
+    import_busybox
+    run_step 'ulimit -Sn; ulimit -Hn' --ulimit nofile=50:60 --ulimit nofile=300
+    equal "$(shown | tr '\n' ' ')" '300 300 '
+    run_step 'ulimit -Ss' --ulimit stack=-1
+    equal "$(shown)" unlimited
+}
+
+test_a_limit_above_our_own_fails_unless_told_to_go_on() {
+    need_run
+    import_busybox
+    if [ "$(id -u)" = 0 ] && (ulimit -n 2000 && ulimit -n 3000) 2>/dev/null; then return 0; fi # may raise all it wants
+    printf 'FROM busybox\nRUN ulimit -Sn; ulimit -Hn\n' >Dockerfile
+    ulimit -n 2000
+    fails 1 cbuild --ulimit nofile=3000 .
+    err_has '--ulimit nofile: cbuild may not go above its own hard limit, 2000'
+    err_has '--limits=best-effort'
+    printf 'FROM busybox\nRUN ulimit -Sn; ulimit -Hn\nRUN echo again\n' >Dockerfile
+    ok cbuild --ulimit nofile=1500:3000 --limits=best-effort --progress plain .
+    err_has 'own hard limit, 2000'
+    equal "$(grep -c 'own hard limit' "$TEST_TMP/err")" 1 "warned once"
+    equal "$(shown | head -n 2 | tr '\n' ' ')" '1500 2000 '
+}
+
+test_wrong_ulimits_are_named() {
+    printf 'FROM scratch\n' >Dockerfile
+    local text
+    for text in nofile nofile= nofile=x nofile=1:x nofile=1: nofile=-2 nofile=1:2:3 'nofile= 1' nofile=99999999999999999999; do
+        fails 2 cbuild --ulimit "$text" .
+        err_has "--ulimit $text: expected NAME=SOFT[:HARD]"
+    done
+    fails 2 cbuild --ulimit nofile=2:1 .
+    err_has 'the soft limit is above the hard one'
+    fails 2 cbuild --ulimit nofile=-1:10 .
+    fails 2 cbuild --ulimit nofiles=1 .
+    err_has 'did you mean nofile?'
+    fails 2 cbuild --ulimit as=1 .
+    fails 2 cbuild --limits=no .
+    err_has 'strict and best-effort'
+}
+
+test_shm_has_the_size_that_was_asked_for() {
+    need_run
+    import_busybox
+    local size kib
+    while read -r size kib; do
+        # shellcheck disable=SC2086 # no option for "-"
+        run_step "stat -f -c '%b %S' /dev/shm" $([ "$size" = - ] || echo --shm-size "$size")
+        # shellcheck disable=SC2046
+        set -- $(shown)
+        equal $(($1 * $2 / 1024)) "$kib" "$size"
+    done <<'EOT'
+- 65536
+0 65536
+8192b 8
+1000k 1000
+128m 131072
+128M 131072
+1g 1048576
+1048576 1024
+EOT
+    run_step 'head -c 2000000 /dev/zero >/dev/shm/x || echo full' --shm-size 1m
+    shown | grep -q '^full$' || fail "2 MB in 1 MB"
+    for size in x -1 1x '' 1mm; do
+        fails 2 cbuild --shm-size "$size" .
+        err_has "--shm-size: \"$size\" is no size"
+    done
+}
+
+test_limits_dont_enter_keys() {
+    need_run
+    import_busybox
+    printf 'FROM busybox\nRUN echo x >/x\n' >Dockerfile
+    ok cbuild --progress plain --ulimit nofile=100 --shm-size 1m .
+    ok cbuild --progress plain --ulimit nofile=200 --shm-size 2m .
+    err_has CACHED
+}
+
+test_all_of_this_without_root() {
+    need_root
+    again_as_test_user -- >log 2>&1 || {
+        status=$?
+        [ $status != 77 ] || skip "CBUILD_TEST_USER names no ordinary user"
+        cat log >&2
+        fail "status $status"
+    }
+    grep -q '^ok .*shm_has_the_size' log || fail "$(cat log)"
+    equal "$(grep '# SKIP' log | grep -cv 'needs root$')" 0 "skips: $(grep '# SKIP' log)"
+}
+
+run_tests "$@"
