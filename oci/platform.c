@@ -84,7 +84,7 @@ static void normalise_variant(struct platform *platform)
             platform->variant = xstrdup("v7");
         return;
     }
-    if ((arm || arm64) && isdigit((unsigned char)platform->variant[0])) {
+    if ((arm || arm64) && isdigit((unsigned char)platform->variant[0]) && !platform->variant[1]) {
         char *text = xasprintf("v%s", platform->variant);
         free(platform->variant);
         platform->variant = text;

@@ -18,6 +18,7 @@ static void text_becomes_the_normal_form(void **state UNUSED)
         { "linux/armhf", "linux/arm/v7", NULL },
         { "linux/armel", "linux/arm/v6", NULL },
         { "linux/arm/6", "linux/arm/v6", NULL },
+        { "linux/arm64/8x", "linux/arm64/8x", NULL },
         { "Linux/ARM64", "linux/arm64", NULL },
         { "linux/i386", "linux/386", NULL },
         { "macos/arm64", "darwin/arm64", NULL },
