@@ -41,18 +41,17 @@ static int print_template(const struct listing *listing, const char *name, struc
     json_set(row, "Name", json_from_string(full));
     if (template_expand(listing->format, row, &line, err) < 0)
         return -1;
-    remote_print_line(line.data);
+    printf("%s\n", line.data);
     return 0;
 }
 
 static int print_name(const struct listing *listing, const char *name, struct error **err)
 {
+    AUTO(free) char *clean = remote_clean(name);
     if (listing->format)
-        return print_template(listing, name, err);
-    AUTO(free)
-    char *full = listing->full_names ? xasprintf("%s%s%s", listing->of, listing->separator, name)
-                                     : xstrdup(name);
-    remote_print_line(full);
+        return print_template(listing, clean, err);
+    printf("%s%s%s\n", listing->full_names ? listing->of : "",
+           listing->full_names ? listing->separator : "", clean);
     return 0;
 }
 

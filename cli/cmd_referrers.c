@@ -40,15 +40,14 @@ static int print_rows(const struct place *place, const struct index *found, cons
     AUTO(free) char *repository = reference_repository(&place->name.reference);
     for (size_t i = 0; i < found->n_manifests; i++) {
         const struct descriptor *entry = &found->manifests[i];
-        AUTO(strbuf_release) struct strbuf type = STRBUF_INIT;
+        AUTO(free) char *type = remote_clean(entry->artifact_type ? entry->artifact_type : "");
         char digest[DIGEST_TEXT_SIZE];
         digest_format(&entry->digest, digest);
-        strbuf_add_printable(&type, entry->artifact_type ? entry->artifact_type : "");
         AUTO(free) char *size = xasprintf("%" PRIu64, entry->size);
         AUTO(free) char *name = xasprintf("%s@%s", repository, digest);
         json_t *row = json_object();
         json_set(row, "Digest", json_from_string(digest));
-        json_set(row, "ArtifactType", json_from_string(type.data));
+        json_set(row, "ArtifactType", json_from_string(type));
         json_set(row, "Size", json_from_string(size));
         json_set(row, "Name", json_from_string(name));
         (void)json_array_append_new(rows, row);

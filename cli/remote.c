@@ -105,10 +105,12 @@ int remote_print(const struct strbuf *body, const char *format, struct error **e
     return value ? remote_print_value(value, format, err) : -1;
 }
 
-void remote_print_line(const char *text)
+char *remote_clean(const char *text)
 {
-    AUTO(strbuf_release) struct strbuf line = STRBUF_INIT;
-    strbuf_add_printable(&line, text);
-    strbuf_addc(&line, '\n');
-    (void)fwrite(line.data, 1, line.size, stdout); /* main looks at ferror() */
+    AUTO(strbuf_release) struct strbuf clean = STRBUF_INIT;
+    strbuf_add_printable(&clean, text);
+    for (size_t i = 0; i < clean.size; i++)
+        if (clean.data[i] == '\n' || clean.data[i] == '\t')
+            clean.data[i] = '?';
+    return strbuf_detach(&clean);
 }

@@ -42,7 +42,7 @@ int remote_resolve(struct place *place, const struct platform *platform, struct 
 int remote_print(const struct strbuf *body, const char *format, struct error **err) WARN_UNUSED;
 /* The same of a value; NULL is "pretty". */
 int remote_print_value(const json_t *value, const char *format, struct error **err) WARN_UNUSED;
-/* A line of text that a registry sent: control characters escaped. */
-void remote_print_line(const char *text);
+/* Text that a registry sent, for a line on a terminal: control characters are '?'. free() it. */
+char *remote_clean(const char *text);
 
 #endif

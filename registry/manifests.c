@@ -227,10 +227,15 @@ static void hint_format(const struct descriptor *desc, const struct reply *reply
                         struct error **err)
 {
     int status = reply_status(reply);
-    if ((status == 400 || status == 415) && desc->media_type &&
-        strncmp(desc->media_type, "application/vnd.oci.", 20) == 0)
-        error_hint(err, "if the registry knows Docker's formats alone: "
-                        "`cbuild copy --format v2s2 NAME docker://NAME`");
+    const struct strbuf *body = &reply->body;
+    if ((status != 400 && status != 415) || !desc->media_type ||
+        strncmp(desc->media_type, "application/vnd.oci.", 20) != 0)
+        return;
+    error_hint(err, "if the registry knows Docker's formats alone: "
+                    "`cbuild copy --format v2s2 NAME docker://NAME`");
+    if (status == 415 || api_error_has_code(body->data, body->size, "MANIFEST_INVALID") ||
+        api_error_has_code(body->data, body->size, "UNSUPPORTED"))
+        error_recode(err, ERR_UNSUPPORTED);
 }
 
 /* A prepared PUT */
@@ -317,7 +322,7 @@ static int put_named(struct registry_session *session, const struct reference *r
     bool same = false;
     if (manifest_put(session, repository, name, desc, body, lacks_blob, err) == 0)
         return 0;
-    if (!error_is(*err, ERR_REFUSED) ||
+    if ((!error_is(*err, ERR_REFUSED) && !error_is(*err, ERR_UNSUPPORTED)) ||
         manifest_is(session, repository, name, &desc->digest, &same, &ignored) < 0 || !same)
         return -1;
     error_clear(err);

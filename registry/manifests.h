@@ -32,7 +32,8 @@ int manifest_is(struct registry_session *session, const struct reference *reposi
                 struct error **err) WARN_UNUSED;
 /*
  * Puts bytes under a tag or digest. *lacks_blob: the registry says that a blob or child isn't
- * there. ERR_REFUSED, ERR_UNAUTHORIZED, ERR_DIGEST: it stored something else.
+ * there. ERR_REFUSED, ERR_UNAUTHORIZED, ERR_DIGEST: it stored something else; ERR_UNSUPPORTED: it
+ * takes an OCI manifest for none, as registries do that know Docker's formats alone.
  */
 int manifest_put(struct registry_session *session, const struct reference *repository,
                  const char *name, const struct descriptor *desc, const struct strbuf *body,

@@ -27,7 +27,8 @@ struct push_result {
 
 /*
  * ERR_UNAUTHORIZED, ERR_NETWORK, ERR_REFUSED; ERR_NOT_FOUND: a blob that neither the store nor a
- * source of it has. `result` may be NULL.
+ * source of it has; ERR_UNSUPPORTED: the registry may know Docker's formats alone (manifests.h).
+ * `result` may be NULL.
  */
 int registry_push(struct registry_session *session, struct store *store,
                   const struct push_request *request, struct push_result *result,

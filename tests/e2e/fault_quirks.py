@@ -239,6 +239,13 @@ def push_quay(h):
     h.query.pop("from", None)
 
 
+@fault("push-no-manifest")
+def push_no_manifest(h):
+    """Of no type whatever"""
+    if h.kind == "manifest" and h.command == "PUT":
+        return h.error(400, "MANIFEST_INVALID", "manifest invalid")
+
+
 @fault("push-mount-lies")
 def push_mount_lies(h):
     """201, and the blob isn't there"""

@@ -6,7 +6,23 @@
 # shellcheck source=tests/e2e/registry.sh
 . "$(dirname "$0")/registry.sh"
 
-teardown() { registry_stop; }
+teardown() {
+    registry_stop
+    [ -z "${FAULTS_PID:-}" ] || { exec 9>&-; wait "$FAULTS_PID" || :; }
+}
+
+# A registry that plays faults, at $F
+start_faults() {
+    mkfifo hold
+    mkdir faults
+    : >faults/out
+    python3 "$REGISTRY_E2E/fault_server.py" faults <hold >faults/out 2>&1 &
+    FAULTS_PID=$!
+    exec 9>hold
+    F=127.0.0.1:$(registry_wait_for "$FAULTS_PID" faults/out '^[0-9]+')
+    export DOCKER_CONFIG=$TEST_TMP/docker
+    python3 "$TOP/tests/e2e/make_layout.py" l
+}
 
 start() { # OPTION...
     registry_program >/dev/null || skip "needs docker-registry"
@@ -280,6 +296,38 @@ test_credentials_of_these_commands() {
         ok cbuild $command --authfile creds.json
     done
     fails 3 cbuild digest --authfile creds.json "$R/x/image:1"
+}
+
+test_names_of_a_hostile_registry_are_escaped() {
+    start_faults
+    for command in "ls" "ls --full-ref" "ls --format {{.Tag}}" "ls --format json"; do
+        # shellcheck disable=SC2086 # words
+        ok cbuild $command "$F/list-control/1"
+        out_has 'd'
+        ! grep -q "$(printf '\033')" "$TEST_TMP/out" || fail "an escape sequence reached the terminal: $command"
+    done
+    ok cbuild ls "$F/list-control/1"
+    equal "$(wc -l <"$TEST_TMP/out")" 3
+    fails 1 cbuild ls "$F/list-loop/1"
+    err_has 'a list without end'
+    fails 1 cbuild delete "$F/delete-disabled/1:1"
+    err_has 'disabled'
+    fails 3 cbuild catalog "$F"
+    err_has 'many registries have no catalog'
+}
+
+test_a_registry_without_oci_types_gets_dockers() {
+    start_faults
+    cbuild copy -q oci:l:image "store:$F/push-old-types/1:1" >/dev/null
+    cbuild tag "$F/push-old-types/1:1" "$F/push-no-manifest/1:1"
+    ok cbuild push "$F/push-old-types/1:1"
+    new=$(sed -n 's/^1: digest: \(sha256:[0-9a-f]*\) .*/\1/p' "$TEST_TMP/out")
+    err_has "$(tag_digest image) was pushed in Docker's format, as $new"
+    ok cbuild manifest "$F/push-old-types/1:1"
+    equal "sha256:$(sha256sum <"$TEST_TMP/out" | cut -d' ' -f1)" "$new"
+    equal "$(jq -r .mediaType "$TEST_TMP/out")" application/vnd.docker.distribution.manifest.v2+json
+    fails 1 cbuild push "$F/push-no-manifest/1:1"
+    err_has 'manifest invalid'
 }
 
 run_tests "$@"

@@ -114,7 +114,7 @@ static void refusals_say_what_the_registry_says_and_the_way_out(void **state UNU
         { "push-read-only", ERR_REFUSED, "can not push artifact to a proxy project", NULL },
         { "push-quota", ERR_REFUSED,
           "412 precondition: will exceed the configured upper limit of 10.0 GiB", NULL },
-        { "push-old-types", ERR_REFUSED,
+        { "push-old-types", ERR_UNSUPPORTED,
           "415 manifest invalid: manifest schema version not supported", "--format v2s2" },
         { "push-nexus-index", ERR_REFUSED, "400 blob upload invalid", "--format v2s2" },
         { "push-tiny", ERR_REFUSED, "413 content too large", "limits the size of what is sent" },
