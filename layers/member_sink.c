@@ -115,8 +115,22 @@ static struct spare *spare_get(struct queue *queue)
     spare = NEW(struct spare);
     spare->encoder = encoder_new(&queue->compression);
     strbuf_init(&spare->output);
-    (void)strbuf_grow(&spare->output, MEMBER_MOST + MEMBER_MOST / 16);
     return spare;
+}
+
+/* What shrank well is copied out of the room for a whole member, which stays; else it is taken. */
+static void encode(struct spare *spare, struct job *job)
+{
+    size_t input_size = job->member.input_size;
+    strbuf_reset(&spare->output);
+    (void)strbuf_grow(&spare->output, MEMBER_MOST + MEMBER_MOST / 16);
+    encoder_member(spare->encoder, job->input, input_size, &spare->output);
+    if (spare->output.size < input_size / 2) {
+        strbuf_add(&job->output, spare->output.data, spare->output.size);
+        return;
+    }
+    job->output = spare->output;
+    strbuf_init(&spare->output);
 }
 
 static void job_compress(struct queue *queue, struct job *job)
@@ -130,11 +144,8 @@ static void job_compress(struct queue *queue, struct job *job)
     sha256_of(job->input, member->input_size, member->input);
     member->is_taken = queue->cache && member_cache_get(queue->cache, member->input,
                                                         member->input_size, &job->output);
-    if (!member->is_taken) {
-        strbuf_reset(&spare->output);
-        encoder_member(spare->encoder, job->input, member->input_size, &spare->output);
-        strbuf_add(&job->output, spare->output.data, spare->output.size);
-    }
+    if (!member->is_taken)
+        encode(spare, job);
     member->size = job->output.size;
     member->crc = libdeflate_crc32(0, job->output.data, job->output.size);
 
