@@ -130,11 +130,13 @@ struct copy *copy_new(const struct copy_spec *spec, struct error **err)
     return TAKE(copy);
 }
 
-int copy_add_directory(struct copy *copy, struct context *context, struct error **err)
+int copy_add_directory(struct copy *copy, struct context *context, size_t position,
+                       struct error **err)
 {
     struct copy_view view = copy_view_of_context(context);
     struct copy_directory *directory = ARRAY_PUSH(copy, directories);
     directory->context = context;
+    directory->position = position;
     return copy_sources_find(&view, ".", false, copy->exclude_list, &directory->sources, err);
 }
 

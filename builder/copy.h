@@ -26,7 +26,8 @@ struct copy_file { /* a heredoc, or a downloaded file of ADD */
     int fd; /* content when data is NULL: read with pread; borrowed */
     uint16_t mode;
     int64_t mtime;
-    bool unpack; /* ADD --unpack of a download */
+    bool unpack;     /* ADD --unpack of a download */
+    size_t position; /* of a download, among all sources as they were written; heredocs come last */
 };
 
 struct copy_spec {
@@ -87,7 +88,8 @@ int copy_add_tree_contents(struct copy *copy, struct inputs *inputs,
  * All that is in a context, besides the sources; ADD of a git repository. Borrowed, must outlive
  * the changeset. It isn't among the inputs: the caller has something shorter that stands for it.
  */
-int copy_add_directory(struct copy *copy, struct context *context, struct error **err) WARN_UNUSED;
+int copy_add_directory(struct copy *copy, struct context *context, size_t position,
+                       struct error **err) WARN_UNUSED;
 
 /*
  * Phase 2, once: the changeset on `below`. It keeps what it needs: the copy and `files` may go; the

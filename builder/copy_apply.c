@@ -263,18 +263,49 @@ static int put_file(struct apply *apply, const struct copy_file *file, struct er
     return copy_dest_put(apply->dest, &entry, NULL, err);
 }
 
-static int put_directories(struct apply *apply, struct error **err)
+static int put_git(struct apply *apply, size_t i, struct error **err)
 {
     const struct copy *copy = apply->copy;
-    for (size_t i = 0; i < copy->n_directories; i++) {
-        const struct copy_directory *directory = &copy->directories[i];
-        apply->context = directory->context;
-        for (size_t k = 0; k < directory->sources.n_list; k++)
-            if (put_source(apply, &directory->sources.list[k], copy->words.n + i,
-                           copy->sources.n_list + i, err) < 0)
-                return -1;
-    }
+    const struct copy_directory *directory = &copy->directories[i];
+    apply->context = directory->context;
+    for (size_t k = 0; k < directory->sources.n_list; k++)
+        if (put_source(apply, &directory->sources.list[k], copy->words.n + i,
+                       copy->sources.n_list + i, err) < 0)
+            return -1;
+    apply->context = copy->context;
     return 0;
+}
+
+/* A source that isn't among the words. */
+struct remote {
+    size_t position, index;
+    bool is_file;
+};
+
+static int by_position(const void *a, const void *b)
+{
+    const struct remote *x = a, *y = b;
+    return (x->position > y->position) - (x->position < y->position);
+}
+
+/* Downloads and repositories, in the order they were written. free() it. */
+static struct remote *list_remotes(const struct copy *copy, size_t *n)
+{
+    struct remote *list = xcalloc(copy->n_files + copy->n_directories + 1, sizeof(*list));
+    *n = 0;
+    for (size_t i = 0; i < copy->n_files; i++)
+        if (!copy->files[i].data)
+            list[(*n)++] = (struct remote){ copy->files[i].position, i, true };
+    for (size_t i = 0; i < copy->n_directories; i++)
+        list[(*n)++] = (struct remote){ copy->directories[i].position, i, false };
+    qsort(list, *n, sizeof(*list), by_position);
+    return list;
+}
+
+static int put_remote(struct apply *apply, const struct remote *remote, struct error **err)
+{
+    return remote->is_file ? put_file(apply, &apply->copy->files[remote->index], err)
+                           : put_git(apply, remote->index, err);
 }
 
 /* A wildcard over directories merges what they hold: hardly ever wanted, so it is told (once). */
@@ -293,22 +324,35 @@ static void warn_flattened(struct apply *apply, const struct copy_source *source
     apply->warned_flat = true;
 }
 
+static int put_word(struct apply *apply, size_t word, size_t *at, struct error **err)
+{
+    const struct copy *copy = apply->copy;
+    for (; *at < copy->word_ends[word]; ++*at) {
+        warn_flattened(apply, &copy->sources.list[*at], copy->words.items[word]);
+        if (put_source(apply, &copy->sources.list[*at], word, *at, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* As they were written, the last one of a name stays; heredocs come after the others. */
 static int put_all(struct apply *apply, struct error **err)
 {
-    struct copy *copy = apply->copy;
-    size_t at = 0;
-    for (size_t word = 0; word < copy->words.n; word++) {
-        for (; at < copy->word_ends[word]; at++) {
-            warn_flattened(apply, &copy->sources.list[at], copy->words.items[word]);
-            if (put_source(apply, &copy->sources.list[at], word, at, err) < 0)
+    const struct copy *copy = apply->copy;
+    size_t at = 0, n, next = 0;
+    AUTO(free) struct remote *remotes = list_remotes(copy, &n);
+    for (size_t word = 0; word <= copy->words.n; word++) {
+        bool is_end = word == copy->words.n;
+        for (; next < n && (is_end || remotes[next].position <= word + next); next++)
+            if (put_remote(apply, &remotes[next], err) < 0)
                 return -1;
-            copy_source_drop_items(&copy->sources.list[at]);
-        }
+        if (!is_end && put_word(apply, word, &at, err) < 0)
+            return -1;
     }
     for (size_t i = 0; i < copy->n_files; i++)
-        if (put_file(apply, &copy->files[i], err) < 0)
+        if (copy->files[i].data && put_file(apply, &copy->files[i], err) < 0)
             return -1;
-    return put_directories(apply, err);
+    return 0;
 }
 
 static int set_owner(struct apply *apply, struct tree *below, struct error **err)

@@ -10,6 +10,7 @@
 
 struct copy_directory {
     struct context *context; /* borrowed */
+    size_t position;         /* among all sources as they were written */
     struct copy_sources sources;
 };
 

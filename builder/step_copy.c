@@ -23,6 +23,10 @@ struct copy_step {
     struct strvec sources; /* local words, expanded */
     struct strvec urls;
     struct strvec git_urls;
+    struct source_order {
+        size_t *positions; /* of urls or git_urls among all words */
+        size_t n_positions, positions_capacity;
+    } url_order, git_order;
     char *destination, *chown, *chmod, *checksum;
     struct copy_file *files;
     size_t n_files, files_capacity;
@@ -43,6 +47,8 @@ static void copy_step_release(struct copy_step *step)
     strvec_release(&step->sources);
     strvec_release(&step->urls);
     strvec_release(&step->git_urls);
+    free(step->url_order.positions);
+    free(step->git_order.positions);
     strvec_release(&step->texts);
     free(step->destination);
     free(step->chown);
@@ -71,7 +77,13 @@ static int sort_sources(struct copy_step *step, const struct strvec *words, stru
         struct strvec *lists[] = { [COPY_SOURCE_LOCAL] = &step->sources,
                                    [COPY_SOURCE_HTTP] = &step->urls,
                                    [COPY_SOURCE_GIT] = &step->git_urls };
-        strvec_push(lists[copy_source_kind(word)], word);
+        struct source_order *orders[] = {
+            [COPY_SOURCE_HTTP] = &step->url_order, [COPY_SOURCE_GIT] = &step->git_order
+        };
+        enum copy_source_kind kind = copy_source_kind(word);
+        strvec_push(lists[kind], word);
+        if (kind != COPY_SOURCE_LOCAL)
+            *ARRAY_PUSH(orders[kind], positions) = i;
     }
     return 0;
 }
@@ -127,7 +139,8 @@ static int check_checksum(const char *expected, const struct digest *have, const
                      text, expected);
 }
 
-static int add_download(struct copy_step *step, const char *url, struct error **err)
+static int add_download(struct copy_step *step, const char *url, size_t position,
+                        struct error **err)
 {
     struct build *build = step->run->build;
     AUTO(url_file_release) struct url_file file = URL_FILE_INIT;
@@ -146,6 +159,7 @@ static int add_download(struct copy_step *step, const char *url, struct error **
     entry->mode = 0600;
     entry->mtime = file.mtime;
     entry->unpack = step->body->unpack == FLAG_ON;
+    entry->position = position;
     *ARRAY_PUSH(step, downloads) = file;
     file = (struct url_file)URL_FILE_INIT;
     return 0;
@@ -215,7 +229,7 @@ static int open_gits(struct copy_step *step, struct error **err)
         pthread_mutex_lock(&build->base_lock);
         *ARRAY_PUSH(build, kept) = context;
         pthread_mutex_unlock(&build->base_lock);
-        if (copy_add_directory(step->copy, context, err) < 0)
+        if (copy_add_directory(step->copy, context, step->git_order.positions[i], err) < 0)
             return -1;
     }
     return 0;
@@ -233,7 +247,7 @@ static int open_copy(struct copy_step *step, struct error **err)
 {
     struct stage_run *run = step->run;
     for (size_t i = 0; i < step->urls.n; i++)
-        if (add_download(step, step->urls.items[i], err) < 0)
+        if (add_download(step, step->urls.items[i], step->url_order.positions[i], err) < 0)
             return -1;
     const struct instruction *instruction = step->step.instruction;
     const struct copy_body *body = step->body;
@@ -315,6 +329,20 @@ static char *history_text(const struct copy_step *step)
     return strbuf_detach(&text);
 }
 
+/* Which of several kinds comes first shows where they have files of one name. */
+static void add_order_input(struct copy_step *step)
+{
+    AUTO(strbuf_release) struct strbuf order = STRBUF_INIT;
+    const size_t n[] = { step->sources.n, step->urls.n, step->git_urls.n };
+    if ((n[0] != 0) + (n[1] != 0) + (n[2] != 0) < 2)
+        return;
+    for (size_t i = 0; i < step->urls.n; i++)
+        strbuf_addf(&order, "url %zu ", step->url_order.positions[i]);
+    for (size_t i = 0; i < step->git_urls.n; i++)
+        strbuf_addf(&order, "git %zu ", step->git_order.positions[i]);
+    inputs_add(&step->step.inputs, "order of sources", "", order.data);
+}
+
 /* Heredocs, before anything is downloaded. */
 static void add_inline_inputs(struct copy_step *step)
 {
@@ -380,6 +408,7 @@ int step_copy_execute(struct stage_run *run, const struct instruction *instructi
         return layer_step_fail(run, &step.step, err);
     inputs_add(&step.step.inputs, "instruction", "", instruction_name(instruction->kind));
     inputs_add(&step.step.inputs, "workdir", "", stage_run_cwd(run));
+    add_order_input(&step);
     if (resolve_gits(&step, err) < 0)
         return layer_step_fail(run, &step.step, err);
     if (step.checksum && step.urls.n)

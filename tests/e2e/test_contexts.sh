@@ -375,6 +375,23 @@ test_add_git_beside_local_files_and_a_kept_git_dir() {
     err_has '--keep-git-dir=true: the URL says keep-git-dir=false'
 }
 
+test_sources_of_all_kinds_are_added_as_they_are_written() {
+    need git
+    serve
+    repo r
+    mkdir c
+    echo local >c/f
+    echo url >www/files/f
+    local git=$URL/smart/r.git url=$URL/files/f order
+    for order in "$git f" "f $git" "$git $url" "$url $git" "$url f" "f $url" "f $git $url" "$url <<f" "<<f $url"; do
+        printf 'FROM scratch\nADD %s /d/\nheredoc\nf\n' "$order" >c/Dockerfile
+        [[ $order = *'<<'* ]] || sed -i '3,$d' c/Dockerfile
+        ok cbuild -q -t x c
+        content x d/f | head -n 1
+    done >contents
+    equal "$(tr '\n' ' ' <contents)" 'local one url one local url url heredoc heredoc '
+}
+
 test_add_git_checks_the_commit() {
     need git
     serve
