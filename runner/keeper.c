@@ -76,8 +76,9 @@ _Noreturn static void keep(int control_fd, int pidfd)
 _Noreturn static void run(const struct keeper_spec *spec)
 {
     (void)setsid(); /* fails only for a group leader, and a new process is none */
-    if (spec->cgroup_fd >= 0 && write(spec->cgroup_fd, "0", 1) < 0)
-        fail(spec, "entering the cgroup");
+    for (size_t i = 0; i < spec->n_cgroup_fds; i++)
+        if (write(spec->cgroup_fds[i], "0", 1) < 0)
+            fail(spec, "entering the cgroup of the limits");
     int pidfd = -1;
     pid_t pid = clone_process(spec->namespaces, spec->no_clone3, &pidfd);
     if (pid < 0)

@@ -16,14 +16,16 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct keeper_spec {
-    uint64_t namespaces; /* CLONE_NEW... of the child, besides the keeper's pid namespace */
-    int control_fd;      /* the keeper's end */
-    int report_fd;       /* where a struct report goes if the child can't be made; -1: nowhere */
-    int cgroup_fd;       /* cgroup.procs to enter; -1: none */
+    uint64_t namespaces;   /* CLONE_NEW... of the child, besides the keeper's pid namespace */
+    int control_fd;        /* the keeper's end */
+    int report_fd;         /* where a struct report goes if the child can't be made; -1: nowhere */
+    const int *cgroup_fds; /* cgroup.procs to enter */
+    size_t n_cgroup_fds;
     bool no_clone3;
     void (*child)(void *data); /* executes something; must not return */
     void *data;

@@ -150,7 +150,6 @@ static int launch_helper(struct network_helper *helper, const struct launch *lau
     struct launch copy = *launch;
     const struct keeper_spec spec = { .control_fd = keeper_fd,
                                       .report_fd = -1,
-                                      .cgroup_fd = -1,
                                       .no_clone3 = force_has("no-clone3"),
                                       .child = execute,
                                       .data = &copy };

@@ -119,6 +119,14 @@ static struct sandbox *sandbox_alloc(const struct sandbox_spec *spec)
     return sandbox;
 }
 
+/* data: the spec */
+static void warn(void *data, const struct error *error)
+{
+    const struct sandbox_spec *spec = data;
+    if (spec->warn)
+        spec->warn(spec->warn_data, error_message(error));
+}
+
 struct sandbox *sandbox_create(const struct sandbox_spec *spec, struct error **err)
 {
     if (userns_check_privilege(err) < 0)
@@ -128,11 +136,11 @@ struct sandbox *sandbox_create(const struct sandbox_spec *spec, struct error **e
     if (plan_init(plan, spec, err) < 0 || open_scratch(plan, spec->scratch, err) < 0 ||
         open_ends(sandbox, err) < 0)
         return error_wrap_null(err, "%s", sandbox->name);
-    if (spec->limits && spec->limits->cgroup_parent) {
-        sandbox->cgroup = cgroup_new(spec->limits->cgroup_parent, err);
+    if (spec->limits && cgroup_is_needed(spec->limits)) {
+        const struct cgroup_warning warning = { warn, (void *)(uintptr_t)spec };
+        sandbox->cgroup = cgroup_new(spec->limits, &warning, err);
         if (!sandbox->cgroup)
-            return error_wrap_null(err, "%s", sandbox->name);
-        plan->cgroup_fd = cgroup_procs_fd(sandbox->cgroup);
+            return NULL;
     }
     sandbox->buffer = xmalloc(READ_SIZE);
     return TAKE(sandbox);
@@ -141,12 +149,16 @@ struct sandbox *sandbox_create(const struct sandbox_spec *spec, struct error **e
 static pid_t start_keeper(struct sandbox *sandbox, struct error **err)
 {
     struct child_plan *plan = &sandbox->plan;
+    size_t n_cgroup_fds = 0;
+    const int *cgroup_fds =
+        sandbox->cgroup ? cgroup_procs_fds(sandbox->cgroup, &n_cgroup_fds) : NULL;
     const struct keeper_spec spec = { .namespaces = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
                                                     CLONE_NEWCGROUP |
                                                     (plan->own_network ? CLONE_NEWNET : 0),
                                       .control_fd = sandbox->keeper_fd,
                                       .report_fd = plan->report_fd,
-                                      .cgroup_fd = plan->cgroup_fd,
+                                      .cgroup_fds = cgroup_fds,
+                                      .n_cgroup_fds = n_cgroup_fds,
                                       .no_clone3 = plan->no_clone3,
                                       .child = child_main,
                                       .data = plan };
@@ -183,12 +195,6 @@ static int read_one_report(struct sandbox *sandbox, struct error **err)
     return 0;
 }
 
-static void warn(const struct sandbox_spec *spec, const struct error *error)
-{
-    if (spec->warn)
-        spec->warn(spec->warn_data, error_message(error));
-}
-
 /* The report, if there is one, before the pipe closes by exec. */
 static int read_report(struct sandbox *sandbox, struct error **err)
 {
@@ -197,7 +203,7 @@ static int read_report(struct sandbox *sandbox, struct error **err)
             return -1;
         AUTO(error_free) struct error *refused = NULL;
         if (sandbox->report.kind == REPORT_NOTE && rlimit_refusal(sandbox->report.text, &refused))
-            warn(sandbox->plan.spec, refused);
+            warn((void *)(uintptr_t)sandbox->plan.spec, refused);
     } while (sandbox->report.kind == REPORT_NOTE);
     if (sandbox->report.kind == REPORT_LIMIT)
         return rlimit_refusal(sandbox->report.text, err);
@@ -377,7 +383,7 @@ int sandbox_result_check(const struct sandbox_result *result, struct error **err
     if (result->exec_message)
         (void)error_set(err, ERR_RUN, "%s", result->exec_message);
     else if (result->oom_killed)
-        (void)error_set(err, ERR_RUN, "killed: out of memory within its limit");
+        (void)error_set(err, ERR_RUN, "killed: out of memory within its limit (--memory)");
     else if (result->signal)
         (void)error_set(err, ERR_RUN, "killed by signal %d (%s)", result->signal,
                         name ? name : "unknown");

@@ -45,7 +45,6 @@ struct child_plan {
     const struct sock_fprog *filter; /* NULL: insecure */
     bool own_network;                /* a new network namespace with loopback */
     int network_fd;                  /* or one to enter; -1: stay */
-    int cgroup_fd;                   /* cgroup.procs; -1: stay */
     int scratch_fd;
     int report_fd;                /* written by the child, closed by exec */
     int stdio_fds[2];             /* stdout, stderr */

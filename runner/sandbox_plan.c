@@ -164,12 +164,9 @@ static int check(const struct sandbox_spec *spec, struct error **err)
 
 int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct error **err)
 {
-    *plan = (struct child_plan){ .spec = spec,
-                                 .network_fd = -1,
-                                 .cgroup_fd = -1,
-                                 .scratch_fd = -1,
-                                 .report_fd = -1,
-                                 .stdio_fds = { -1, -1 } };
+    *plan = (struct child_plan){
+        .spec = spec, .network_fd = -1, .scratch_fd = -1, .report_fd = -1, .stdio_fds = { -1, -1 }
+    };
     strbuf_init(&plan->hosts);
     strbuf_init(&plan->resolv);
     plan->hostname = spec->hostname ? spec->hostname : DEFAULT_HOSTNAME;

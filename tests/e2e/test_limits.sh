@@ -134,6 +134,103 @@ EOT
     done
 }
 
+# A cgroup of this test alone, in each hierarchy; PARENT is its path. Ours as root, else what root made for us.
+own_cgroup() {
+    PARENT=${LIMITS_CGROUP:-cbuild-test-$$}
+    [ -n "${LIMITS_CGROUP:-}" ] || make_cgroup "$PARENT"
+}
+make_cgroup() { # NAME [OWNER]
+    local dir
+    CGROUP_DIRS=()
+    for dir in /sys/fs/cgroup/{memory,cpu,cpuset,pids} /sys/fs/cgroup; do
+        [ -e "$dir/cgroup.procs" ] || continue
+        mkdir "$dir/$1" 2>/dev/null || skip "cgroups can't be made here"
+        CGROUP_DIRS+=("$dir/$1")
+        [ ! -e "$dir/cpuset.cpus" ] || { cat "$dir/cpuset.cpus" >"$dir/$1/cpuset.cpus" && cat "$dir/cpuset.mems" >"$dir/$1/cpuset.mems"; }
+        [ $# = 1 ] || chown "$2" "$dir/$1" "$dir/$1"/cgroup.{procs,subtree_control} 2>/dev/null || :
+    done
+    [ ${#CGROUP_DIRS[@]} != 0 ] || skip "cgroups can't be made here"
+}
+teardown() { rmdir "${CGROUP_DIRS[@]}" 2>/dev/null || :; }
+group_files() { # NAME-OF-VERSION-1 NAME-OF-VERSION-2: what the step's cgroup has
+    cat /sys/fs/cgroup/*/"$PARENT"/cbuild-*/"$1" /sys/fs/cgroup/"$PARENT"/cbuild-*/"$2" 2>/dev/null
+}
+
+test_limits_are_those_of_the_steps_cgroup_and_it_goes_with_the_step() {
+    need_run
+    own_cgroup
+    import_busybox
+    printf 'FROM busybox\nRUN echo ready; sleep 600\n' >Dockerfile
+    "$CBUILD" --cgroup-parent "$PARENT" -m 64m --memory-swap 96m --cpus 0.5 --cpu-shares 512 --cpuset-cpus 0 --pids-limit 40 . 2>err &
+    pid=$!
+    for _ in $(seq 200); do grep -q ' ready$' err && break; sleep 0.05; done
+    grep -q ' ready$' err || fail "the step didn't start: $(cat err)"
+    equal "$(group_files memory.limit_in_bytes memory.max)" 67108864
+    [ "$(group_files memory.memsw.limit_in_bytes memory.swap.max)" = 100663296 ] ||
+        equal "$(group_files memory.memsw.limit_in_bytes memory.swap.max)" 33554432
+    [ "$(group_files cpu.cfs_quota_us cpu.max)" = 50000 ] || equal "$(group_files cpu.cfs_quota_us cpu.max)" '50000 100000'
+    [ "$(group_files cpu.shares cpu.weight)" = 512 ] || equal "$(group_files cpu.shares cpu.weight)" 20
+    equal "$(group_files cpuset.cpus cpuset.cpus)" 0
+    equal "$(group_files pids.max pids.max)" 40
+    kill -TERM $pid
+    wait $pid || :
+    equal "$(find /sys/fs/cgroup/*/"$PARENT" /sys/fs/cgroup/"$PARENT" -mindepth 1 -type d 2>/dev/null)" "" "left behind"
+}
+
+test_out_of_memory_is_said() {
+    need_run
+    own_cgroup
+    import_busybox
+    printf 'FROM busybox\nRUN x=$(head -c 100000000 /dev/zero | tr "\\0" x); echo lived\n' >Dockerfile
+    fails 1 cbuild --cgroup-parent "$PARENT" --memory 30m --memory-swap 30m .
+    err_has 'out of memory'
+    err_has '--memory'
+    ! shown | grep -q '^lived$' || fail "it lived"
+    # without the limit it lives
+    ok cbuild --cgroup-parent "$PARENT" .
+}
+
+test_processes_are_counted() {
+    need_run
+    own_cgroup
+    import_busybox
+    # shellcheck disable=SC2016
+    run_step 'for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait; echo all' --cgroup-parent "$PARENT"
+    shown | grep -q '^all$' || fail "nine processes without a limit"
+    printf 'FROM busybox\nRUN for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait; echo all\n' >Dockerfile
+    run cbuild --no-cache --cgroup-parent "$PARENT" --resource pids-limit=6 .
+    err_has "can't fork"
+}
+
+test_processors_are_those_listed() {
+    need_run
+    own_cgroup
+    import_busybox
+    run_step 'grep Cpus_allowed_list /proc/self/status' --cgroup-parent "$PARENT" --cpuset-cpus 0
+    equal "$(shown | cut -f 2)" 0
+}
+
+test_a_limit_that_cant_be_set_fails_unless_told_to_go_on() {
+    need_run
+    import_busybox
+    printf 'FROM busybox\nRUN echo one\nRUN echo two\n' >Dockerfile
+    local option
+    for option in --memory=64m --cpus=1 --cpu-shares=100 --cpuset-cpus=0 --pids-limit=100; do
+        fails 1 env CBUILD_FORCE=no-cgroup "$CBUILD" --no-cache "$option" .
+        err_has "${option%=*}"
+        err_has "can't be set here: no cgroups are mounted"
+        err_has '--limits=best-effort'
+        ok env CBUILD_FORCE=no-cgroup "$CBUILD" --no-cache "$option" --limits=best-effort --progress plain .
+        equal "$(grep -c "can't be set here" "$TEST_TMP/err")" 1 "warned once"
+        shown | grep -q '^two$' || fail "it went on"
+    done
+    if [ "$(id -u)" != 0 ] && ! mkdir /sys/fs/cgroup{,/memory}/cbuild-test-$$ 2>/dev/null; then
+        fails 1 cbuild --no-cache --memory=64m .
+        err_has "--memory can't be set here: making cgroup"
+        err_has 'systemd-run --user --scope'
+    fi
+}
+
 test_limits_dont_enter_keys() {
     need_run
     import_busybox
@@ -145,7 +242,8 @@ test_limits_dont_enter_keys() {
 
 test_all_of_this_without_root() {
     need_root
-    again_as_test_user -- >log 2>&1 || {
+    make_cgroup "cbuild-test-user-$$" "${CBUILD_TEST_USER:-root}"
+    again_as_test_user LIMITS_CGROUP="cbuild-test-user-$$" >log 2>&1 || {
         status=$?
         [ $status != 77 ] || skip "CBUILD_TEST_USER names no ordinary user"
         cat log >&2
