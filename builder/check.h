@@ -23,8 +23,8 @@ DEFINE_AUTO_STRUCT(struct build_check, build_check_release)
 bool build_check_needs_store(const struct build_options *options);
 
 /*
- * `store` and `session` may be NULL where that isn't so; what the store knows of base images counts. Errors are those that the build would give
- * before it asks for anything.
+ * `store` and `session` may be NULL where that isn't so; what the store knows of base images
+ * counts. Errors are those that the build would give before it asks for anything.
  */
 int build_check_run(struct store *store, struct registry_session *session,
                     const struct build_options *options, struct build_check *ret,

@@ -15,7 +15,7 @@ struct url_file {
     int fd; /* read-only; belongs to this */
     uint64_t size;
     struct digest digest;
-    int64_t mtime;   /* Last-Modified; 0: none, so that content alone decides on any day */
+    int64_t mtime; /* Last-Modified; 0: none, so that content alone decides on any day */
 };
 
 #define URL_FILE_INIT                                                                              \

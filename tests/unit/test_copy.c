@@ -631,9 +631,9 @@ static void the_key_knows_content_and_mode_but_no_time(void **state)
 static void the_key_knows_where_links_lead_and_names_of_one_file(void **state)
 {
     struct fixture *fixture = *state;
-    const struct copy_case what = {
-        .context = "d d - - -\nf d/a - - - 1\nf d/b - - - 1\nl d/l - - - a\n", .words = "d /x"
-    };
+    const struct copy_case what = { .context =
+                                        "d d - - -\nf d/a - - - 1\nf d/b - - - 1\nl d/l - - - a\n",
+                                    .words = "d /x" };
     AUTO(setting_release) struct setting setting;
     setting_init(&setting, fixture, &what);
     int fd = context_fd(setting.context);
