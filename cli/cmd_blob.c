@@ -45,11 +45,10 @@ int cmd_blob(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &blob_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&blob_help, &operands, 1, 1, err) < 0 ||
-        remote_open(app, operands.items[0], &place, err) < 0)
+    int parsed = options_parse_operands(options, &blob_help, argv, &operands, 1, 1, err);
+    if (parsed <= 0)
+        return parsed;
+    if (remote_open(app, operands.items[0], &place, err) < 0)
         return -1;
     if (!place.name.reference.digest.is_set)
         return error_set(err, ERR_USAGE, "%s: a blob is named by its digest: REPOSITORY@sha256:...",
@@ -71,14 +70,13 @@ int cmd_config(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &config_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &config_help, argv, &operands, 1, 1, err);
+    if (parsed <= 0)
+        return parsed;
     AUTO(platform_release) struct platform platform = { 0 };
     AUTO(document_release) struct document document = DOCUMENT_INIT;
     AUTO(strbuf_release) struct strbuf config = STRBUF_INIT;
-    if (options_check_operands(&config_help, &operands, 1, 1, err) < 0 ||
-        remote_parse_platform(platform_text, &platform, err) < 0)
+    if (remote_parse_platform(platform_text, &platform, err) < 0)
         return -1;
     if (place_open(app, operands.items[0], &place, err) < 0 ||
         remote_get(&place, &platform, REMOTE_IMAGE, &document, err) < 0 ||

@@ -187,14 +187,13 @@ int cmd_copy(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 2, 2, err);
+    if (parsed <= 0)
+        return parsed;
     AUTO(platform_release) struct platform platform = { 0 };
     struct image_copy_request request = { .preserve_digests = opts.preserve_digests,
                                           .n_parallel = opts.parallel };
-    if (options_check_operands(&help, &operands, 2, 2, err) < 0 ||
-        app_set_progress(app, opts.quiet ? "quiet" : opts.progress, err) < 0 ||
+    if (app_set_progress(app, opts.quiet ? "quiet" : opts.progress, err) < 0 ||
         choose_scope(&opts, &request.scope, err) < 0 ||
         (opts.format && image_format_parse(opts.format, &request.format, err) < 0))
         return -1;

@@ -34,11 +34,9 @@ int cmd_delete(struct app *app, char *const *argv, struct error **err)
     AUTO(place_release) struct place place = PLACE_INIT;
     const struct option options[] = { REMOTE_OPTIONS(app, &place), OPT_END() };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&help, &operands, 1, SIZE_MAX, err) < 0)
-        return -1;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 1, SIZE_MAX, err);
+    if (parsed <= 0)
+        return parsed;
     for (size_t i = 0; i < operands.n; i++) {
         place_release(&place);
         if (delete_one(app, operands.items[i], &place, err) < 0)

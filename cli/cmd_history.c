@@ -105,13 +105,13 @@ int cmd_history(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 1, 1, err);
+    if (parsed <= 0)
+        return parsed;
     command.bytes = !human;
     AUTO(descriptor_release) struct descriptor target = { 0 };
     AUTO(image_release) struct image image = { 0 };
-    if (options_check_operands(&help, &operands, 1, 1, err) < 0 || !app_store(app, err) ||
+    if (!app_store(app, err) ||
         store_resolve(app->store, operands.items[0], &target, NULL, err) < 0 ||
         image_read(app->store, &target, NULL, &image, err) < 0)
         return -1;

@@ -73,13 +73,12 @@ int cmd_import(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 1, 2, err);
+    if (parsed <= 0)
+        return parsed;
     AUTO(platform_release) struct platform platform = { 0 };
     AUTO(reference_release) struct reference name = { 0 };
-    if (options_check_operands(&help, &operands, 1, 2, err) < 0 ||
-        (operands.n > 1 && parse_name(operands.items[1], &name, err) < 0))
+    if (operands.n > 1 && parse_name(operands.items[1], &name, err) < 0)
         return -1;
     if ((platform_text && platform_parse(platform_text, &platform, err) < 0) ||
         (compression && compression_parse(compression, &import_options.compression, err) < 0)) {

@@ -169,11 +169,9 @@ int cmd_inspect(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&help, &operands, 1, SIZE_MAX, err) < 0)
-        return -1;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 1, SIZE_MAX, err);
+    if (parsed <= 0)
+        return parsed;
     if (!inspect_is_of_place(&opts, operands.items[0]))
         return inspect_stored(app, &operands, &opts, err);
     if (operands.n > 1)

@@ -48,11 +48,9 @@ int cmd_load(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&help, &operands, 0, 0, err) < 0)
-        return -1;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 0, 0, err);
+    if (parsed <= 0)
+        return parsed;
     bool is_stdin = !input || !strcmp(input, "-");
     if (is_stdin && isatty(STDIN_FILENO)) {
         error_set_(err, ERR_USAGE, "no archive: standard input is a terminal");

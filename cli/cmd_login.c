@@ -127,11 +127,10 @@ int cmd_login(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &login_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&login_help, &operands, 0, 1, err) < 0 ||
-        app_set_progress(app, "plain", err) < 0)
+    int parsed = options_parse_operands(options, &login_help, argv, &operands, 0, 1, err);
+    if (parsed <= 0)
+        return parsed;
+    if (app_set_progress(app, "plain", err) < 0)
         return -1;
     if (password && from_stdin)
         return error_set(err, ERR_USAGE, "--password and --password-stdin exclude each other");
@@ -142,11 +141,10 @@ int cmd_logout(struct app *app, char *const *argv, struct error **err)
 {
     const struct option options[] = { OPT_END() };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &logout_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&logout_help, &operands, 0, 1, err) < 0 ||
-        app_set_progress(app, "plain", err) < 0)
+    int parsed = options_parse_operands(options, &logout_help, argv, &operands, 0, 1, err);
+    if (parsed <= 0)
+        return parsed;
+    if (app_set_progress(app, "plain", err) < 0)
         return -1;
     const char *registry = operands.n ? operands.items[0] : NULL;
     AUTO(free) char *where = NULL;

@@ -88,11 +88,9 @@ static int ls(struct app *app, char *const *argv, const char *format, struct err
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT, tags = STRVEC_INIT;
-    int parsed = options_parse(options, &ls_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&ls_help, &operands, 1, 1, err) < 0)
-        return -1;
+    int parsed = options_parse_operands(options, &ls_help, argv, &operands, 1, 1, err);
+    if (parsed <= 0)
+        return parsed;
     const char *name = operands.items[0];
     if (remote_open_repository(app, name, &place, err) < 0 ||
         tags_list(place.session, &place.name.reference, &tags, err) < 0)
@@ -144,11 +142,10 @@ int cmd_catalog(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT, names = STRVEC_INIT;
-    int parsed = options_parse(options, &catalog_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&catalog_help, &operands, 1, 1, err) < 0 ||
-        parse_host(operands.items[0], &host, err) < 0 || place_open_session(app, &place, err) < 0)
+    int parsed = options_parse_operands(options, &catalog_help, argv, &operands, 1, 1, err);
+    if (parsed <= 0)
+        return parsed;
+    if (parse_host(operands.items[0], &host, err) < 0 || place_open_session(app, &place, err) < 0)
         return -1;
     if (catalog_list(place.session, host.domain, &names, err) < 0)
         return error_wrap(err, "repositories of %s", host.domain);

@@ -56,13 +56,12 @@ static int show(struct app *app, char *const *argv, bool local_first, const char
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &get_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &get_help, argv, &operands, 1, 1, err);
+    if (parsed <= 0)
+        return parsed;
     AUTO(platform_release) struct platform platform = { 0 };
     AUTO(document_release) struct document document = DOCUMENT_INIT;
-    if (options_check_operands(&get_help, &operands, 1, 1, err) < 0 ||
-        remote_parse_platform(platform_text, &platform, err) < 0)
+    if (remote_parse_platform(platform_text, &platform, err) < 0)
         return -1;
     const char *name = operands.items[0];
     int opened = local_first ? place_open_local_first(app, name, &place, err)
@@ -210,12 +209,11 @@ static int create(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &create_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &create_help, argv, &operands, 1, SIZE_MAX, err);
+    if (parsed <= 0)
+        return parsed;
     AUTO(manifest_list_release) struct manifest_list list = { .stored = { 0 } };
-    if (options_check_operands(&create_help, &operands, 1, SIZE_MAX, err) < 0 ||
-        manifest_list_open(app, operands.items[0], &list, &found, err) < 0)
+    if (manifest_list_open(app, operands.items[0], &list, &found, err) < 0)
         return -1;
     if (found && !amend) {
         error_set_(err, ERR_EXISTS, "%s: the store has an index of that name", operands.items[0]);
@@ -243,12 +241,11 @@ static int add(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &add_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &add_help, argv, &operands, 2, SIZE_MAX, err);
+    if (parsed <= 0)
+        return parsed;
     AUTO(manifest_list_release) struct manifest_list list = { .stored = { 0 } };
-    if (options_check_operands(&add_help, &operands, 2, SIZE_MAX, err) < 0 ||
-        open_existing(app, operands.items[0], &list, err) < 0 ||
+    if (open_existing(app, operands.items[0], &list, err) < 0 ||
         add_all(app, &list, &operands, &place, &entry, err) < 0 ||
         manifest_list_save(app, &list, err) < 0)
         return -1;
@@ -266,12 +263,11 @@ static int annotate(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &annotate_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &annotate_help, argv, &operands, 2, 2, err);
+    if (parsed <= 0)
+        return parsed;
     AUTO(manifest_list_release) struct manifest_list list = { .stored = { 0 } };
-    if (options_check_operands(&annotate_help, &operands, 2, 2, err) < 0 ||
-        open_existing(app, operands.items[0], &list, err) < 0)
+    if (open_existing(app, operands.items[0], &list, err) < 0)
         return -1;
     struct descriptor *found = manifest_list_find(app, &list, operands.items[1], &place, err);
     if (!found || annotate_entry(&entry, found, err) < 0 || manifest_list_save(app, &list, err) < 0)
@@ -291,12 +287,11 @@ static int push(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &push_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &push_help, argv, &operands, 1, 2, err);
+    if (parsed <= 0)
+        return parsed;
     AUTO(manifest_list_release) struct manifest_list list = { .stored = { 0 } };
-    if (options_check_operands(&push_help, &operands, 1, 2, err) < 0 ||
-        app_set_progress(app, quiet ? "quiet" : "plain", err) < 0 ||
+    if (app_set_progress(app, quiet ? "quiet" : "plain", err) < 0 ||
         open_existing(app, operands.items[0], &list, err) < 0 ||
         remote_open(app, operands.items[operands.n - 1], &to, err) < 0)
         return -1;

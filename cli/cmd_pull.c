@@ -51,13 +51,12 @@ int cmd_pull(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 1, 1, err);
+    if (parsed <= 0)
+        return parsed;
     AUTO(reference_release) struct reference reference = { 0 };
     AUTO(platform_release) struct platform platform = { 0 };
-    if (options_check_operands(&help, &operands, 1, 1, err) < 0 ||
-        app_set_progress(app, quiet ? "quiet" : progress, err) < 0)
+    if (app_set_progress(app, quiet ? "quiet" : progress, err) < 0)
         return -1;
     if (reference_parse(operands.items[0], &reference, err) < 0 ||
         (platform_text && platform_parse(platform_text, &platform, err) < 0)) {

@@ -149,9 +149,9 @@ int cmd_push(struct app *app, char *const *argv, struct error **err)
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 0, SIZE_MAX, err);
+    if (parsed <= 0)
+        return parsed;
     if (app_set_progress(app, quiet ? "quiet" : progress, err) < 0 || !app_store(app, err))
         return -1;
     if (operands.n == 0 && all_tags)

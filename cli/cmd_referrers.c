@@ -79,14 +79,12 @@ int cmd_referrers(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &referrers_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &referrers_help, argv, &operands, 1, 1, err);
+    if (parsed <= 0)
+        return parsed;
     AUTO(index_release) struct index found = { .media_type = xstrdup(MEDIA_TYPE_OCI_INDEX) };
     AUTO(descriptor_release) struct descriptor subject = { 0 };
     bool by_tag;
-    if (options_check_operands(&referrers_help, &operands, 1, 1, err) < 0)
-        return -1;
     if (resolve(app, operands.items[0], platform, &place, &subject, err) < 0 ||
         referrers_list(place.session, &place.name.reference, artifact_type, &found, &by_tag, err) <
             0)
@@ -171,13 +169,11 @@ int cmd_attach(struct app *app, char *const *argv, struct error **err)
         REMOTE_OPTIONS(app, &place),
         OPT_END(),
     };
-    int parsed = options_parse(options, &attach_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &attach_help, argv, &operands, 1, SIZE_MAX, err);
+    if (parsed <= 0)
+        return parsed;
     AUTO(manifest_release) struct manifest artifact = { 0 };
     AUTO(descriptor_release) struct descriptor subject = { 0 };
-    if (options_check_operands(&attach_help, &operands, 1, SIZE_MAX, err) < 0)
-        return -1;
     if (!artifact_type || !media_type_is_valid(artifact_type))
         return error_set(err, ERR_USAGE, "--artifact-type%s%s: a media type is expected",
                          artifact_type ? " " : "", artifact_type ? artifact_type : "");

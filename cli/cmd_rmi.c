@@ -77,10 +77,10 @@ int cmd_rmi(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&help, &operands, 1, SIZE_MAX, err) < 0 || !app_store(app, err))
+    int parsed = options_parse_operands(options, &help, argv, &operands, 1, SIZE_MAX, err);
+    if (parsed <= 0)
+        return parsed;
+    if (!app_store(app, err))
         return -1;
     for (size_t i = 0; i < operands.n; i++) {
         AUTO(error_free) struct error *failed = NULL;

@@ -61,9 +61,9 @@ int cmd_save(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 1, SIZE_MAX, err);
+    if (parsed <= 0)
+        return parsed;
     enum archive_format format = ARCHIVE_BOTH;
     if (format_text && (!strcmp(format_text, "oci") || !strcmp(format_text, "oci-archive")))
         format = ARCHIVE_OCI;
@@ -73,8 +73,6 @@ int cmd_save(struct app *app, char *const *argv, struct error **err)
     else if (format_text)
         return error_set(err, ERR_USAGE, "--format=%s: oci and docker are what there is",
                          format_text);
-    if (options_check_operands(&help, &operands, 1, SIZE_MAX, err) < 0)
-        return -1;
     if (!output && isatty(STDOUT_FILENO)) {
         error_set_(err, ERR_USAGE, "an archive isn't written to a terminal");
         error_hint(err, "name a file with -o, or redirect the output");

@@ -46,12 +46,12 @@ int cmd_prune(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &prune_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &prune_help, argv, &operands, 0, 0, err);
+    if (parsed <= 0)
+        return parsed;
     struct store_gc_result result = { 0 };
     AUTO(error_free) struct error *out_of_reach = NULL;
-    if (options_check_operands(&prune_help, &operands, 0, 0, err) < 0 || !app_store(app, err))
+    if (!app_store(app, err))
         return -1;
     int owned = app_own_forms(app, &out_of_reach);
     if (remove_untagged(app->store, err) < 0 ||
@@ -122,11 +122,10 @@ int cmd_df(struct app *app, char *const *argv, struct error **err)
     };
     const struct option options[] = { APP_OPTIONS(app), OPT_END() };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &df_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&df_help, &operands, 0, 0, err) < 0 || !app_store(app, err) ||
-        app_own_forms(app, err) < 0)
+    int parsed = options_parse_operands(options, &df_help, argv, &operands, 0, 0, err);
+    if (parsed <= 0)
+        return parsed;
+    if (!app_store(app, err) || app_own_forms(app, err) < 0)
         return -1;
     AUTO(table_release) struct table table = { .n_columns = 3 };
     strvec_push(&table.cells, "TYPE");
@@ -162,12 +161,11 @@ int cmd_fsck(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &fsck_help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &fsck_help, argv, &operands, 0, 0, err);
+    if (parsed <= 0)
+        return parsed;
     struct store_fsck_result result = { 0 };
-    if (options_check_operands(&fsck_help, &operands, 0, 0, err) < 0 || !app_store(app, err) ||
-        store_fsck(app->store, repair, report_bad, NULL, &result, err) < 0)
+    if (!app_store(app, err) || store_fsck(app->store, repair, report_bad, NULL, &result, err) < 0)
         return -1;
     printf("%llu checked, %llu bad, %llu repaired\n", (unsigned long long)result.n_checked,
            (unsigned long long)result.n_bad, (unsigned long long)result.n_repaired);

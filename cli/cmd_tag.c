@@ -11,11 +11,9 @@ int cmd_tag(struct app *app, char *const *argv, struct error **err)
 {
     const struct option options[] = { APP_OPTIONS(app), OPT_END() };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&help, &operands, 2, 2, err) < 0)
-        return -1;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 2, 2, err);
+    if (parsed <= 0)
+        return parsed;
     AUTO(reference_release) struct reference reference = { 0 };
     AUTO(descriptor_release) struct descriptor image = { 0 };
     if (reference_parse(operands.items[1], &reference, err) < 0) {

@@ -46,11 +46,9 @@ int cmd_validate(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
-    if (options_check_operands(&help, &operands, 1, 1, err) < 0)
-        return -1;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 1, 1, err);
+    if (parsed <= 0)
+        return parsed;
     const char *name = operands.items[0];
     struct validate_result result = { .n_problems = 0 };
     struct validate_request request = { .fast = fast, .problem = tell_problem };

@@ -13,9 +13,9 @@ int cmd_version(struct app *app UNUSED, char *const *argv, struct error **err)
 {
     const struct option options[] = { OPT_END() };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 0, 0, err);
+    if (parsed <= 0)
+        return parsed;
     printf("cbuild %s\n", CBUILD_VERSION);
     for (int kind = COMPRESSION_GZIP; kind <= COMPRESSION_ZSTD; kind++) {
         struct compression compression = { .kind = (enum compression_kind)kind };

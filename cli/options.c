@@ -188,3 +188,13 @@ int options_check_operands(const struct command_help *help, const struct strvec 
     error_hint(err, "usage: %.*s", (int)strcspn(help->usage, "\n"), help->usage);
     return -1;
 }
+
+int options_parse_operands(const struct option *options, const struct command_help *help,
+                           char *const *argv, struct strvec *operands, size_t min, size_t max,
+                           struct error **err)
+{
+    int parsed = options_parse(options, help, argv, operands, err);
+    if (parsed != 0)
+        return parsed < 0 ? -1 : 0;
+    return options_check_operands(help, operands, min, max, err) < 0 ? -1 : 1;
+}

@@ -70,4 +70,15 @@ void options_print_help(const struct option *options, const struct command_help 
 int options_check_operands(const struct command_help *help, const struct strvec *operands,
                            size_t min, size_t max, struct error **err) WARN_UNUSED;
 
+/*
+ * Both: 1 to go on, 0 where help was asked for and printed, so that a command begins with
+ *
+ *     int parsed = options_parse_operands(options, &help, argv, &operands, 1, 1, err);
+ *     if (parsed <= 0)
+ *         return parsed;
+ */
+int options_parse_operands(const struct option *options, const struct command_help *help,
+                           char *const *argv, struct strvec *operands, size_t min, size_t max,
+                           struct error **err) WARN_UNUSED;
+
 #endif
