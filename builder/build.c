@@ -12,7 +12,7 @@
 #include "builder/step_source.h"
 #include "oci/store_gc.h"
 #include "oci/store_tags.h"
-#include "registry/push.h"
+#include "registry/push_compatible.h"
 #include "runner/network.h"
 
 #include <string.h>
@@ -103,15 +103,42 @@ static int write_tags(struct build *build, const struct descriptor *image, struc
     return options->n_tags ? 0 : store_tag_keep(build->store, image, err);
 }
 
+static bool same_repository(const struct reference *a, const struct reference *b)
+{
+    return strcmp(a->domain, b->domain) == 0 && strcmp(a->path, b->path) == 0;
+}
+
+/* The tags of the first tag's repository in one push; true for those in `done`. */
+static int push_repository(struct build *build, size_t first, bool *done,
+                           const struct descriptor *image, struct error **err)
+{
+    const struct reference *tags = build->options->tags;
+    size_t n_tags = build->options->n_tags, n = 0;
+    /* borrowed: the tags stay the options' */
+    AUTO(free) struct reference *extra = xcalloc(n_tags, sizeof(*extra));
+    for (size_t i = first; i < n_tags; i++) {
+        if (!same_repository(&tags[i], &tags[first]))
+            continue;
+        done[i] = true;
+        if (i > first)
+            extra[n++] = tags[i];
+    }
+    const struct push_request request = {
+        .reference = &tags[first], .image = image, .extra = extra, .n_extra = n
+    };
+    if (registry_push_compatible(build->session, build->store, &request, NULL, err) < 0) {
+        AUTO(free) char *name = reference_familiar(&tags[first]);
+        return error_wrap(err, "pushing %s", name);
+    }
+    return 0;
+}
+
 static int push(struct build *build, const struct descriptor *image, struct error **err)
 {
-    const struct build_options *options = build->options;
-    for (size_t i = 0; i < options->n_tags; i++) {
-        AUTO(free) char *name = reference_familiar(&options->tags[i]);
-        struct push_request request = { .reference = &options->tags[i], .image = image };
-        if (registry_push(build->session, build->store, &request, NULL, err) < 0)
-            return error_wrap(err, "pushing %s", name);
-    }
+    AUTO(free) bool *done = xcalloc(build->options->n_tags, sizeof(*done));
+    for (size_t i = 0; i < build->options->n_tags; i++)
+        if (!done[i] && push_repository(build, i, done, image, err) < 0)
+            return -1;
     return 0;
 }
 

@@ -4,10 +4,7 @@
 #include "cli/app.h"
 #include "cli/last_build.h"
 #include "oci/store_tags.h"
-#include "oci/transport_store.h"
-#include "registry/image_copy.h"
-#include "registry/push.h"
-#include "registry/transport_registry.h"
+#include "registry/push_compatible.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,53 +17,10 @@ static const struct command_help help = {
         "that refuses OCI manifests gets Docker's format, with a warning: the digest differs.",
 };
 
-/* In Docker's format, for registries that know no other; *image becomes what is there then. */
-static int push_converted(struct app *app, const struct reference *reference,
-                          struct descriptor *image, struct error **err)
-{
-    AUTO(transport_free) struct transport *from = transport_store_of(app->store, image);
-    AUTO(transport_free)
-    struct transport *to = transport_registry_new(app_session(app), reference);
-    AUTO(image_copy_result_release) struct image_copy_result result = { .n_sent = 0 };
-    AUTO(free) char *name = reference_familiar(reference);
-    AUTO(free) char *title = xasprintf("pushing %s in Docker's format", name);
-    const struct image_copy_request request = { .from = from,
-                                                .to = to,
-                                                .scope = IMAGE_COPY_ALL,
-                                                .format = IMAGE_FORMAT_DOCKER,
-                                                .progress = app->progress,
-                                                .title = title };
-    if (image_copy(&request, &result, err) < 0)
-        return -1;
-    char old[DIGEST_TEXT_SIZE], new[DIGEST_TEXT_SIZE];
-    digest_format(&image->digest, old);
-    digest_format(&result.image.digest, new);
-    progress_warning(app->progress, 0,
-                     "%s takes no OCI manifests: %s was pushed in Docker's format, as %s",
-                     reference->domain, old, new);
-    descriptor_release(image);
-    descriptor_copy(image, &result.image);
-    return 0;
-}
-
-static int push_image(struct app *app, const struct reference *reference, struct descriptor *image,
-                      struct error **err)
-{
-    AUTO(error_free) struct error *refused = NULL;
-    AUTO(error_free) struct error *ignored = NULL; /* why the registry refused it says more */
-    struct push_request request = { .reference = reference, .image = image };
-    if (registry_push(app_session(app), app->store, &request, NULL, &refused) == 0)
-        return 0;
-    if (error_is(refused, ERR_UNSUPPORTED) && push_converted(app, reference, image, &ignored) == 0)
-        return 0;
-    error_move(err, TAKE(refused));
-    return -1;
-}
-
 static int push_one(struct app *app, const char *text, struct error **err)
 {
     AUTO(reference_release) struct reference reference = { 0 };
-    AUTO(descriptor_release) struct descriptor image = { 0 };
+    AUTO(descriptor_release) struct descriptor image = { 0 }, pushed = { 0 };
     if (reference_parse(text, &reference, err) < 0) {
         error_recode(err, ERR_USAGE);
         return -1;
@@ -79,11 +33,12 @@ static int push_one(struct app *app, const char *text, struct error **err)
     reference_default_tag(&reference);
     if (store_tag_get(app->store, &reference, &image, err) < 0)
         return -1;
-    if (push_image(app, &reference, &image, err) < 0)
+    struct push_request request = { .reference = &reference, .image = &image };
+    if (registry_push_compatible(app_session(app), app->store, &request, &pushed, err) < 0)
         return -1;
     char digest[DIGEST_TEXT_SIZE];
-    digest_format(&image.digest, digest);
-    printf("%s: digest: %s size: %llu\n", reference.tag, digest, (unsigned long long)image.size);
+    digest_format(&pushed.digest, digest);
+    printf("%s: digest: %s size: %llu\n", reference.tag, digest, (unsigned long long)pushed.size);
     return 0;
 }
 

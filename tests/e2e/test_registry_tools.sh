@@ -326,6 +326,14 @@ test_a_registry_without_oci_types_gets_dockers() {
     ok cbuild manifest "$F/push-old-types/1:1"
     equal "sha256:$(sha256sum <"$TEST_TMP/out" | cut -d' ' -f1)" "$new"
     equal "$(jq -r .mediaType "$TEST_TMP/out")" application/vnd.docker.distribution.manifest.v2+json
+    # so does a build's push, with all its tags
+    mkdir c && echo hello >c/f && printf 'FROM scratch\nCOPY f /\n' >c/Dockerfile
+    ok cbuild --push -t "$F/push-old-types/2:1" -t "$F/push-old-types/2:2" c
+    err_has "was pushed in Docker's format"
+    ok cbuild digest "$F/push-old-types/2:2"
+    new=$(cat "$TEST_TMP/out")
+    ok cbuild digest "$F/push-old-types/2:1"
+    out_is "$new"
     fails 1 cbuild push "$F/push-no-manifest/1:1"
     err_has 'manifest invalid'
 }
