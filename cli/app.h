@@ -78,6 +78,7 @@ int cmd_config(struct app *app, char *const *argv, struct error **err);
 int cmd_copy(struct app *app, char *const *argv, struct error **err);
 int cmd_delete(struct app *app, char *const *argv, struct error **err);
 int cmd_digest(struct app *app, char *const *argv, struct error **err);
+int cmd_doctor(struct app *app, char *const *argv, struct error **err);
 int cmd_export(struct app *app, char *const *argv, struct error **err);
 int cmd_history(struct app *app, char *const *argv, struct error **err);
 int cmd_images(struct app *app, char *const *argv, struct error **err);

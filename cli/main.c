@@ -46,6 +46,7 @@ static const struct app_command commands[] = {
     { "prune", cmd_prune, "remove what nothing refers to" },
     { "df", cmd_df, "show what the store takes on disk" },
     { "fsck", cmd_fsck, "verify the store by digest" },
+    { "doctor", cmd_doctor, "tell what works on this machine, and how to mend the rest" },
     { "version", cmd_version, "show versions" },
     { "bud", cmd_build, NULL },
     { "cp", cmd_copy, NULL },

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define CERT_MAX_SIZE (4u << 20)
 #define SYSTEM_DIR "/etc/ssl/certs"
@@ -90,8 +91,7 @@ static bool has_hashed_dir(void)
     return false;
 }
 
-/* A bundle given to curl replaces its default file: the system's has to be part of it. */
-static int add_system_bundle(const struct http_tls *tls, struct strbuf *ca, struct error **err)
+static const char *find_bundle(void)
 {
     static const char *const bundles[] = {
         "/etc/ssl/certs/ca-certificates.crt",
@@ -100,16 +100,33 @@ static int add_system_bundle(const struct http_tls *tls, struct strbuf *ca, stru
         "/etc/ssl/ca-bundle.pem",
         "/etc/ssl/cert.pem",
     };
-    const char *file = getenv("SSL_CERT_FILE");
-    if (file && *file)
-        return add_ca(AT_FDCWD, file, ca, err);
-    if (tls->ca_dir)
-        return 0;
     struct stat st;
     for (size_t i = 0; i < ARRAY_SIZE(bundles); i++)
         if (stat(bundles[i], &st) == 0)
-            return add_ca(AT_FDCWD, bundles[i], ca, err);
-    return 0;
+            return bundles[i];
+    return NULL;
+}
+
+/* A bundle given to curl replaces its default file: the system's has to be part of it. */
+static int add_system_bundle(const struct http_tls *tls, struct strbuf *ca, struct error **err)
+{
+    const char *file = getenv("SSL_CERT_FILE");
+    if (file && *file)
+        return add_ca(AT_FDCWD, file, ca, err);
+    const char *bundle = tls->ca_dir ? NULL : find_bundle();
+    return bundle ? add_ca(AT_FDCWD, bundle, ca, err) : 0;
+}
+
+const char *certs_system_place(struct error **err)
+{
+    const char *file = getenv("SSL_CERT_FILE"), *dir = getenv("SSL_CERT_DIR");
+    const char *place = file && *file      ? file
+                        : dir && *dir      ? dir
+                        : has_hashed_dir() ? SYSTEM_DIR
+                                           : find_bundle();
+    if (!place)
+        return error_set_null(err, ERR_NOT_FOUND, "no certificates of the system");
+    return access(place, R_OK) < 0 ? error_errno_null(err, "%s", place) : place;
 }
 
 int certs_load(const char *authority, const char *cert_dir, struct http_tls *tls,

@@ -18,6 +18,8 @@
  */
 int certs_load(const char *authority, const char *cert_dir, struct http_tls *tls,
                struct error **err) WARN_UNUSED;
+/* The file or folder of those that the system trusts; ERR_NOT_FOUND: there is none. */
+const char *certs_system_place(struct error **err);
 /* After a connection failed: where it was the certificate, says where one's own CA goes. */
 void certs_hint(enum http_failure failure, const struct url *url, struct error **err);
 

@@ -299,6 +299,18 @@ bool userns_can_enter(void)
     return geteuid() != 0;
 }
 
+int userns_check_ids(struct error **err)
+{
+    AUTO(entry_plan_release) struct entry_plan plan = { 0 };
+    return make_plan(&plan, err) < 0 ? -1 : check_plan(&plan, err);
+}
+
+int userns_check_kernel(struct error **err)
+{
+    AUTO(holder_release) struct holder holder = { .status_fd = -1, .stop_fd = -1 };
+    return start_holder(&holder, err) < 0 ? -1 : await_holder(&holder, err);
+}
+
 int userns_enter(struct error **err)
 {
     AUTO(entry_plan_release) struct entry_plan plan = { 0 };

@@ -27,6 +27,13 @@ bool userns_can_enter(void);
  */
 int userns_enter(struct error **err) WARN_UNUSED;
 
+/*
+ * The parts of it that may be missing, each alone, with the same errors: newuidmap and the user's
+ * ranges; whether the kernel lets a child of ours make a user namespace.
+ */
+int userns_check_ids(struct error **err) WARN_UNUSED;
+int userns_check_kernel(struct error **err) WARN_UNUSED;
+
 /* ERR_UNSUPPORTED with a hint: not root, or a container that takes away what is needed. */
 int userns_check_privilege(struct error **err) WARN_UNUSED;
 

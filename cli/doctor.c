@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/doctor.h"
+
+#include "base/array.h"
+#include "base/cancel.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/spawn.h"
+#include "base/strbuf.h"
+#include "cli/image_info.h"
+#include "layers/snapshot.h"
+#include "registry/auth_config.h"
+#include "registry/certs.h"
+#include "registry/credentials.h"
+#include "runner/cgroup.h"
+#include "runner/network.h"
+#include "runner/sandbox.h"
+#include "runner/seccomp.h"
+#include "runner/userns.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define SCARCE_BYTES ((uint64_t)1 << 30)
+#define MAX_VALUE 4096
+
+struct doctor {
+    struct app *app;
+    bool is_root;    /* the user */
+    bool is_blocked; /* what the user namespace needs is missing, and that was said */
+    bool can_run;    /* root's rights, or the user namespace was entered */
+};
+
+void findings_release(struct findings *findings)
+{
+    for (size_t i = 0; i < findings->n_items; i++) {
+        free(findings->items[i].text);
+        free(findings->items[i].fix);
+    }
+    free(findings->items);
+    *findings = (struct findings){ .items = NULL };
+}
+
+/* -- what came of a probe -- */
+
+static void works(struct finding *finding, char *text)
+{
+    finding->text = text;
+}
+
+static void lacks(struct finding *finding, enum verdict verdict, char *text, const char *fix)
+{
+    finding->verdict = verdict;
+    finding->text = text;
+    finding->fix = fix ? xstrdup(fix) : NULL;
+}
+
+/* Consumes the error: its message, and its hint as the way out. */
+static void refused(struct finding *finding, enum verdict verdict, struct error *error)
+{
+    lacks(finding, verdict, xstrdup(error_message(error)), error_hint_text(error));
+    error_free(error);
+}
+
+static const char *read_value(const char *path, struct strbuf *buf)
+{
+    AUTO(error_free) struct error *ignored = NULL; /* this kernel hasn't got it */
+    strbuf_reset(buf);
+    if (fs_read_file(AT_FDCWD, path, buf, MAX_VALUE, &ignored) < 0)
+        return NULL;
+    strbuf_rtrim(buf);
+    return buf->data;
+}
+
+/* -- the system -- */
+
+static void probe_kernel(struct doctor *doctor, struct finding *finding)
+{
+    struct utsname name;
+    unsigned major = 0, minor = 0;
+    const unsigned floor = doctor->is_root ? 10 : 11;
+    (void)uname(&name); /* valid argument */
+    char *text = xasprintf("%s %s", name.release, name.machine);
+    if (sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+        (major < 5 || (major == 5 && minor < floor)))
+        lacks(finding, VERDICT_FAILS, text,
+              doctor->is_root ? "a kernel from 5.10 on" : "a kernel from 5.11 on");
+    else
+        works(finding, text);
+}
+
+static void probe_userns(struct doctor *doctor, struct finding *finding)
+{
+    static const struct {
+        const char *path, *name;
+    } settings[] = {
+        { "/proc/sys/user/max_user_namespaces", "max_user_namespaces" },
+        { "/proc/sys/kernel/unprivileged_userns_clone", "unprivileged_userns_clone" },
+        { "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+          "apparmor_restrict_unprivileged_userns" },
+    };
+    struct error *error = NULL;
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    AUTO(strbuf_release) struct strbuf value = STRBUF_INIT;
+    if (userns_check_kernel(&error) < 0) {
+        refused(finding, doctor->is_root ? VERDICT_LACKS : VERDICT_FAILS, error);
+        doctor->is_blocked = !doctor->is_root;
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+        if (read_value(settings[i].path, &value))
+            strbuf_addf(&text, "%s%s=%s", text.size ? ", " : "", settings[i].name, value.data);
+    works(finding, text.size ? strbuf_detach(&text) : xstrdup("allowed"));
+}
+
+static void probe_ids(struct doctor *doctor, struct finding *finding)
+{
+    struct error *error = NULL;
+    if (doctor->is_root) {
+        works(finding, xstrdup("root needs none"));
+    } else if (userns_check_ids(&error) < 0) {
+        refused(finding, VERDICT_FAILS, error);
+        doctor->is_blocked = true;
+    } else {
+        works(finding, xstrdup("newuidmap, newgidmap, and ranges for this user"));
+    }
+}
+
+/* From here on with root's rights, as RUN has them. */
+static void probe_privilege(struct doctor *doctor, struct finding *finding)
+{
+    struct error *error = NULL;
+    if (doctor->is_blocked) {
+        lacks(finding, VERDICT_FAILS, xstrdup("not tried: see above"), NULL);
+        return;
+    }
+    if ((userns_can_enter() && userns_enter(&error) < 0) || userns_check_privilege(&error) < 0) {
+        refused(finding, VERDICT_FAILS, error);
+        return;
+    }
+    doctor->can_run = true;
+    works(finding, xstrdup(doctor->is_root ? "root" : "in a user namespace of this user"));
+}
+
+static void probe_seccomp(struct doctor *doctor UNUSED, struct finding *finding)
+{
+    struct error *error = NULL;
+    const struct sock_fprog *filter = seccomp_filter(&error);
+    if (!filter)
+        refused(finding, VERDICT_FAILS, error);
+    else if (access("/proc/sys/kernel/seccomp/actions_avail", F_OK) < 0)
+        lacks(finding, VERDICT_FAILS, xstrdup("this kernel has no seccomp filters"),
+              "a kernel with CONFIG_SECCOMP_FILTER");
+    else
+        works(finding, xasprintf("a filter of %u instructions", (unsigned)filter->len));
+}
+
+/* -- RUN -- */
+
+/*
+ * A whole RUN in an empty image: the command can't be there, and that it wasn't found means that
+ * everything before that worked.
+ */
+static int try_sandbox(struct store *store, struct error **err)
+{
+    static const char *const argv[] = { "/nothing", NULL };
+    static const char *const env[] = { NULL };
+    AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(store, err);
+    if (!snapshot)
+        return -1;
+    AUTO(free) char *upper = xasprintf("/proc/self/fd/%d", snapshot_upper_fd(snapshot));
+    AUTO(free) char *scratch = xasprintf("/proc/self/fd/%d", snapshot_work_fd(snapshot));
+    struct sandbox_spec spec = SANDBOX_SPEC_INIT;
+    spec.root.upper = upper;
+    spec.scratch = scratch;
+    spec.argv = argv;
+    spec.env = env;
+    spec.network_mode = NETWORK_NONE;
+    AUTO(sandbox_result_release) struct sandbox_result result = { 0 };
+    if (sandbox_run(&spec, &result, err) < 0)
+        return -1;
+    if (result.exec_message)
+        return 0;
+    return error_set(err, ERR_UNSUPPORTED, "ended by status %d before the command", result.status);
+}
+
+static void probe_sandbox(struct doctor *doctor, struct finding *finding)
+{
+    struct error *error = NULL;
+    if (!doctor->can_run || !doctor->app->store)
+        lacks(finding, VERDICT_FAILS, xstrdup("not tried: see above"), NULL);
+    else if (try_sandbox(doctor->app->store, &error) < 0)
+        refused(finding, VERDICT_FAILS, error);
+    else
+        works(finding, xstrdup("namespaces, overlay in the store, /proc, /dev, seccomp: a RUN step "
+                               "got up to its command"));
+}
+
+static const char *network_fix(void)
+{
+    static const char tun[] = "/dev/net/tun";
+    if (access(tun, F_OK) < 0)
+        return "sudo modprobe tun; in a container: --device /dev/net/tun";
+    if (access(tun, R_OK | W_OK) < 0)
+        return "sudo chmod a+rw /dev/net/tun";
+    return "sudo apt-get install passt";
+}
+
+static void probe_network(struct doctor *doctor, struct finding *finding)
+{
+    AUTO(network_free) struct network *network = NULL;
+    AUTO(free) char *warning = NULL;
+    struct error *error = NULL;
+    if (!doctor->can_run)
+        lacks(finding, VERDICT_LACKS, xstrdup("not tried: see above"), NULL);
+    else if (network_new(false, &network, &warning, &error) < 0)
+        refused(finding, VERDICT_LACKS, error);
+    else if (network_is_host(network))
+        lacks(finding, VERDICT_LACKS, xstrdup(warning ? warning : "RUN uses the host's network"),
+              network_fix());
+    else
+        works(finding, xasprintf("private, by %s", network_kind(network)));
+}
+
+static void ignore(void *data UNUSED, const struct error *error UNUSED)
+{
+}
+
+static void probe_cgroups(struct doctor *doctor UNUSED, struct finding *finding)
+{
+    static const struct {
+        const char *name;
+        struct cgroup_limits limits;
+    } tries[] = {
+        { "memory", { .memory = (uint64_t)1 << 30 } },
+        { "cpus", { .cpu_quota = 100000 } },
+        { "pids", { .pids = 1000 } },
+    };
+    const struct cgroup_warning warning = { ignore, NULL };
+    AUTO(strbuf_release) struct strbuf good = STRBUF_INIT;
+    AUTO(error_free) struct error *first = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
+        const struct sandbox_limits limits = { .group = tries[i].limits };
+        AUTO(error_free) struct error *error = NULL;
+        AUTO(cgroup_free) struct cgroup *cgroup = cgroup_new(&limits, &warning, &error);
+        if (cgroup)
+            strbuf_addf(&good, "%s%s", good.size ? ", " : "limits of ", tries[i].name);
+        else if (!first)
+            first = TAKE(error);
+    }
+    if (!first)
+        works(finding, strbuf_detach(&good));
+    else
+        refused(finding, VERDICT_LACKS, TAKE(first));
+}
+
+/* -- the rest -- */
+
+static const char *file_system(long magic)
+{
+    static const struct {
+        long magic;
+        const char *name;
+    } known[] = {
+        { EXT4_SUPER_MAGIC, "ext4" },
+        { XFS_SUPER_MAGIC, "xfs" },
+        { BTRFS_SUPER_MAGIC, "btrfs" },
+        { TMPFS_MAGIC, "tmpfs" },
+        { OVERLAYFS_SUPER_MAGIC, "overlay" },
+        { NFS_SUPER_MAGIC, "nfs" },
+        { F2FS_SUPER_MAGIC, "f2fs" },
+        { FUSE_SUPER_MAGIC, "fuse" },
+        { 0x2fc12fc1, "zfs" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+        if (known[i].magic == magic)
+            return known[i].name;
+    return "an unknown file system";
+}
+
+static void probe_store(struct doctor *doctor, struct finding *finding)
+{
+    struct error *error = NULL;
+    struct store *store = app_store(doctor->app, &error);
+    struct statfs st;
+    if (store && fstatfs(store_dir_fd(store, STORE_ROOT), &st) < 0)
+        (void)error_errno(&error, "%s", store_path(store));
+    if (error) {
+        refused(finding, VERDICT_FAILS, error);
+        return;
+    }
+    const uint64_t free_bytes = (uint64_t)st.f_bavail * (uint64_t)st.f_bsize;
+    char size[32];
+    format_size(free_bytes, size);
+    char *text = xasprintf("%s on %s, %s free", store_path(store), file_system(st.f_type), size);
+    if (free_bytes < SCARCE_BYTES)
+        lacks(finding, VERDICT_LACKS, text, "cbuild prune -a, or --root on a larger disk");
+    else
+        works(finding, text);
+}
+
+static void probe_certificates(struct doctor *doctor UNUSED, struct finding *finding)
+{
+    struct error *error = NULL;
+    const char *place = certs_system_place(&error);
+    if (place) {
+        works(finding, xstrdup(place));
+        return;
+    }
+    error_hint(&error, "sudo apt-get install ca-certificates, or SSL_CERT_FILE=FILE");
+    refused(finding, VERDICT_LACKS, error);
+}
+
+static void add_helper(struct strvec *helpers, const char *name)
+{
+    if (name && !strvec_has(helpers, name))
+        strvec_push(helpers, name);
+}
+
+static int list_helpers(struct strvec *helpers, struct error **err)
+{
+    AUTO(free) char *path = credentials_docker_file(NULL);
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    AUTO(auth_config_release) struct auth_config config = { .entries = NULL };
+    AUTO(error_free) struct error *missing = NULL;
+    if (!path)
+        return 0;
+    if (fs_read_file(AT_FDCWD, path, &text, AUTH_CONFIG_MAX_SIZE, &missing) < 0) {
+        if (error_is(missing, ERR_NOT_FOUND))
+            return 0;
+        error_move(err, TAKE(missing));
+        return -1;
+    }
+    if (auth_config_parse(text.data, text.size, false, &config, err) < 0)
+        return error_wrap(err, "%s", path);
+    add_helper(helpers, config.store);
+    const char *host;
+    json_t *helper;
+    json_object_foreach(config.helpers, host, helper)
+        add_helper(helpers, json_string_value(helper));
+    return 0;
+}
+
+static void probe_helpers(struct doctor *doctor UNUSED, struct finding *finding)
+{
+    AUTO(strvec_release) struct strvec helpers = STRVEC_INIT;
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    struct error *error = NULL;
+    if (list_helpers(&helpers, &error) < 0) {
+        refused(finding, VERDICT_LACKS, error);
+        return;
+    }
+    for (size_t i = 0; i < helpers.n; i++) {
+        if (credentials_run_helper(helpers.items[i], "list", "", NULL, &error) < 0) {
+            error_hint(&error,
+                       "install docker-credential-%s or mend it, or take it out of "
+                       "config.json",
+                       helpers.items[i]);
+            refused(finding, VERDICT_LACKS, error);
+            return;
+        }
+        strbuf_addf(&text, "%s%s", i ? ", " : "", helpers.items[i]);
+    }
+    works(finding, helpers.n ? strbuf_detach(&text) : xstrdup("none are asked for"));
+}
+
+static void probe_git(struct doctor *doctor UNUSED, struct finding *finding)
+{
+    static const char *const argv[] = { "git", "--version", NULL };
+    struct spawn_spec spec = SPAWN_SPEC_INIT;
+    struct error *error = NULL;
+    spec.argv = argv;
+    spec.timeout_ms = 10000;
+    AUTO(spawn_result_release) struct spawn_result result;
+    spawn_result_init(&result);
+    if (spawn_run(&spec, &result, &error) < 0) {
+        error_hint(&error,
+                   "sudo apt-get install git: contexts and ADD of git repositories need it");
+        refused(finding, VERDICT_LACKS, error);
+        return;
+    }
+    strbuf_rtrim(&result.out);
+    works(finding, strbuf_detach(&result.out));
+}
+
+/* Which foreign programs the kernel executes: that is all that RUN for other platforms needs. */
+static void probe_binfmt(struct doctor *doctor UNUSED, struct finding *finding)
+{
+    static const char dir[] = "/proc/sys/fs/binfmt_misc";
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    AUTO(error_free) struct error *ignored = NULL; /* not mounted: none */
+    AUTO(close) int fd = fs_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0, &ignored);
+    if (fd >= 0 && fs_list_fd(fd, &names, dir, &ignored) < 0)
+        strvec_release(&names);
+    for (size_t i = 0; i < names.n; i++)
+        if (!strncmp(names.items[i], "qemu-", 5))
+            strbuf_addf(&text, "%s%s", text.size ? ", " : "", names.items[i] + 5);
+    if (text.size)
+        works(finding, strbuf_detach(&text));
+    else
+        lacks(finding, VERDICT_LACKS, xstrdup("none: RUN for this machine's platform only"),
+              "sudo apt-get install qemu-user-static binfmt-support");
+}
+
+/* In this order: who the user is counts before the user namespace is entered. */
+static const struct {
+    const char *subject;
+    void (*probe)(struct doctor *doctor, struct finding *finding);
+} probes[] = {
+    { "kernel", probe_kernel },
+    { "user namespaces", probe_userns },
+    { "subordinate ids", probe_ids },
+    { "store", probe_store },
+    { "certificates", probe_certificates },
+    { "credential helpers", probe_helpers },
+    { "git", probe_git },
+    { "foreign platforms", probe_binfmt },
+    { "privilege", probe_privilege },
+    { "seccomp", probe_seccomp },
+    { "sandbox", probe_sandbox },
+    { "network", probe_network },
+    { "cgroups", probe_cgroups },
+};
+
+int doctor_examine(struct app *app, struct findings *ret, struct error **err)
+{
+    struct doctor doctor = { .app = app, .is_root = geteuid() == 0 };
+    for (size_t i = 0; i < ARRAY_SIZE(probes); i++) {
+        struct finding *finding = ARRAY_PUSH(ret, items);
+        finding->subject = probes[i].subject;
+        probes[i].probe(&doctor, finding);
+        if (cancel_check(err) < 0)
+            return -1;
+    }
+    return 0;
+}
