@@ -3,7 +3,7 @@
 TOOLS := 14# of clang-format and clang-tidy: another version formats otherwise
 SOURCES = $(foreach f,$(FOLDERS),$(call sources,$(f)))
 HEADERS = $(foreach f,$(FOLDERS),$(wildcard $(f)/*.h))
-TEST_SOURCES = $(wildcard tests/unit/*.[ch] tests/fault/*.[ch] tests/fuzz/*.[ch])
+TEST_SOURCES = $(wildcard tests/unit/*.[ch] tests/e2e/*.[ch] tests/fault/*.[ch] tests/fuzz/*.[ch])
 SCRIPTS = $(shell grep -lsE '^\#!.*[/ ](ba)?sh$$' .ci/* tests/* tests/*/* bench/*)
 PROSE = $(wildcard README.md docs/*.md .ci/* bench/* tests/run tests/e2e/* tests/fault/* tests/fuzz/*.c) Makefile
 
@@ -66,7 +66,7 @@ check-shell:
 check-spelling:
 	@codespell --ignore-words=.ci/codespell-ignore $(SOURCES) $(HEADERS) $(PROSE)
 
-FILES = $(SOURCES) $(wildcard tests/unit/*.c tests/fault/*.c tests/fuzz/*.c)
+FILES = $(SOURCES) $(wildcard tests/unit/*.c tests/e2e/*.c tests/fault/*.c tests/fuzz/*.c)
 # one file at a time: of several the analyzer says that va_copy() left nothing behind
 tidy:
 	@mkdir -p $(O)
@@ -89,6 +89,11 @@ $(O)/tests/fault.so: tests/fault/fault.c
 
 $(O)/tests/fault-probe: $(O)/tests/fault/probe.o $(call archive,base)
 	$(call quiet,LD)$(CC) $(all_cflags) $(all_ldflags) -o $@ $^ $(PACKAGE_LIBS)
+
+# Runs in images that hold nothing else.
+$(O)/tests/escape-probe: $(wildcard tests/e2e/probe*.[ch])
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(all_cppflags) -std=gnu17 $(WARNINGS) -O1 -g -static -o $@ $(filter %.c,$^)
 
 check-fault: $(O)/tests/fault.so $(O)/tests/fault-probe
 	@FAULT_SO=$(O)/tests/fault.so FAULT_PROBE=$(O)/tests/fault-probe \
