@@ -102,7 +102,7 @@ static void a_large_tree_survives(void **state)
 {
     struct fixture *fixture = *state;
     struct error *err = NULL;
-    static const struct diff_options options = { false, 0 };
+    static const struct diff_options options = { { FILE_TIMES_KEEP, 0 } };
     AUTO(pool_free) struct pool *pool = pool_new(2);
     AUTO(pool_group_free) struct pool_group *group = pool_group_new(pool);
     AUTO(tree_unref) struct tree *empty = tree_new(fixture->store);
