@@ -25,6 +25,13 @@ struct group {
     int root_fd, fd;
 };
 
+/* What a group is wanted for. */
+struct request {
+    enum cgroup_controller controller;
+    bool is_limited;    /* else it's for the sake of the parent */
+    const char *parent; /* NULL: none was named */
+};
+
 struct cgroup {
     char *name; /* of the last part of paths */
     struct group groups[CGROUP_N_CONTROLLERS];
@@ -98,13 +105,14 @@ static void group_release(struct group *group)
 DEFINE_AUTO_STRUCT(struct group, group_release)
 
 /* The next part of the path, of which `done` bytes end there. */
-static int make_dir(struct group *group, enum cgroup_controller controller, const char *path,
+static int make_dir(struct group *group, const struct request *request, const char *path,
                     size_t done, struct error **err)
 {
     AUTO(free) char *upto = xstrndup(path, done);
     const char *name = path_base(upto);
     const int parent_fd = group->fd >= 0 ? group->fd : group->root_fd;
-    if (group->version == 2 && hand_down(parent_fd, controller, err) < 0)
+    if (group->version == 2 && request->is_limited &&
+        hand_down(parent_fd, request->controller, err) < 0)
         return -1;
     const bool is_new = mkdirat(parent_fd, name, 0755) == 0;
     if (!is_new && errno != EEXIST)
@@ -114,7 +122,7 @@ static int make_dir(struct group *group, enum cgroup_controller controller, cons
     AUTO(close) int fd = fs_open_beneath(parent_fd, name, O_RDONLY | O_DIRECTORY, err);
     if (fd < 0)
         return -1;
-    if (is_new && group->version == 1 && controller == CGROUP_CPUSET &&
+    if (is_new && group->version == 1 && request->controller == CGROUP_CPUSET &&
         inherit_cpuset(parent_fd, fd, err) < 0)
         return -1;
     close_auto(&group->fd);
@@ -123,13 +131,13 @@ static int make_dir(struct group *group, enum cgroup_controller controller, cons
 }
 
 /* A parent that is made stays: other steps and builds may be about to use it. */
-static int make_dirs(struct group *group, enum cgroup_controller controller, const char *path,
+static int make_dirs(struct group *group, const struct request *request, const char *path,
                      struct error **err)
 {
     close_auto(&group->fd);
     group->fd = -1;
     for (size_t done = strcspn(path, "/");; done += 1 + strcspn(path + done + 1, "/")) {
-        if (make_dir(group, controller, path, done, err) < 0)
+        if (make_dir(group, request, path, done, err) < 0)
             return -1;
         if (!path[done])
             return 0;
@@ -181,20 +189,17 @@ static int add_group(struct cgroup *cgroup, struct group *group, struct error **
     return 0;
 }
 
-static struct group *open_group(struct cgroup *cgroup, enum cgroup_controller controller,
-                                const char *parent, struct error **err)
+static struct group *open_group(struct cgroup *cgroup, const struct request *request,
+                                const struct cgroup_place *place, struct error **err)
 {
-    AUTO(cgroup_place_release) struct cgroup_place place = { .root = NULL };
-    if (read_place(controller, &place, err) < 0)
-        return NULL;
-    AUTO(free) char *path = group_path(cgroup, &place, parent);
-    struct group *known = find_group(cgroup, place.root);
+    AUTO(free) char *path = group_path(cgroup, place, request->parent);
+    struct group *known = find_group(cgroup, place->root);
     if (known)
-        return make_dirs(known, controller, path, err) < 0 ? NULL : known;
-    AUTO(group_release) struct group group = { .version = place.version, .root_fd = -1, .fd = -1 };
-    group.root = TAKE(place.root);
+        return make_dirs(known, request, path, err) < 0 ? NULL : known;
+    AUTO(group_release) struct group group = { .version = place->version, .root_fd = -1, .fd = -1 };
+    group.root = xstrdup(place->root);
     group.root_fd = fs_open(AT_FDCWD, group.root, O_RDONLY | O_DIRECTORY, 0, err);
-    if (group.root_fd < 0 || make_dirs(&group, controller, path, err) < 0 ||
+    if (group.root_fd < 0 || make_dirs(&group, request, path, err) < 0 ||
         add_group(cgroup, &group, err) < 0)
         return NULL;
     return &cgroup->groups[cgroup->n_groups - 1];
@@ -248,14 +253,22 @@ static int apply(struct cgroup *cgroup, enum cgroup_controller controller,
                  struct error **err)
 {
     AUTO(cgroup_settings_release) struct cgroup_settings settings = { .items = NULL };
-    cgroup_settings_add(&limits->group, controller, 1, &settings);
-    if (!settings.n_items && !limits->cgroup_parent)
-        return 0;
+    AUTO(cgroup_place_release) struct cgroup_place place = { .root = NULL };
     struct error *cause = NULL;
-    const struct group *group = open_group(cgroup, controller, limits->cgroup_parent, &cause);
+    cgroup_settings_add(&limits->group, controller, 1, &settings);
+    const struct request request = { controller, settings.n_items > 0, limits->cgroup_parent };
+    if (!request.is_limited && !request.parent)
+        return 0;
+    const char *option = request.is_limited ? settings.items[0].option : "--cgroup-parent";
+    const struct group *group = NULL;
+    if (read_place(controller, &place, &cause) == 0)
+        group = open_group(cgroup, &request, &place, &cause);
+    if (!group && !place.root && !request.is_limited) {
+        error_free(cause);
+        return 0; /* not every controller has to be there */
+    }
     if (!group)
-        return refuse(limits, warning,
-                      settings.n_items ? settings.items[0].option : "--cgroup-parent", cause, err);
+        return refuse(limits, warning, option, cause, err);
     if (group->version == 2) {
         cgroup_settings_release(&settings);
         cgroup_settings_add(&limits->group, controller, 2, &settings);
@@ -281,6 +294,12 @@ struct cgroup *cgroup_new(const struct sandbox_limits *limits, const struct cgro
     for (int i = 0; i < CGROUP_N_CONTROLLERS; i++)
         if (apply(cgroup, (enum cgroup_controller)i, limits, warning, err) < 0)
             return NULL;
+    if (limits->cgroup_parent && !cgroup->n_groups) {
+        struct error *cause = NULL;
+        (void)error_set(&cause, ERR_UNSUPPORTED, "no cgroups are mounted");
+        if (refuse(limits, warning, "--cgroup-parent", cause, err) < 0)
+            return NULL;
+    }
     return TAKE(cgroup);
 }
 

@@ -116,7 +116,7 @@ void cgroup_settings_add(const struct cgroup_limits *limits, enum cgroup_control
         return;
     case CGROUP_PIDS:
         if (limits->pids)
-            add(ret, "--pids-limit", "pids.max", number(limits->pids));
+            add(ret, "--pids-limit", "pids.max", number(limits->pids + 1)); /* the keeper */
         return;
     }
 }

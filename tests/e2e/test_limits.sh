@@ -171,7 +171,7 @@ test_limits_are_those_of_the_steps_cgroup_and_it_goes_with_the_step() {
     [ "$(group_files cpu.cfs_quota_us cpu.max)" = 50000 ] || equal "$(group_files cpu.cfs_quota_us cpu.max)" '50000 100000'
     [ "$(group_files cpu.shares cpu.weight)" = 512 ] || equal "$(group_files cpu.shares cpu.weight)" 20
     equal "$(group_files cpuset.cpus cpuset.cpus)" 0
-    equal "$(group_files pids.max pids.max)" 40
+    equal "$(group_files pids.max pids.max)" 41 # and the keeper
     kill -TERM $pid
     wait $pid || :
     equal "$(find /sys/fs/cgroup/*/"$PARENT" /sys/fs/cgroup/"$PARENT" -mindepth 1 -type d 2>/dev/null)" "" "left behind"
@@ -215,7 +215,7 @@ test_a_limit_that_cant_be_set_fails_unless_told_to_go_on() {
     import_busybox
     printf 'FROM busybox\nRUN echo one\nRUN echo two\n' >Dockerfile
     local option
-    for option in --memory=64m --cpus=1 --cpu-shares=100 --cpuset-cpus=0 --pids-limit=100; do
+    for option in --memory=64m --cpus=1 --cpu-shares=100 --cpuset-cpus=0 --pids-limit=100 --cgroup-parent=x; do
         fails 1 env CBUILD_FORCE=no-cgroup "$CBUILD" --no-cache "$option" .
         err_has "${option%=*}"
         err_has "can't be set here: no cgroups are mounted"
@@ -229,6 +229,27 @@ test_a_limit_that_cant_be_set_fails_unless_told_to_go_on() {
         err_has "--memory can't be set here: making cgroup"
         err_has 'systemd-run --user --scope'
     fi
+}
+
+# Version 2 where all controllers are version 1's: what a machine in between looks like.
+test_a_controller_that_version_2_lacks_is_named() {
+    need_root
+    import_busybox
+    printf 'FROM busybox\nRUN echo one\n' >Dockerfile
+    mkdir v2
+    unshare -m sh -c 'mount -t cgroup2 none v2' 2>/dev/null || skip "cgroup2 can't be mounted here"
+    run unshare -m sh -ec '
+        umount -l /sys/fs/cgroup
+        mount -t cgroup2 none v2
+        ! grep -qw memory v2/cgroup.controllers || exit 77
+        exec "$0" --network host --cgroup-parent "$1" --memory 64m .' "$CBUILD" "cbuild-test-$$"
+    [ "$status" != 77 ] || skip "version 2 has the controllers here"
+    [ "$status" = 1 ] || { show; fail "status $status"; }
+    err_has "--memory can't be set here: there is no memory controller"
+    # a parent alone is no question of controllers
+    ok unshare -m sh -ec 'umount -l /sys/fs/cgroup; mount -t cgroup2 none v2
+        "$0" --network host --cgroup-parent "$1" --progress plain .; rmdir "v2/$1"' "$CBUILD" "cbuild-test-$$"
+    shown | grep -q '^one$' || fail "it ran"
 }
 
 test_limits_dont_enter_keys() {

@@ -34,7 +34,7 @@ static const struct {
     { { .cpuset_cpus = "0-2,5", .cpuset_mems = "0" },
       "cpuset.cpus=0-2,5 cpuset.mems=0 ",
       "cpuset.cpus=0-2,5 cpuset.mems=0 " },
-    { { .pids = 77 }, "pids.max=77 ", "pids.max=77 " },
+    { { .pids = 77 }, "pids.max=78 ", "pids.max=78 " },
 };
 
 static void assert_settings(const struct cgroup_limits *limits, int version, const char *expected)
