@@ -6,7 +6,7 @@
 #include "builder/build.h"
 
 /* Appends the value: 1; 0 when there is none of that id (or its variable isn't set). The caller
- * wipes it. ERR_LIMIT over 500 KiB. */
+ * wipes it. ERR_LIMIT over 500 KiB. Core dumps of this process hold no memory afterwards. */
 int secret_read(const struct build_options *options, const char *id, struct strbuf *ret,
                 struct error **err) WARN_UNUSED;
 /*

@@ -178,31 +178,30 @@ SigIgn: 0000000000000000'
     )
 }
 
-processes_with() { pgrep -f -- "$1" || :; }
+sleepers() { grep -lsaP "^sleep\x00$1\x00" /proc/[0-9]*/cmdline || :; } # SECONDS
 
 test_daemons_end_with_the_step_and_when_the_builder_is_killed() {
     need_run
-    need pgrep
     import_busybox
     local seconds=$((700000 + RANDOM)) builder i
     printf 'FROM busybox\nRUN (trap "" TERM HUP; sleep %s & sleep %s &) & sleep 0.2; grep -lx sleep /proc/[0-9]*/comm | wc -l\n' $seconds $seconds >Dockerfile
     ok cbuild --no-cache -t x .
     equal "$(said)" 2
-    equal "$(processes_with "sleep $seconds")" ''
+    equal "$(sleepers $seconds)" ''
     printf 'FROM busybox\nRUN (sleep %s &) ; sleep %s\n' $seconds $seconds >Dockerfile
     "$CBUILD" --no-cache -t x . 2>killed &
     builder=$!
     for i in $(seq 100); do
-        [ "$(processes_with "^sleep $seconds" | wc -l)" -lt 2 ] || break
+        [ "$(sleepers $seconds | wc -l)" -lt 2 ] || break
         sleep 0.1
     done
-    [ "$(processes_with "^sleep $seconds" | wc -l)" = 2 ] || fail "not started after $i tries: $(cat killed)"
+    [ "$(sleepers $seconds | wc -l)" = 2 ] || fail "not started after $i tries: $(cat killed)"
     kill -KILL $builder
     for i in $(seq 100); do
-        [ -n "$(processes_with "^sleep $seconds")" ] || return 0
+        [ -n "$(sleepers $seconds)" ] || return 0
         sleep 0.1
     done
-    fail "still there: $(processes_with "^sleep $seconds")"
+    fail "still there: $(sleepers $seconds)"
 }
 
 # Files below the folders that hold a text, as it is or compressed.
@@ -248,6 +247,36 @@ EOT
         ok cbuild prune -af
         equal "$(holders "$value" "$CBUILD_ROOT"/blobs)" ''
     done
+}
+
+test_secrets_are_in_no_core_dump_of_the_builder() {
+    need_run
+    [[ ${MODE:-} != [at]san ]] || skip "an instrumented binary"
+    case $(cat /proc/sys/kernel/core_pattern) in */* | '|'*) skip "core dumps go elsewhere" ;; esac
+    import_busybox
+    local value="value-$$-$RANDOM-$RANDOM" builder i
+    printf 'secret %s\n' "$value" >"$TEST_TMP/secret"
+    mkdir context dumps
+    printf 'FROM busybox\nRUN --mount=type=secret,id=s cat /proc/self/coredump_filter; touch /started; sleep 20\n' >context/Dockerfile
+    (
+        ulimit -c unlimited
+        cd dumps
+        exec "$CBUILD" --no-cache --secret id=s,src="$TEST_TMP/secret" ../context 2>"$TEST_TMP/log"
+    ) &
+    builder=$!
+    for i in $(seq 100); do
+        [ -z "$(in_namespace find "$CBUILD_ROOT" -name started)" ] || break
+        sleep 0.1
+    done
+    [ "$i" != 100 ] || fail "not started: $(cat "$TEST_TMP/log")"
+    # no dump by itself; one that is made all the same, as by a program that collects them, has no memory
+    grep -q '^Max core file size *0 ' /proc/$builder/limits || fail "$(cat /proc/$builder/limits)"
+    prlimit --pid $builder --core=unlimited
+    kill -ABRT $builder
+    wait $builder || :
+    grep -q ' 00000033$' "$TEST_TMP/log" || fail "the command's own dumps are others: $(cat "$TEST_TMP/log")"
+    [ -n "$(ls dumps)" ] || fail "no dump to look at"
+    equal "$(grep -alF "$value" dumps/* || :)" ''
 }
 
 run_tests "$@"
