@@ -158,8 +158,12 @@ never_more_than_buildah() { # ISOLATION
     equal "$(comm -13 peer.allowed inside.allowed)" '' 'allowed here and not there'
 }
 
-test_never_more_than_a_container_of_crun() { never_more_than_buildah oci; }
-test_never_more_than_a_chroot_of_buildah() { never_more_than_buildah chroot; }
+test_never_more_than_a_container_of_crun() {
+    never_more_than_buildah oci
+}
+test_never_more_than_a_chroot_of_buildah() {
+    never_more_than_buildah chroot
+}
 
 # --- leaks
 
