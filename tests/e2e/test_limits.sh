@@ -111,7 +111,7 @@ test_shm_has_the_size_that_was_asked_for() {
     import_busybox
     local size kib
     while read -r size kib; do
-        # shellcheck disable=SC2086 # no option for "-"
+        # shellcheck disable=SC2046 # no option for "-"
         run_step "stat -f -c '%b %S' /dev/shm" $([ "$size" = - ] || echo --shm-size "$size")
         # shellcheck disable=SC2046
         set -- $(shown)
