@@ -110,6 +110,36 @@ image_tree() { # NAME
     (cd "$TEST_TMP/tree" && find . -printf '%P %y %m %U:%G %s %l\n' | sed "s/^\(.* [a-z] [0-7]* \)$owner /\10:0 /" | sort)
 }
 
+# --- OCI layouts: DIR of oci:DIR:TAG
+
+layout_digest() { # DIR TAG
+    jq -r --arg t "$2" '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == $t).digest' "$1/index.json"
+}
+layout_blob() { echo "$1/blobs/sha256/${2#sha256:}"; } # DIR DIGEST
+layout_put() { # DIR FILE: a copy becomes a blob; prints the digest
+    local digest
+    digest=sha256:$(sha256sum <"$2" | cut -d' ' -f1)
+    cp "$2" "$(layout_blob "$1" "$digest")"
+    echo "$digest"
+}
+layout_replace() { # DIR DIGEST FILE: in index.json another document for one
+    local new
+    new=$(layout_put "$1" "$3")
+    jq -c --arg old "$2" --arg new "$new" --argjson size "$(stat -c %s "$3")" \
+        '(.manifests[] | select(.digest == $old)) |= (.digest = $new | .size = $size)' "$1/index.json" >"$TEST_TMP/index.json"
+    mv "$TEST_TMP/index.json" "$1/index.json"
+}
+layout_edit_config() { # DIR FILTER: jq's, for the config of its first image
+    local manifest config
+    manifest=$(jq -r '.manifests[0].digest' "$1/index.json")
+    config=$(jq -r .config.digest "$(layout_blob "$1" "$manifest")")
+    jq -c "$2" "$(layout_blob "$1" "$config")" >"$TEST_TMP/config.json"
+    config=$(layout_put "$1" "$TEST_TMP/config.json")
+    jq -c --arg new "$config" --argjson size "$(stat -c %s "$TEST_TMP/config.json")" \
+        '.config.digest = $new | .config.size = $size' "$(layout_blob "$1" "$manifest")" >"$TEST_TMP/manifest.json"
+    layout_replace "$1" "$manifest" "$TEST_TMP/manifest.json"
+}
+
 image_id() { cbuild inspect -f '{{.Id}}' "$1"; }
 
 # By root, with CBUILD_TEST_USER: the running test file again as that user, from where it can read it. Else status 77.

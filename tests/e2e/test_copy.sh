@@ -3,28 +3,14 @@
 # COPY and ADD as builds show them: what a context, a stage, a URL or a repository brings.
 . "$(dirname "$0")/lib.sh"
 
-GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a GIT_CONFIG_GLOBAL=/dev/null
-export GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL GIT_CONFIG_GLOBAL
+. "$TOP/tests/e2e/sources.sh"
 
-# serve: files in www/files, repositories in www/repos, at $URL
-serve() {
-    need python3
-    mkdir -p www/files www/repos
-    coproc SERVER { exec "$TOP/tests/e2e/file_server.py" "$PWD/www"; }
-    local ready
-    read -r ready <&"${SERVER[0]}"
-    equal "$ready" ready
-    URL=http://127.0.0.1:$(cat www/port)
-}
-
-# repo NAME DIR: a directory as a repository behind $URL/smart/NAME.git
-repo() {
-    need git
-    git init -q -b main "$2"
-    git -C "$2" add -A
-    git -C "$2" commit -qm x
-    git clone -q --mirror "$2" "www/repos/$1.git" 2>/dev/null
-    git -C "www/repos/$1.git" update-server-info
+# publish_dir NAME DIR: a directory as a repository behind $URL/smart/NAME.git
+publish_dir() {
+    mkdir -p repos
+    mv "$2" "repos/$1"
+    git init -q -b main "repos/$1"
+    publish "$1" x
 }
 
 tree_is() { # IMAGE LINE...: path, type, mode and owner of files and links
@@ -149,7 +135,7 @@ test_ignore_files_are_for_local_contexts_not_for_git_urls_or_stages() {
     done
     printf 'FROM scratch\nCOPY . /all/\n' >remote/Dockerfile
     tar -C remote -czf www/files/t.tgz .
-    repo r remote
+    publish_dir r remote
     cat >main/Dockerfile <<'EOT'
 FROM scratch AS stage
 COPY --from=git hidden /hidden

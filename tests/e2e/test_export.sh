@@ -7,7 +7,6 @@
 teardown() { registry_stop; }
 
 layout() { python3 "$TOP/tests/e2e/make_layout.py" "$@"; }
-tag_digest() { jq -r --arg t "$2" '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == $t).digest' "$1/index.json"; }
 
 # What files have to do with layers above: replaced, hidden, linked, moved to another kind
 make_layers() { # NAME
@@ -81,7 +80,7 @@ test_validate_passes_what_is_whole_wherever_it_lies() {
         cbuild copy -q oci:l:$tag "$REGISTRY_HOST/x/$tag" >/dev/null
         for place in "$REGISTRY_HOST/x/$tag" oci:l:$tag; do
             ok cbuild validate "$place"
-            out_has "PASS: $place: $(tag_digest l $tag)"
+            out_has "PASS: $place: $(layout_digest l $tag)"
             ok cbuild validate --fast "$place"
             out_has "which weren't read"
         done
@@ -93,22 +92,12 @@ test_validate_passes_what_is_whole_wherever_it_lies() {
 }
 
 damage() { printf X | dd of="$1" bs=1 seek="${2:-20}" conv=notrunc status=none; }
-blob() { echo "l/blobs/sha256/${1#sha256:}"; }
+blob() { layout_blob l "$1"; }
 
-# In index.json another document for one, from a file
-replace() { # DIGEST FILE
-    local new size
-    new=$(sha256sum "$2" | cut -d' ' -f1)
-    size=$(stat -c %s "$2")
-    mv "$2" "l/blobs/sha256/$new"
-    jq -c --arg old "$1" --arg new "sha256:$new" --argjson size "$size" \
-        '(.manifests[] | select(.digest == $old)) |= (.digest = $new | .size = $size)' l/index.json >index.json
-    mv index.json l/index.json
-}
 
 test_validate_names_what_is_wrong() {
     layout good
-    manifest=$(tag_digest good image)
+    manifest=$(layout_digest good image)
     layer=$(jq -r '.layers[1].digest' "good/blobs/sha256/${manifest#sha256:}")
     config=$(jq -r '.config.digest' "good/blobs/sha256/${manifest#sha256:}")
     fresh() { rm -rf l && cp -r good l; }
@@ -134,7 +123,7 @@ test_validate_names_what_is_wrong() {
     fails 1 cbuild validate oci:l:image
     # each of several faults is told
     fresh
-    six=$(tag_digest good six)
+    six=$(layout_digest good six)
     two=$(jq -r '.manifests[2].digest' "good/blobs/sha256/${six#sha256:}")
     damage "$(blob "$two")"
     rm "$(blob "$(jq -r '.config.digest' "good/blobs/sha256/$(jq -r '.manifests[4].digest' "good/blobs/sha256/${six#sha256:}" | cut -d: -f2)")")"
@@ -146,14 +135,14 @@ test_validate_names_what_is_wrong() {
 
 test_validate_compares_layers_and_platform_with_the_config() {
     layout l
-    manifest=$(tag_digest l image)
+    manifest=$(layout_digest l image)
     jq '.layers |= reverse' "$(blob "$manifest")" >swapped
-    replace "$manifest" swapped
+    layout_replace l "$manifest" swapped
     fails 6 cbuild validate oci:l:image
     out_has 'the config says'
-    plain=$(tag_digest l plain)
+    plain=$(layout_digest l plain)
     sed 's/"s390x"/"mips64"/' "$(blob "$plain")" >other
-    replace "$plain" other
+    layout_replace l "$plain" other
     fails 6 cbuild validate oci:l:plain
     out_has 'it is for linux/s390x, the index says linux/mips64'
 }

@@ -43,19 +43,8 @@ test_an_epoch_leaves_the_layers_of_the_base_as_they_are() {
 test_keys_of_a_config_that_nobody_knows_are_kept() {
     base
     mkdir oci && cbuild save --format oci registry.example/base:1 | tar -xf - -C oci
-    local blobs=oci/blobs/sha256 manifest config
-    manifest=$(jq -r '.manifests[0].digest' oci/index.json)
-    config=$(jq -r .config.digest "$blobs/${manifest#sha256:}")
-    jq -c '. + {"x-own": {"a": [1, "b"]}} | .config["X-Inner"] = true' "$blobs/${config#sha256:}" >config.json
-    jq -c --arg d "sha256:$(sha256sum <config.json | cut -d' ' -f1)" --argjson s "$(wc -c <config.json)" \
-        '.config.digest = $d | .config.size = $s' "$blobs/${manifest#sha256:}" >manifest.json
-    cp config.json "$blobs/$(sha256sum <config.json | cut -d' ' -f1)"
-    cp manifest.json "$blobs/$(sha256sum <manifest.json | cut -d' ' -f1)"
-    jq -c --arg d "sha256:$(sha256sum <manifest.json | cut -d' ' -f1)" --argjson s "$(wc -c <manifest.json)" \
-        '.manifests[0].digest = $d | .manifests[0].size = $s | .manifests[0].annotations = {"org.opencontainers.image.ref.name": "x"}' \
-        oci/index.json >index.json
-    cp index.json oci/index.json
-    ok cbuild copy -q oci:oci:x store:odd:1
+    layout_edit_config oci '. + {"x-own": {"a": [1, "b"]}} | .config["X-Inner"] = true'
+    ok cbuild copy -q oci:oci store:odd:1
     printf 'FROM odd:1\nENV a=b\n' >Dockerfile
     ok cbuild -q -t y .
     jq -c '[.["x-own"], .config["X-Inner"], .config.Env[-1]]' "$(blob "$(manifest y | jq -r .config.digest)")" >kept

@@ -30,7 +30,6 @@ two_registries() { # OPTION...
     A=$FIRST_HOST B=$REGISTRY_HOST
 }
 layout() { python3 "$TOP/tests/e2e/make_layout.py" "$@"; }
-tag_digest() { jq -r --arg t "$2" '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == $t).digest' "$1/index.json"; }
 # Requests that a registry's log has: METHOD and PATTERN of the path
 n_requests() { grep -Ec -- "\"$2 [^ ]*$3[^ ]* HTTP/" "$1" || true; }
 skopeo_digest() { skopeo inspect --raw "$1" | sha256sum | sed 's/\([0-9a-f]*\).*/sha256:\1/'; }
@@ -40,7 +39,7 @@ test_every_pair_of_transports_keeps_the_digest() {
     two_registries --tls
     layout l
     for tag in image docker plain; do
-        digest=$(tag_digest l $tag)
+        digest=$(layout_digest l $tag)
         places=("docker://$A/p/$tag:1" "store:p/$tag:1" "oci:o-$tag:1" "oci-archive:oa-$tag.tar:p/$tag:1" "docker-archive:da-$tag.tar:p/$tag:1" "dir:d-$tag")
         targets=("docker://$B/q/$tag" "store:q/$tag" "oci:to-$tag" "oci-archive:toa-$tag" "docker-archive:tda-$tag" "dir:td-$tag")
         for place in "${places[@]}"; do
@@ -81,7 +80,7 @@ test_an_index_with_nested_ones_attestations_and_artifacts_goes_whole() {
     two_registries --tls
     layout l
     for tag in six artifact list foreign; do
-        digest=$(tag_digest l $tag)
+        digest=$(layout_digest l $tag)
         ok cbuild copy -q "oci:l:$tag" "$A/x/$tag"
         out_is "$digest"
         ok cbuild copy -q "$A/x/$tag" "docker://$B/y/$tag"
@@ -91,8 +90,8 @@ test_an_index_with_nested_ones_attestations_and_artifacts_goes_whole() {
     done
     # every file of the source but the foreign layer arrived, bit for bit, and nothing else
     for blob in back/blobs/sha256/*; do cmp "$blob" "l/blobs/sha256/${blob##*/}"; done
-    for tag in six artifact list foreign; do equal "$(tag_digest back $tag)" "$(tag_digest l $tag)"; done
-    equal "$(jq -c '[.manifests[].platform.architecture]' "back/blobs/sha256/$(tag_digest back six | cut -d: -f2)")" \
+    for tag in six artifact list foreign; do equal "$(layout_digest back $tag)" "$(layout_digest l $tag)"; done
+    equal "$(jq -c '[.manifests[].platform.architecture]' "back/blobs/sha256/$(layout_digest back six | cut -d: -f2)")" \
         '["amd64","arm64","arm","386","riscv64","s390x","mips64le","unknown"]'
 }
 
@@ -104,7 +103,7 @@ test_an_unchanged_image_costs_a_question_to_each_side() {
     : >"$FIRST_LOG"
     : >"$REGISTRY_LOG"
     ok cbuild copy -q "$A/x/six" "$B/y/six"
-    out_is "$(tag_digest l six)"
+    out_is "$(layout_digest l six)"
     equal "$(n_requests "$FIRST_LOG" HEAD manifests)" 1
     equal "$(n_requests "$FIRST_LOG" '[A-Z]*' '(manifests|blobs)')" 1
     equal "$(n_requests "$REGISTRY_LOG" HEAD manifests)" 1
@@ -119,13 +118,13 @@ test_what_the_destination_has_is_not_read_at_the_source() {
     : >"$FIRST_LOG"
     ok cbuild copy -q "$A/x/six" "$B/y/six"
     # two of its blobs are shared or there: the base layer, and arm64's own layer and config
-    arm64=$(jq -r '.manifests[1].digest' "l/blobs/sha256/$(tag_digest l six | cut -d: -f2)" | cut -d: -f2)
+    arm64=$(jq -r '.manifests[1].digest' "l/blobs/sha256/$(layout_digest l six | cut -d: -f2)" | cut -d: -f2)
     for blob in $(jq -r '.config.digest, .layers[].digest' "l/blobs/sha256/$arm64"); do
         equal "$(n_requests "$FIRST_LOG" GET "blobs/$blob")" 0
     done
     equal "$(n_requests "$FIRST_LOG" GET "manifests/sha256:$arm64")" 0
     ok cbuild copy -q "$A/x/six" oci:whole
-    out_is "$(tag_digest l six)"
+    out_is "$(layout_digest l six)"
 }
 
 test_a_registry_mounts_its_own_blobs() {
@@ -136,7 +135,7 @@ test_a_registry_mounts_its_own_blobs() {
     cbuild copy -q oci:l:image "$A/one/image:1" >/dev/null
     : >"$REGISTRY_LOG"
     ok cbuild copy -q "$A/one/image:1" "$A/other/image:2"
-    out_is "$(tag_digest l image)"
+    out_is "$(layout_digest l image)"
     equal "$(n_requests "$REGISTRY_LOG" GET blobs)" 0
     equal "$(n_requests "$REGISTRY_LOG" PUT blobs)" 0
     equal "$(n_requests "$REGISTRY_LOG" POST 'mount=')" 3
@@ -167,10 +166,10 @@ test_parts_of_an_index() {
     layout l
     cbuild copy -q oci:l:six "$A/x/six" >/dev/null
     ok cbuild copy -q --platform linux/arm/v7 "$A/x/six" oci:o:arm
-    out_is "$(jq -r '.manifests[2].digest' "l/blobs/sha256/$(tag_digest l six | cut -d: -f2)")"
+    out_is "$(jq -r '.manifests[2].digest' "l/blobs/sha256/$(layout_digest l six | cut -d: -f2)")"
     equal "$(find o/blobs/sha256 -type f | wc -l)" 4
     ok cbuild copy -q --multi-arch system "$A/x/six" oci:o:system
-    grep -q manifest.v1 "o/blobs/sha256/$(tag_digest o system | cut -d: -f2)"
+    grep -q manifest.v1 "o/blobs/sha256/$(layout_digest o system | cut -d: -f2)"
     ok cbuild copy -q --multi-arch index-only "$A/x/six" oci:i
     equal "$(find i/blobs/sha256 -type f | wc -l)" 1
     fails 1 cbuild copy -q --multi-arch index-only oci:l:image oci:i:2
@@ -193,24 +192,24 @@ test_formats_both_ways() {
     ok cbuild copy -q --format v2s2 oci:back:plain dir:again
     cmp list again/manifest.json
     ok cbuild copy -q --format oci oci:l:docker oci:back:docker
-    equal "$(jq -r '.config.mediaType, .layers[0].mediaType' "back/blobs/sha256/$(tag_digest back docker | cut -d: -f2)" | tr '\n' ' ')" \
+    equal "$(jq -r '.config.mediaType, .layers[0].mediaType' "back/blobs/sha256/$(layout_digest back docker | cut -d: -f2)" | tr '\n' ' ')" \
         'application/vnd.oci.image.config.v1+json application/vnd.oci.image.layer.v1.tar+gzip '
     # what has the form is left as it is
     ok cbuild copy -q --format oci --preserve-digests oci:l:six oci:back:six
-    out_is "$(tag_digest l six)"
+    out_is "$(layout_digest l six)"
     fails 1 cbuild copy -q --format oci --preserve-digests oci:l:docker oci:back:no
     err_has 'another digest'
     fails 1 cbuild copy -q --format v2s2 oci:l:six oci:back:no
     err_has 'application/vnd.in-toto+json'
     fails 1 cbuild copy -q --format v2s2 oci:l:artifact oci:back:no
     fails 2 cbuild copy -q --format tar oci:l:docker oci:back:no
-    equal "$(tag_digest back no)" ''
+    equal "$(layout_digest back no)" ''
 }
 
 test_names_files_and_tags() {
     one_registry
     layout l
-    digest=$(tag_digest l image)
+    digest=$(layout_digest l image)
     ok cbuild copy -q --digestfile digest --additional-tag 2 --additional-tag "$A/x/image:3" oci:l:image "$A/x/image:1"
     equal "$(cat digest)" "$digest"
     for tag in 1 2 3; do
@@ -264,7 +263,7 @@ test_damage_is_found_on_the_way_and_nothing_gets_a_name() {
     two_registries
     layout l
     cbuild copy -q oci:l:image "$A/x/image" >/dev/null
-    layer=$(jq -r '.layers[0].digest' "l/blobs/sha256/$(tag_digest l image | cut -d: -f2)" | cut -d: -f2)
+    layer=$(jq -r '.layers[0].digest' "l/blobs/sha256/$(layout_digest l image | cut -d: -f2)" | cut -d: -f2)
     file=$FIRST_DATA/docker/registry/v2/blobs/sha256/${layer:0:2}/$layer/data
     printf X | dd of="$file" bs=1 seek=20 conv=notrunc status=none
     for place in "$B/y/image" store:y oci:o:1 oci-archive:oa.tar docker-archive:da.tar dir:d; do
@@ -288,13 +287,9 @@ test_damage_is_found_on_the_way_and_nothing_gets_a_name() {
 
 test_a_layer_that_is_not_what_the_config_says_gets_no_name_in_the_store() {
     layout l
-    manifest=$(tag_digest l image)
-    jq '.layers |= reverse' "l/blobs/sha256/${manifest#sha256:}" >swapped
-    new=$(sha256sum swapped | cut -d' ' -f1)
-    jq -c --arg old "$manifest" --arg new "sha256:$new" --argjson size "$(stat -c %s swapped)" \
-        '(.manifests[] | select(.digest == $old)) |= (.digest = $new | .size = $size)' l/index.json >index.json
-    mv swapped "l/blobs/sha256/$new"
-    mv index.json l/index.json
+    manifest=$(layout_digest l image)
+    jq '.layers |= reverse' "$(layout_blob l "$manifest")" >swapped
+    layout_replace l "$manifest" swapped
     fails 1 cbuild copy -q oci:l:image store:app
     err_has diff_id
     ok cbuild images -q
@@ -305,7 +300,7 @@ test_a_large_blob_streams_between_registries_in_little_memory() {
     case $(ldd "$CBUILD") in *lib[at]san*) skip "an instrumented binary" ;; esac
     two_registries --tls
     layout l --big $((256 << 20))
-    digest=$(tag_digest l big)
+    digest=$(layout_digest l big)
     cbuild copy -q oci:l:big "$A/x/big" >/dev/null
     peak=$(peak_anonymous "$CBUILD" copy -q "$A/x/big" "$B/y/big")
     out_is "$digest"

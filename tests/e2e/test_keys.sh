@@ -7,26 +7,14 @@
 # them again, when everything is in the cache: so that no order matters, the order is shuffled by $KEYS_SEED.
 . "$(dirname "$0")/lib.sh"
 
-export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a
+. "$TOP/tests/e2e/sources.sh"
 KEYS_SEED=${KEYS_SEED:-20240229}
 
 # --- what is built
 
-serve() { # files and repositories of www, at $URL
-    mkdir -p www/files www/repos
-    coproc SERVER { exec "$TOP/tests/e2e/file_server.py" "$PWD/www"; }
-    local ready
-    read -r ready <&"${SERVER[0]}"
-    equal "$ready" ready
-    URL=http://127.0.0.1:$(cat www/port)
-}
-
-publish() { # a commit with this text as its file
-    echo "$1" >repo/f
-    git -C repo add -A
-    GIT_COMMITTER_DATE=@1600000000 GIT_AUTHOR_DATE=@1600000000 git -C repo commit -qm "$1"
-    rm -rf www/repos/r.git
-    git clone -q --mirror repo www/repos/r.git 2>/dev/null
+commit() { # TEXT, as the repository's file
+    echo "$1" >repos/r/f
+    publish r "$1"
 }
 
 write_files() {
@@ -226,7 +214,7 @@ stage by its number|||edit 's/from=prod/from=12/'
 body of a heredoc file|/heredoc <<script|heredoc or download E: content changed;@|edit 's/body of the file/another body/'
 body of a heredoc script|<<script|command: "/bin/sh -c echo body of the script\n" became "/bin/sh -c echo another script\n"|edit 's/body of the script/another script/'
 file behind a URL|/download /git|heredoc or download f: content changed;@|echo other >www/files/f
-commit of a git source|/git|git URL/smart/r.git: "COMMIT /" became "COMMIT /"|publish two
+commit of a git source|/git|git URL/smart/r.git: "COMMIT /" became "COMMIT /"|commit two
 content that another stage's copy takes|/out /taken after-taken made|file out/taken: content changed;file prod/taken: content changed;@|echo x >app/prod/taken
 mode that another stage's copy takes|/out /taken after-taken made|file out/taken: mode 0644 became 0755;file prod/taken: mode 0644 became 0755;@|chmod 755 app/prod/taken
 content that no copy takes|/out made|file prod/other: content changed;@|echo x >app/prod/other
@@ -286,8 +274,8 @@ begin() {
     n_wrong=0 OPTIONS=()
     import_busybox base1
     serve
-    git init -q -b main repo
-    publish one
+    git init -q -b main repos/r
+    commit one
     write_files
     make_base2 1
     cbuild tag base2 base2.first >/dev/null

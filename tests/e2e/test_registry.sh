@@ -209,19 +209,8 @@ test_a_layer_that_is_not_what_the_config_says_is_refused() {
     start
     make_image liar:1 hello
     mkdir oci && cbuild save --format oci liar:1 | tar -xf - -C oci
-    local blobs=oci/blobs/sha256 manifest config
-    manifest=$(jq -r '.manifests[0].digest' oci/index.json)
-    config=$(jq -r .config.digest "$blobs/${manifest#sha256:}")
-    jq -c '.rootfs.diff_ids[0] = "sha256:" + ("1" * 64)' "$blobs/${config#sha256:}" >config.json
-    jq -c --arg d "sha256:$(sha256sum <config.json | cut -d' ' -f1)" --argjson s "$(wc -c <config.json)" \
-        '.config.digest = $d | .config.size = $s' "$blobs/${manifest#sha256:}" >manifest.json
-    cp config.json "$blobs/$(sha256sum <config.json | cut -d' ' -f1)"
-    cp manifest.json "$blobs/$(sha256sum <manifest.json | cut -d' ' -f1)"
-    jq -c --arg d "sha256:$(sha256sum <manifest.json | cut -d' ' -f1)" --argjson s "$(wc -c <manifest.json)" \
-        '.manifests[0].digest = $d | .manifests[0].size = $s | .manifests[0].annotations = {"org.opencontainers.image.ref.name": "x"}' \
-        oci/index.json >index.json
-    cp index.json oci/index.json
-    ok skopeo copy -q --dest-tls-verify=false oci:oci:x "docker://$REGISTRY_HOST/liar:1"
+    layout_edit_config oci '.rootfs.diff_ids[0] = "sha256:" + ("1" * 64)'
+    ok skopeo copy -q --dest-tls-verify=false oci:oci "docker://$REGISTRY_HOST/liar:1"
     fails 1 second_store cbuild pull "$REGISTRY_HOST/liar:1"
     err_has 'layer 1'
     err_has 'diff_id'
@@ -346,13 +335,10 @@ test_an_index_of_six_platforms_goes_whole_through_the_store() {
     python3 "$TOP/tests/e2e/make_layout.py" l
     local digest nested
     # skopeo copies no index in an index: without it
-    nested=$(jq -r '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == "six").digest' l/index.json)
-    jq '.manifests |= map(select(.mediaType | contains("index") | not))' "l/blobs/sha256/${nested#sha256:}" >flat
-    digest=sha256:$(sha256sum <flat | cut -d' ' -f1)
-    cp flat "l/blobs/sha256/${digest#sha256:}"
-    jq -c --arg d "$digest" --argjson s "$(wc -c <flat)" '.manifests |= map(if .annotations["org.opencontainers.image.ref.name"]
-        == "six" then .digest = $d | .size = $s else . end)' l/index.json >index.json
-    cp index.json l/index.json
+    nested=$(layout_digest l six)
+    jq '.manifests |= map(select(.mediaType | contains("index") | not))' "$(layout_blob l "$nested")" >flat
+    layout_replace l "$nested" flat
+    digest=$(layout_digest l six)
     skopeo copy -q --all --preserve-digests --dest-cert-dir "$REGISTRY_CERT_DIR" oci:l:six "docker://$REGISTRY_HOST/a/six:1"
     ok cbuild pull --all-platforms "$REGISTRY_HOST/a/six:1"
     equal "$(image_id "$REGISTRY_HOST/a/six:1")" "$digest"

@@ -32,8 +32,8 @@ start() { # OPTION...
     R=$REGISTRY_HOST
     python3 "$TOP/tests/e2e/make_layout.py" l
 }
-tag_digest() { jq -r --arg t "$1" '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == $t).digest' l/index.json; }
-blob_of() { echo "l/blobs/sha256/${1#sha256:}"; }
+tag_digest() { layout_digest l "$1"; }
+blob_of() { layout_blob l "$1"; }
 upload() { cbuild copy -q "oci:l:$1" "$R/$2" >/dev/null; }
 
 test_tags_are_listed_whole() {
