@@ -5,7 +5,7 @@ SOURCES = $(foreach f,$(FOLDERS),$(call sources,$(f)))
 HEADERS = $(foreach f,$(FOLDERS),$(wildcard $(f)/*.h))
 TEST_SOURCES = $(wildcard tests/unit/*.[ch] tests/e2e/*.[ch] tests/fault/*.[ch] tests/fuzz/*.[ch])
 SCRIPTS = $(shell grep -lsE '^\#!.*[/ ](ba)?sh$$' .ci/* tests/* tests/*/* bench/*)
-PROSE = $(wildcard README.md docs/*.md .ci/* bench/* tests/run tests/e2e/* tests/fault/* tests/fuzz/*.c) Makefile
+PROSE = $(wildcard README.md docs/*.md .ci/* bench/* tests/run $(filter-out %/bad_dockerfiles.txt,$(wildcard tests/e2e/*)) tests/fault/* tests/fuzz/*.c) Makefile
 
 .PHONY: help
 help:

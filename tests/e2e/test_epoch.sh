@@ -75,7 +75,7 @@ test_context_is_the_time_of_what_was_fetched() {
     equal "$(created x)" 2017-07-14T02:40:00Z
     # a directory has no time
     SOURCE_DATE_EPOCH=context ok cbuild -q -t x c
-    [ "$(created x)" \> 2021 ] || fail "$(created x)"
+    [ "$(created x | cut -d- -f1)" -ge 2021 ] || fail "$(created x)"
     equal "$(cbuild inspect -f '{{.Config.Labels.epoch}}' x)" ''
 }
 
@@ -94,13 +94,13 @@ test_named_contexts_and_stages_of_one_add_have_times() {
     equal "$(created x)" $NEW
     # a file of which nobody knows the time
     ok cbuild -q -t x --source-date-epoch file --build-arg WHERE=plain .
-    [ "$(created x)" \> 2021 ] || fail "$(created x)"
+    [ "$(created x | cut -d- -f1)" -ge 2021 ] || fail "$(created x)"
     fails 2 cbuild -q -t x --source-date-epoch two .
     err_has 'the stage "two" has no time'
     ok cbuild -q -t x --source-date-epoch named --build-context named="$URL/smart/r.git" .
     equal "$(created x)" $NEW
     ok cbuild -q -t x --source-date-epoch named --build-context named=dir .
-    [ "$(created x)" \> 2021 ] || fail "$(created x)"
+    [ "$(created x | cut -d- -f1)" -ge 2021 ] || fail "$(created x)"
     fails 2 cbuild -q -t x --source-date-epoch named --build-context named=docker-image://x .
     err_has 'named is an image'
 }

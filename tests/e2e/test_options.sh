@@ -123,13 +123,13 @@ EOT
 test_build_args_come_from_files_and_the_environment() {
     printf 'FROM scratch\nARG A B C D=default E\nLABEL a="$A" b="$B" c="$C" d="$D" e="$E"\n' >Dockerfile
     printf '# a comment\n\nA=1\nB=two = # words\r\nC\nD\n E=no\nE=last' >args
-    printf 'B=other\n' >more
+    printf 'B=other\n' >more.args
     export C=env
     ok cbuild -t x --build-arg-file args .
     labels() { cbuild inspect -f '{{json .Config.Labels}}' x; }
     equal "$(labels)" '{"a":"1","b":"two = # words","c":"env","d":"default","e":"last"}'
     err_has '--build-arg  E: no ARG of that name'
-    ok cbuild -t x --build-arg-file args --build-arg-file=more --build-arg A=cli --build-arg C .
+    ok cbuild -t x --build-arg-file args --build-arg-file=more.args --build-arg A=cli --build-arg C .
     equal "$(labels)" '{"a":"cli","b":"other","c":"env","d":"default","e":"last"}'
     unset C
     # not set: taken back, as if it were never given
@@ -236,7 +236,7 @@ EOT
     ok cbuild -t x .
     ok cbuild -t y --target next .
     image_tree y >/dev/null
-    equal "$(cat "$TEST_TMP/tree/f")" done
+    equal "$(cat "$TEST_TMP/tree/f")" "done"
     image_tree x >tree
     equal "$(wc -l <tree)" 2 "nothing of the others"
     printf 'FROM scratch AS one\nFROM --after=noe scratch\n' >Dockerfile
