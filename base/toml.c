@@ -154,7 +154,9 @@ static int parse_escape(struct parser *parser, bool multi_line, struct strbuf *b
     static const char from[] = "btnfr\"\\", to[] = "\b\t\n\f\r\"\\";
     if (multi_line && skip_line_end(parser))
         return 0;
-    char c = parser->p < parser->end ? *parser->p++ : '\0';
+    char c = '\0';
+    if (parser->p < parser->end)
+        c = *parser->p++;
     if (c == 'u' || c == 'U')
         return parse_unicode(parser, c == 'u' ? 4 : 8, buf, err);
     const char *known = c ? strchr(from, c) : NULL;
