@@ -15,24 +15,14 @@ static const struct command_help help = {
                "docker archive.",
 };
 
-struct images {
+struct save {
     struct store *store;
     enum archive_format format;
-    struct archive_image *images;
-    size_t n_images, images_capacity;
+    struct archive_images *images;
 };
 
-static void images_release(struct images *images)
-{
-    for (size_t i = 0; i < images->n_images; i++) {
-        descriptor_release(&images->images[i].descriptor);
-        free(images->images[i].name);
-    }
-    free(images->images);
-}
-DEFINE_AUTO_STRUCT(struct images, images_release)
-
-static int add_image(struct app *app, struct images *images, const char *text, struct error **err)
+static int add_image(struct app *app, struct archive_images *images, const char *text,
+                     struct error **err)
 {
     AUTO(reference_release) struct reference reference = { 0 };
     struct archive_image *image = ARRAY_PUSH(images, images);
@@ -45,8 +35,9 @@ static int add_image(struct app *app, struct images *images, const char *text, s
 
 static int write_archive(void *data, struct sink *to, struct error **err)
 {
-    const struct images *images = data;
-    return archive_save(images->store, images->images, images->n_images, images->format, to, err);
+    const struct save *save = data;
+    return archive_save(save->store, save->images->images, save->images->n_images, save->format, to,
+                        err);
 }
 
 int cmd_save(struct app *app, char *const *argv, struct error **err)
@@ -80,9 +71,10 @@ int cmd_save(struct app *app, char *const *argv, struct error **err)
     }
     if (!app_store(app, err))
         return -1;
-    AUTO(images_release) struct images images = { .store = app->store, .format = format };
+    AUTO(archive_images_release) struct archive_images images = { .images = NULL };
     for (size_t i = 0; i < operands.n; i++)
         if (add_image(app, &images, operands.items[i], err) < 0)
             return -1;
-    return output_file_write(output, write_archive, &images, err);
+    struct save save = { app->store, format, &images };
+    return output_file_write(output, write_archive, &save, err);
 }

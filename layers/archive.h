@@ -23,6 +23,14 @@ struct archive_image {
     char *tag; /* what its entry in an OCI archive is called; NULL: by the name's tag */
 };
 
+struct archive_images {
+    struct archive_image *images;
+    size_t n_images, images_capacity;
+};
+
+void archive_images_release(struct archive_images *images);
+DEFINE_AUTO_STRUCT(struct archive_images, archive_images_release)
+
 /*
  * Doesn't finish `to`. Every blob must be in the store (ERR_NOT_FOUND), of an index at least one
  * platform's. ARCHIVE_DOCKER: the classic docker archive, layers not compressed, of an index this

@@ -345,3 +345,13 @@ int archive_save(struct store *store, const struct archive_image *images, size_t
         format == ARCHIVE_DOCKER ? save_docker(&save, err) : save_layout(&save, format, err);
     return result < 0 ? -1 : tar_writer_finish(tar, err);
 }
+
+void archive_images_release(struct archive_images *images)
+{
+    for (size_t i = 0; i < images->n_images; i++) {
+        descriptor_release(&images->images[i].descriptor);
+        free(images->images[i].name);
+        free(images->images[i].tag);
+    }
+    free(images->images);
+}

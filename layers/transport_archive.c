@@ -7,24 +7,9 @@
 #include "base/output_file.h"
 #include "oci/transport_store.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <string.h>
-
-struct images {
-    struct archive_image *images;
-    size_t n_images, images_capacity;
-};
-
-static void images_release(struct images *images)
-{
-    for (size_t i = 0; i < images->n_images; i++) {
-        descriptor_release(&images->images[i].descriptor);
-        free(images->images[i].name);
-        free(images->images[i].tag);
-    }
-    free(images->images);
-}
-DEFINE_AUTO_STRUCT(struct images, images_release)
 
 /* What a user means as a name; NULL where it can't be one. */
 static char *normal_name(const char *text)
@@ -41,7 +26,7 @@ static char *normal_name(const char *text)
 
 static int keep_image(void *data, const struct archive_image *image, struct error **err UNUSED)
 {
-    struct images *images = data;
+    struct archive_images *images = data;
     struct archive_image *kept = ARRAY_PUSH(images, images);
     descriptor_copy(&kept->descriptor, &image->descriptor);
     kept->name = xstrdup(image->name);
@@ -55,7 +40,7 @@ static bool is_wanted(const struct archive_image *image, const char *ref, const 
            (image->tag && strcmp(image->tag, ref) == 0);
 }
 
-static const struct archive_image *find(const struct images *images, const char *ref)
+static const struct archive_image *find(const struct archive_images *images, const char *ref)
 {
     AUTO(free) char *name = ref ? normal_name(ref) : NULL;
     for (size_t i = 0; ref && i < images->n_images; i++) {
@@ -72,13 +57,14 @@ static const struct archive_image *find(const struct images *images, const char 
     return &images->images[0];
 }
 
-static const struct archive_image *choose(const struct images *images, const char *ref,
+static const struct archive_image *choose(const struct archive_images *images, const char *ref,
                                           struct error **err)
 {
     const struct archive_image *found = find(images, ref);
     if (found)
         return found;
     AUTO(strbuf_release) struct strbuf names = STRBUF_INIT;
+    assert(images->images || !images->n_images);
     for (size_t i = 0; i < images->n_images && names.size < 1000; i++) {
         const struct archive_image *image = &images->images[i];
         const char *name = image->name ? image->name : image->tag;
@@ -102,7 +88,7 @@ static const struct archive_image *choose(const struct images *images, const cha
 struct transport *transport_archive_open(struct store *store, const char *path, const char *ref,
                                          struct error **err)
 {
-    AUTO(images_release) struct images images = { NULL, 0, 0 };
+    AUTO(archive_images_release) struct archive_images images = { NULL, 0, 0 };
     int fd = fs_open(AT_FDCWD, path, O_RDONLY, 0, err);
     if (fd < 0)
         return NULL;
@@ -144,7 +130,7 @@ static int archive_put_document(struct transport *transport, const struct docume
 
 struct save {
     const struct transport_archive *archive;
-    struct images images;
+    struct archive_images images;
 };
 
 static int save_to(void *data, struct sink *to, struct error **err)
@@ -155,7 +141,7 @@ static int save_to(void *data, struct sink *to, struct error **err)
 }
 
 /* The tag beside the archive's name: of its repository, or bare where it is. */
-static void add_tagged(struct images *images, const struct transport_archive *archive,
+static void add_tagged(struct archive_images *images, const struct transport_archive *archive,
                        const struct descriptor *image, const char *tag)
 {
     struct archive_image *more = ARRAY_PUSH(images, images);
@@ -181,7 +167,7 @@ static int archive_commit(struct transport *transport, const struct document *to
     for (size_t i = 0; i < more_tags->n; i++)
         add_tagged(&save.images, self, &top->descriptor, more_tags->items[i]);
     int result = output_file_write(self->path, save_to, &save, err);
-    images_release(&save.images);
+    archive_images_release(&save.images);
     return result < 0 ? error_wrap(err, "archive %s", self->path) : 0;
 }
 
