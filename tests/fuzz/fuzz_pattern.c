@@ -42,6 +42,37 @@ static void walk(const struct pattern_list *list, const char *path)
         abort();
 }
 
+/* A glob without meta characters matches the name it stands for. */
+static void check_glob(const char *pattern, const char *path)
+{
+    AUTO(error_free) struct error *err = NULL;
+    AUTO(error_free) struct error *again = NULL;
+    AUTO(free) char *name = glob_unescape(pattern);
+    bool matches = false;
+    int checked = glob_check(pattern, &err);
+    if (checked != glob_match(pattern, path, &matches, &again))
+        abort();
+    error_clear(&again);
+    if (checked == 0 && !glob_has_meta(pattern) &&
+        (glob_match(pattern, name, &matches, &again) < 0 || !matches))
+        abort();
+}
+
+/* Patterns as --exclude gives them; who excludes a path is named with its line. */
+static void check_texts(const struct dockerignore *ignore, const char *text, const char *path)
+{
+    AUTO(strvec_release) struct strvec patterns = STRVEC_INIT;
+    AUTO(free) size_t *lines = NULL;
+    AUTO(free) char *why = dockerignore_explain(ignore, path);
+    dockerignore_read(text, strlen(text), &patterns, &lines);
+    for (size_t i = 0; i < patterns.n; i++)
+        check_glob(patterns.items[i], path);
+    if (pattern_list_size(ignore->patterns) != patterns.n)
+        abort();
+    if ((why != NULL) != pattern_list_match(ignore->patterns, path).matched)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size > 2048 || (size && memchr(data, '\0', size)))
@@ -54,7 +85,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO(free) char *path = path_clean_rooted(newline + 1);
     AUTO(dockerignore_free) struct dockerignore *ignore = NULL;
     AUTO(error_free) struct error *err = NULL;
-    if (dockerignore_parse(".dockerignore", text, strlen(text), &ignore, &err) == 0 && *path)
+    if (dockerignore_parse(".dockerignore", text, strlen(text), &ignore, &err) == 0 && *path) {
         walk(ignore->patterns, path);
+        check_texts(ignore, text, path);
+    }
     return 0;
 }
