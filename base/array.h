@@ -15,7 +15,7 @@
 
 static inline void *array_push_(void *items, size_t *n, size_t *capacity, size_t item_size)
 {
-    if (*n == *capacity) {
+    if (!items || *n == *capacity) {
         *capacity = *capacity ? *capacity * 2 : 8;
         items = xreallocarray(items, *capacity, item_size);
     }

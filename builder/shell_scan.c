@@ -56,7 +56,9 @@ static void report(struct scanner *s, char *problem)
 
 static char top(const struct scanner *s)
 {
-    return s->depth ? s->open[s->depth - 1] : '\0';
+    if (!s->depth)
+        return '\0';
+    return s->open[s->depth - 1];
 }
 
 static void push(struct scanner *s, enum open what)
@@ -183,26 +185,25 @@ static void end_command(struct scanner *s, char end)
 static bool take_reserved(struct scanner *s, const char *word)
 {
     static const struct {
-        const char *word;
+        const char *word, *opener;
         char closes, opens; /* NUL: nothing */
-        const char *opener;
-        bool keeps; /* what follows it is no command: it is left as words */
+        bool keeps;         /* what follows it is no command: it is left as words */
     } table[] = {
-        { "if", 0, OPEN_IF, NULL, false },
-        { "fi", OPEN_IF, 0, "if", false },
-        { "while", 0, OPEN_LOOP, NULL, false },
-        { "until", 0, OPEN_LOOP, NULL, false },
-        { "for", 0, OPEN_LOOP, NULL, true },
-        { "done", OPEN_LOOP, 0, "do", false },
-        { "case", 0, OPEN_CASE, NULL, true },
-        { "esac", OPEN_CASE, 0, "case", false },
-        { "{", 0, OPEN_GROUP, NULL, false },
-        { "}", OPEN_GROUP, 0, "{", false },
-        { "then", 0, 0, NULL, false },
-        { "elif", 0, 0, NULL, false },
-        { "else", 0, 0, NULL, false },
-        { "do", 0, 0, NULL, false },
-        { "!", 0, 0, NULL, false },
+        { "if", NULL, 0, OPEN_IF, false },
+        { "fi", "if", OPEN_IF, 0, false },
+        { "while", NULL, 0, OPEN_LOOP, false },
+        { "until", NULL, 0, OPEN_LOOP, false },
+        { "for", NULL, 0, OPEN_LOOP, true },
+        { "done", "do", OPEN_LOOP, 0, false },
+        { "case", NULL, 0, OPEN_CASE, true },
+        { "esac", "case", OPEN_CASE, 0, false },
+        { "{", NULL, 0, OPEN_GROUP, false },
+        { "}", "{", OPEN_GROUP, 0, false },
+        { "then", NULL, 0, 0, false },
+        { "elif", NULL, 0, 0, false },
+        { "else", NULL, 0, 0, false },
+        { "do", NULL, 0, 0, false },
+        { "!", NULL, 0, 0, false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
         if (strcmp(table[i].word, word) != 0)
@@ -246,6 +247,16 @@ static void take_parenthesis(struct scanner *s)
     s->at++;
 }
 
+/* As struct shell_command has it */
+static char name_end(char c, bool twice)
+{
+    if (c == '&' && !twice)
+        return 'b';
+    if (c == '|' && twice)
+        return 'o';
+    return c;
+}
+
 /* ";" "&" "|" and what they make in pairs. */
 static void take_operator(struct scanner *s)
 {
@@ -258,11 +269,7 @@ static void take_operator(struct scanner *s)
         else
             report(s, xstrdup(";; outside of case"));
     } else {
-        end_command(s, c == ';'            ? ';'
-                       : c == '&' && twice ? '&'
-                       : c == '&'          ? 'b'
-                       : twice             ? 'o'
-                                           : '|');
+        end_command(s, name_end(c, twice));
     }
     s->at += twice;
 }

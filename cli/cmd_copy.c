@@ -134,11 +134,12 @@ static int tell(const struct copy_options *options, const struct image_copy_resu
 }
 
 static int copy(struct app *app, const struct copy_options *options,
-                struct image_copy_request *request, const struct strvec *operands,
+                const struct image_copy_request *asked, const struct strvec *operands,
                 struct place *from, struct place *to, struct error **err)
 {
     AUTO(strvec_release) struct strvec tags = STRVEC_INIT;
     AUTO(image_copy_result_release) struct image_copy_result result = { .n_sent = 0 };
+    struct image_copy_request request = *asked;
     AUTO(free)
     char *title = xasprintf("copying %s to %s", operands->items[0], operands->items[1]);
     if (place_open(app, operands->items[0], from, err) < 0 ||
@@ -147,12 +148,12 @@ static int copy(struct app *app, const struct copy_options *options,
     for (size_t i = 0; i < options->more_tags.n; i++)
         if (add_tag(&tags, options->more_tags.items[i], &to->name, err) < 0)
             return -1;
-    request->from = from->transport;
-    request->to = to->transport;
-    request->more_tags = &tags;
-    request->progress = app->progress;
-    request->title = title;
-    if (copy_with_retries(app, request, options, &result, err) < 0)
+    request.from = from->transport;
+    request.to = to->transport;
+    request.more_tags = &tags;
+    request.progress = app->progress;
+    request.title = title;
+    if (copy_with_retries(app, &request, options, &result, err) < 0)
         return error_wrap(err, "%s", title);
     return tell(options, &result, err);
 }

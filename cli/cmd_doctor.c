@@ -69,14 +69,13 @@ int cmd_doctor(struct app *app, char *const *argv, struct error **err)
         OPT_END(),
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    if (parsed != 0)
-        return parsed < 0 ? -1 : 0;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 0, 0, err);
+    if (parsed <= 0)
+        return parsed;
     AUTO(findings_release) struct findings findings = { .items = NULL };
     if (format && strcmp(format, "json") != 0)
         return error_set(err, ERR_USAGE, "--format %s: json is what there is", format);
-    if (options_check_operands(&help, &operands, 0, 0, err) < 0 ||
-        doctor_examine(app, &findings, err) < 0)
+    if (doctor_examine(app, &findings, err) < 0)
         return -1;
     if (format)
         print_json(&findings);

@@ -227,9 +227,9 @@ static void a_selection_is_found_until_it_is_damaged(void **state)
     assert_ok(cache_put_selection(fixture->store, &selection, &content, &err), err);
     assert_int_equal(cache_find_selection(fixture->store, &selection, &found), 1);
     assert_true(digest_equal(&found, &content));
+    static const char other_version[] = "{\"content\":\"" EMPTY_DIGEST "\",\"version\":9}";
     static const char *const texts[] = { "", "{}", "{\"version\":1}",
-                                         "{\"content\":\"x\",\"version\":1}",
-                                         "{\"content\":\"" EMPTY_DIGEST "\",\"version\":9}" };
+                                         "{\"content\":\"x\",\"version\":1}", other_version };
     char hex[DIGEST_HEX_SIZE];
     digest_format_hex(&selection, hex);
     AUTO(free) char *name = xasprintf("from-%s", hex);
