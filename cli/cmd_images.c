@@ -45,6 +45,13 @@ struct images_command {
     bool quiet, no_trunc, digests, all;
 };
 
+static void images_command_release(struct images_command *command)
+{
+    strvec_release(&command->filters);
+    free(command->parsed);
+}
+DEFINE_AUTO_STRUCT(struct images_command, images_command_release)
+
 static void short_id(const struct digest *digest, bool whole, char out[DIGEST_TEXT_SIZE])
 {
     if (whole)
@@ -265,7 +272,7 @@ static int print_rows(const struct images_command *command, const json_t *rows, 
 
 int cmd_images(struct app *app, char *const *argv, struct error **err)
 {
-    struct images_command command = { 0 };
+    AUTO(images_command_release) struct images_command command = { 0 };
     const struct option options[] = {
         OPT_FLAG('q', "quiet", &command.quiet, "print ids only"),
         OPT_FLAG(0, "no-trunc", &command.no_trunc, "print whole ids"),
@@ -278,20 +285,15 @@ int cmd_images(struct app *app, char *const *argv, struct error **err)
     };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
     AUTO(json_decref) json_t *rows = json_array();
-    int parsed = options_parse(options, &help, argv, &operands, err);
-    int result = parsed < 0 ? -1 : 0;
-    if (parsed == 0) {
-        result = options_check_operands(&help, &operands, 0, 1, err);
-        if (result == 0 && !app_store(app, err))
-            result = -1;
-        for (size_t i = 0; result == 0 && i < command.filters.n; i++)
-            result = add_filter(app, &command, command.filters.items[i], err);
-        if (result == 0)
-            result = collect(app, &command, operands.n ? operands.items[0] : NULL, rows, err);
-        if (result == 0)
-            result = print_rows(&command, rows, err);
-    }
-    strvec_release(&command.filters);
-    free(command.parsed);
-    return result;
+    int parsed = options_parse_operands(options, &help, argv, &operands, 0, 1, err);
+    if (parsed <= 0)
+        return parsed;
+    if (!app_store(app, err))
+        return -1;
+    for (size_t i = 0; i < command.filters.n; i++)
+        if (add_filter(app, &command, command.filters.items[i], err) < 0)
+            return -1;
+    if (collect(app, &command, operands.n ? operands.items[0] : NULL, rows, err) < 0)
+        return -1;
+    return print_rows(&command, rows, err);
 }
