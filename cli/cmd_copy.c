@@ -2,7 +2,7 @@
 #include "base/cancel.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "cli/place.h"
+#include "cli/remote.h"
 #include "registry/image_copy.h"
 
 #include <fcntl.h>
@@ -198,10 +198,8 @@ int cmd_copy(struct app *app, char *const *argv, struct error **err)
         choose_scope(&opts, &request.scope, err) < 0 ||
         (opts.format && image_format_parse(opts.format, &request.format, err) < 0))
         return -1;
-    if (opts.platform && platform_parse(opts.platform, &platform, err) < 0) {
-        error_recode(err, ERR_USAGE);
+    if (remote_parse_platform(opts.platform, &platform, err) < 0)
         return -1;
-    }
     request.platform = opts.platform ? &platform : NULL;
     if (opts.parallel > 64)
         return error_set(err, ERR_USAGE, "--image-parallel-copies=%u: at most 64", opts.parallel);

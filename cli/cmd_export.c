@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 #include "base/output_file.h"
-#include "cli/place.h"
+#include "cli/remote.h"
 #include "layers/export.h"
 #include "oci/transport_store.h"
 #include "registry/image_copy.h"
@@ -84,12 +84,9 @@ int cmd_export(struct app *app, char *const *argv, struct error **err)
     if (parsed != 0)
         return parsed < 0 ? -1 : 0;
     AUTO(platform_release) struct platform platform = { 0 };
-    if (options_check_operands(&help, &operands, 1, output ? 1 : 2, err) < 0)
+    if (options_check_operands(&help, &operands, 1, output ? 1 : 2, err) < 0 ||
+        remote_parse_platform(platform_text, &platform, err) < 0)
         return -1;
-    if (platform_text && platform_parse(platform_text, &platform, err) < 0) {
-        error_recode(err, ERR_USAGE);
-        return -1;
-    }
     if (operands.n == 2)
         output = operands.items[1];
     if ((!output || !strcmp(output, "-")) && isatty(STDOUT_FILENO)) {

@@ -137,11 +137,11 @@ static int annotate_entry(const struct entry_options *options, struct descriptor
                           struct error **err)
 {
     for (size_t i = 0; i < options->annotations.n; i++) {
-        const char *text = options->annotations.items[i], *value = strchr(text, '=');
-        if (!value || value == text)
-            return error_set(err, ERR_USAGE, "--annotation %s: KEY=VALUE is expected", text);
-        AUTO(free) char *key = xstrndup(text, (size_t)(value - text));
-        descriptor_annotate(entry, key, value + 1);
+        AUTO(free) char *key = NULL;
+        const char *value;
+        if (remote_split_annotation(options->annotations.items[i], &key, &value, err) < 0)
+            return -1;
+        descriptor_annotate(entry, key, value);
     }
     if (sets_platform(options) && set_platform(options, entry, err) < 0) {
         error_recode(err, ERR_USAGE);

@@ -125,11 +125,11 @@ static int describe(struct manifest *artifact, struct strvec *files, const struc
         if (add_file(artifact, files, operands->items[i], err) < 0)
             return -1;
     for (size_t i = 0; i < annotations->n; i++) {
-        const char *text = annotations->items[i], *value = strchr(text, '=');
-        if (!value || value == text)
-            return error_set(err, ERR_USAGE, "--annotation %s: KEY=VALUE is expected", text);
-        AUTO(free) char *key = xstrndup(text, (size_t)(value - text));
-        manifest_annotate(artifact, key, value + 1);
+        AUTO(free) char *key = NULL;
+        const char *value;
+        if (remote_split_annotation(annotations->items[i], &key, &value, err) < 0)
+            return -1;
+        manifest_annotate(artifact, key, value);
     }
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/remote.h"
 
+#include "base/mem.h"
 #include "cli/template.h"
 #include "oci/image_config.h"
 #include "oci/manifest.h"
@@ -14,6 +15,16 @@ int remote_parse_platform(const char *text, struct platform *ret, struct error *
         return 0;
     error_recode(err, ERR_USAGE);
     return -1;
+}
+
+int remote_split_annotation(const char *text, char **key, const char **value, struct error **err)
+{
+    const char *equal = strchr(text, '=');
+    if (!equal || equal == text)
+        return error_set(err, ERR_USAGE, "--annotation %s: KEY=VALUE is expected", text);
+    *key = xstrndup(text, (size_t)(equal - text));
+    *value = equal + 1;
+    return 0;
 }
 
 int remote_open(struct app *app, const char *text, struct place *place, struct error **err)

@@ -15,6 +15,10 @@
 /* --platform; NULL stays unset (os NULL). ERR_USAGE. */
 int remote_parse_platform(const char *text, struct platform *ret, struct error **err) WARN_UNUSED;
 
+/* KEY=VALUE of --annotation: *key becomes the caller's, *value lies in text. ERR_USAGE. */
+int remote_split_annotation(const char *text, char **key, const char **value,
+                            struct error **err) WARN_UNUSED;
+
 /* NAME or docker://NAME, with a default tag. ERR_USAGE: another place. */
 int remote_open(struct app *app, const char *text, struct place *place,
                 struct error **err) WARN_UNUSED;
