@@ -44,6 +44,7 @@ def current():
 
 
 class Proxy(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True # answers are several writes
     protocol_version = "HTTP/1.1"
     timeout = 60
 

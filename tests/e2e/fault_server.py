@@ -115,6 +115,7 @@ def repo_of(name):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True # answers are several writes
     protocol_version = "HTTP/1.1"
     server_version = "faults"
 

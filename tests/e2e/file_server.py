@@ -27,6 +27,7 @@ ALLOWED = {"Basic " + base64.b64encode(t.encode()).decode() for t in ("x-access-
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True # answers are several writes
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args):

@@ -46,6 +46,7 @@ def granted(scope, user):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True # answers are several writes
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args):
