@@ -60,6 +60,8 @@ int app_set_progress(struct app *app, const char *style, struct error **err) WAR
 #define APP_REGISTRY_OPTIONS(app)                                                                  \
     OPT_STRING(0, "creds", "USER:PASSWORD", &(app)->registry.credentials,                          \
                "credentials instead of those logged in"),                                          \
+        OPT_STRING(0, "authfile", "FILE", &(app)->registry.auth_file,                              \
+                   "file of credentials instead of the usual ones"),                               \
         APP_CONNECTION_OPTIONS(app)
 
 /* One of main's table. `run` gets argv with the command's own name as argv[0]. */

@@ -182,7 +182,6 @@ int cmd_copy(struct app *app, char *const *argv, struct error **err)
         OPT_STRING(0, "progress", "STYLE", &opts.progress, "plain (the default) or quiet"),
         PLACE_OPTIONS(&from, "src"),
         PLACE_OPTIONS(&to, "dest"),
-        OPT_STRING(0, "authfile", "FILE", &app->registry.auth_file, "file of credentials"),
         APP_REGISTRY_OPTIONS(app),
         APP_OPTIONS(app),
         OPT_END(),

@@ -74,7 +74,6 @@ int cmd_export(struct app *app, char *const *argv, struct error **err)
                    "file to write; standard output where it isn't given"),
         OPT_STRING(0, "platform", "OS/ARCH", &platform_text,
                    "image to choose from an index, by default this machine's"),
-        OPT_STRING(0, "authfile", "FILE", &app->registry.auth_file, "file of credentials"),
         APP_REGISTRY_OPTIONS(app),
         APP_OPTIONS(app),
         OPT_END(),

@@ -40,7 +40,6 @@ int cmd_validate(struct app *app, char *const *argv, struct error **err)
     AUTO(place_release) struct place from = PLACE_INIT;
     const struct option options[] = {
         OPT_FLAG(0, "fast", &fast, "look only whether the blobs are there"),
-        OPT_STRING(0, "authfile", "FILE", &app->registry.auth_file, "file of credentials"),
         APP_REGISTRY_OPTIONS(app),
         APP_OPTIONS(app),
         OPT_END(),

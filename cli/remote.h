@@ -8,8 +8,7 @@
 
 /* Options of these commands, to list in tables */
 #define REMOTE_OPTIONS(app, place)                                                                 \
-    OPT_STRING(0, "authfile", "FILE", &(place)->auth_file, "file of credentials"),                 \
-        OPT_FLAG(0, "no-creds", &(place)->no_creds, "be anonymous"), APP_REGISTRY_OPTIONS(app),    \
+    OPT_FLAG(0, "no-creds", &(place)->no_creds, "be anonymous"), APP_REGISTRY_OPTIONS(app),        \
         APP_OPTIONS(app)
 
 /* --platform; NULL stays unset (os NULL). ERR_USAGE. */

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NOT_FOUND_TEXT "credentials not found in native keychain"
 
@@ -316,6 +317,9 @@ static bool from_entry(const struct file *file, const char *domain, const char *
 static int find(struct credentials *credentials, const char *domain, const char *path,
                 struct credential *ret, struct error **err)
 {
+    /* one that was named is wanted: without it, nobody is who they meant to be */
+    if (credentials->auth_file && access(credentials->auth_file, R_OK) < 0)
+        return error_errno(err, "file of credentials %s", credentials->auth_file);
     if (!credentials->loaded)
         load(credentials);
     for (size_t i = 0; i < credentials->n_files && !ret->source; i++) {

@@ -42,7 +42,8 @@ void credentials_restrict(struct credentials *credentials, const char *auth_file
 void credentials_free(struct credentials *credentials);
 DEFINE_AUTO(struct credentials, credentials_free)
 
-/* Without any: source NULL. path "" or NULL: the registry itself. ERR_CANCELLED. */
+/* Without any: source NULL. path "" or NULL: the registry itself. ERR_CANCELLED; ERR_NOT_FOUND,
+ * ERR_IO: the file that credentials_restrict() named. */
 int credentials_find(struct credentials *credentials, const char *domain, const char *path,
                      struct credential *ret, struct error **err) WARN_UNUSED;
 

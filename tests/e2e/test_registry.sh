@@ -45,6 +45,11 @@ test_password_over_tls() {
     ok second_store cbuild pull "$REGISTRY_HOST/a/b:1"
     ok cbuild logout "$REGISTRY_HOST"
     fails 4 cbuild pull "$REGISTRY_HOST/a/b:1"
+    printf '{"auths":{"%s":{"auth":"%s"}}}' "$REGISTRY_HOST" "$(printf ann:secret | base64)" >auth.json
+    ok second_store cbuild pull --authfile auth.json "$REGISTRY_HOST/a/b:1"
+    ok cbuild push --authfile auth.json "$REGISTRY_HOST/a/b:1"
+    fails 3 cbuild pull --authfile none.json "$REGISTRY_HOST/a/b:1"
+    err_has 'file of credentials none.json: No such file or directory'
     fails 3 cbuild logout "$REGISTRY_HOST"
 }
 
