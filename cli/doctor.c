@@ -289,7 +289,7 @@ static void probe_store(struct doctor *doctor, struct finding *finding)
 {
     struct error *error = NULL;
     struct store *store = app_store(doctor->app, &error);
-    struct statfs st;
+    struct statfs st = { .f_bsize = 0 };
     if (store && fstatfs(store_dir_fd(store, STORE_ROOT), &st) < 0)
         (void)error_errno(&error, "%s", store_path(store));
     if (error) {
