@@ -286,8 +286,11 @@ static int answer(struct host *host, const struct challenge *challenge, const st
     AUTO(credential_release) struct credential credential = { 0 };
     if (challenge->scheme != CHALLENGE_BASIC && challenge->scheme != CHALLENGE_BEARER)
         return 0;
-    if (credentials_find(session_credentials(host->session), host->endpoint.domain, scope->path,
-                         &credential, err) < 0)
+    struct credentials *credentials = session_credentials(host->session);
+    const char *domain = host->endpoint.domain;
+    bool is_mirror = atomic_load(&host->is_mirror);
+    if ((is_mirror ? credentials_look_up : credentials_find)(credentials, domain, scope->path,
+                                                             &credential, err) < 0)
         return -1;
     if (challenge->scheme == CHALLENGE_BASIC)
         return send_basic(host, &credential, try, err);

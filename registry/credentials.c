@@ -333,24 +333,30 @@ static int find(struct credentials *credentials, const char *domain, const char 
     return 0;
 }
 
-int credentials_find(struct credentials *credentials, const char *domain, const char *path,
-                     struct credential *ret, struct error **err)
+int credentials_look_up(struct credentials *credentials, const char *domain, const char *path,
+                        struct credential *ret, struct error **err)
 {
     credential_release(ret);
     if (credentials->none)
         return 0;
-    if (credentials->fixed) {
-        const char *colon = strchr(credentials->fixed, ':');
-        size_t size = colon ? (size_t)(colon - credentials->fixed) : strlen(credentials->fixed);
-        ret->username = xstrndup(credentials->fixed, size);
-        ret->password = xstrdup(colon ? colon + 1 : "");
-        ret->source = xstrdup("--creds");
-        return 0;
-    }
     pthread_mutex_lock(&credentials->mutex);
     int result = find(credentials, domain, path, ret, err);
     pthread_mutex_unlock(&credentials->mutex);
     return result;
+}
+
+int credentials_find(struct credentials *credentials, const char *domain, const char *path,
+                     struct credential *ret, struct error **err)
+{
+    if (!credentials->fixed || credentials->none)
+        return credentials_look_up(credentials, domain, path, ret, err);
+    const char *colon = strchr(credentials->fixed, ':');
+    size_t size = colon ? (size_t)(colon - credentials->fixed) : strlen(credentials->fixed);
+    credential_release(ret);
+    ret->username = xstrndup(credentials->fixed, size);
+    ret->password = xstrdup(colon ? colon + 1 : "");
+    ret->source = xstrdup("--creds");
+    return 0;
 }
 
 void credentials_headers(struct credentials *credentials, struct strvec *headers)

@@ -47,6 +47,10 @@ DEFINE_AUTO(struct credentials, credentials_free)
 int credentials_find(struct credentials *credentials, const char *domain, const char *path,
                      struct credential *ret, struct error **err) WARN_UNUSED;
 
+/* The same but for --creds: what is known of this very host, as for a mirror. */
+int credentials_look_up(struct credentials *credentials, const char *domain, const char *path,
+                        struct credential *ret, struct error **err) WARN_UNUSED;
+
 /* Appends the HttpHeaders of the files, "Name: value". */
 void credentials_headers(struct credentials *credentials, struct strvec *headers);
 

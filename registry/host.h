@@ -45,6 +45,7 @@ struct host {
     atomic_bool takes_no_tags; /* PUT by digest with ?tag= sets none */
     atomic_bool names_inside;  /* upload Locations name a host that only the inside reaches */
     atomic_bool is_lost;       /* a mirror that could not be reached: not asked again */
+    atomic_bool is_mirror;     /* stands for another registry, whose --creds it mustn't get */
 };
 
 struct host *host_new(struct registry_session *session, const char *domain);

@@ -286,9 +286,12 @@ int registries_try(struct registry_session *session, const struct reference *ref
     size_t last = locations.n_items - 1;
     for (size_t i = 0; i < last; i++) {
         const struct reference *mirror = &locations.items[i];
+        struct host *host = session_host(session, mirror->domain);
         AUTO(error_free) struct error *trouble = NULL;
-        if (atomic_load(&session_host(session, mirror->domain)->is_lost))
+        if (atomic_load(&host->is_lost))
             continue;
+        if (strcasecmp(mirror->domain, reference->domain) != 0)
+            atomic_store(&host->is_mirror, true);
         if (call(session, mirror, data, &trouble) == 0)
             return 0;
         if (error_is(trouble, ERR_CANCELLED)) {

@@ -37,6 +37,25 @@ EOF
     ok cbuild --pull -t t .
 }
 
+test_creds_for_the_origin_are_not_the_mirrors() {
+    registry_program >/dev/null || skip "needs docker-registry"
+    registry_start --htpasswd ann secret
+    export CONTAINERS_REGISTRIES_CONF=$TEST_TMP/registries.conf
+    : >"$CONTAINERS_REGISTRIES_CONF"
+    echo hello >f && printf 'FROM scratch\nCOPY f /\n' >Dockerfile
+    cbuild -q -t "$REGISTRY_HOST/a:1" . >id
+    ok cbuild push --creds ann:secret "$REGISTRY_HOST/a:1"
+    export CBUILD_ROOT=$TEST_TMP/empty DOCKER_CONFIG=$TEST_TMP/docker
+    printf '[[registry]]\nlocation = "origin.invalid"\n[[registry.mirror]]\nlocation = "%s"\n' "$REGISTRY_HOST" >"$CONTAINERS_REGISTRIES_CONF"
+    fails 5 cbuild pull --creds ann:secret origin.invalid/a:1
+    err_has "mirror $REGISTRY_HOST of origin.invalid/a:1: "
+    err_has '(anonymous)'
+    # what is known of the mirror itself is used
+    printf secret >password
+    ok cbuild login -u ann --password-stdin "$REGISTRY_HOST" <password
+    ok cbuild pull --creds other:wrong origin.invalid/a:1
+}
+
 test_origin_serves_what_mirrors_lack() {
     start
     conf <<EOF
