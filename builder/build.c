@@ -7,6 +7,7 @@
 #include "builder/epoch.h"
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
+#include "builder/push_ahead.h"
 #include "builder/ssh_agents.h"
 #include "builder/step_explain.h"
 #include "builder/step_source.h"
@@ -39,6 +40,7 @@ static void build_release(struct build *build)
     free(build->runs);
     recorder_free(build->recorder);
     pool_group_free(build->group);
+    push_ahead_free(build->ahead);
     for (size_t i = 0; i < build->n_bases; i++)
         base_image_free(build->bases[i]);
     free(build->bases);
@@ -92,6 +94,7 @@ static void build_init(struct build *build)
     build->pool = pool_new(0);
     build->group = pool_group_new(build->pool);
     build->recorder = recorder_new(build->store, &options->compression, stream_failed, build);
+    build->ahead = push_ahead_new(build);
 }
 
 static int write_tags(struct build *build, const struct descriptor *image, struct error **err)
@@ -155,7 +158,9 @@ static int finish(struct build *build, struct build_result *ret, struct error **
         return -1;
     }
     progress_simple(build->progress, PROGRESS_DONE, vertex);
-    return build->options->push ? push(build, &ret->image, err) : 0;
+    if (!build->options->push)
+        return 0;
+    return push_ahead_finish(build->ahead, err) < 0 ? -1 : push(build, &ret->image, err);
 }
 
 /* When enough has gathered: the image is done, so that what goes wrong here is only said. */
@@ -220,6 +225,8 @@ int build_run(struct store *store, struct registry_session *session,
     int status = schedule_run(&build, err);
     if (status == 0)
         status = finish(&build, &result, err);
+    if (status < 0)
+        push_ahead_stop(build.ahead);
     explain_end(&build);
     if (status < 0)
         return -1;

@@ -42,6 +42,7 @@ struct sandbox;
 struct network;
 struct ssh_agent;
 struct recorder;
+struct push_ahead;
 struct image;
 
 /* A base image, resolved: shared by the stages that name it. */
@@ -104,6 +105,7 @@ struct build {
     struct pool *pool;
     struct pool_group *group; /* layer streams */
     struct recorder *recorder;
+    struct push_ahead *ahead; /* NULL: nothing is pushed */
     char *created; /* text of the epoch, or NULL */
     int64_t now;   /* the epoch, else when the build began */
 

@@ -6,6 +6,7 @@
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
 #include "builder/lint.h"
+#include "builder/push_ahead.h"
 #include "builder/words.h"
 
 #include <string.h>
@@ -239,6 +240,7 @@ static int from_image(struct stage_run *run, const char *name, unsigned vertex, 
                    want.data);
     }
     run->tree = tree_ref(run->base->tree);
+    push_ahead_add_tree(run->build->ahead, run, run->tree);
     run->recipe = run->base->recipe;
     run->n_base_layers = tree_n_layers(run->tree);
     run->n_base_history = run->config.n_history;

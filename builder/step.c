@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
+#include "builder/push_ahead.h"
 #include "builder/step_explain.h"
 
 #include <string.h>
@@ -150,6 +151,7 @@ static int advance(struct stage_run *run, struct layer_step *step, const struct 
     struct tree *tree = tree_push(run->tree, layer);
     tree_unref(run->tree);
     run->tree = tree;
+    push_ahead_add_layer(run->build->ahead, run, layer);
     run->recipe = recipe_above(run, step, keys);
     run->history_key = cache_history_key(&run->recipe, "");
     image_config_add_history(&run->config, created, step->history, "cbuild", false);

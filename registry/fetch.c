@@ -158,7 +158,7 @@ int fetch_run(struct fetch *fetch, struct reply *reply, struct error **err)
     struct retry retry;
     uint64_t before = fetch->offset;
     struct request for_url = { .url = fetch->url };
-    retry_init(&retry);
+    retry_init(&retry, session_abort_fd(fetch->session));
     for (;;) {
         int result = attempt(fetch, reply, err);
         if (result == 0 && is_complete(fetch, reply))

@@ -112,6 +112,7 @@ struct http {
     size_t n_queue, queue_capacity, n_active, active_capacity;
     unsigned max_connections;
     bool stopping;
+    bool aborted; /* by http_abort() */
 };
 
 void http_tls_release(struct http_tls *tls)
@@ -467,7 +468,7 @@ static void *loop(void *data)
     struct http *http = data;
     for (;;) {
         pthread_mutex_lock(&http->mutex);
-        if (cancel_requested())
+        if (cancel_requested() || http->aborted)
             locked_cancel_all(http);
         locked_drop_abandoned(http);
         locked_start_queued(http);
@@ -526,7 +527,26 @@ void http_free(struct http *http)
     free(http);
 }
 
+void http_abort(struct http *http)
+{
+    pthread_mutex_lock(&http->mutex);
+    http->aborted = true;
+    if (http->multi)
+        (void)curl.multi_wakeup(http->multi);
+    pthread_mutex_unlock(&http->mutex);
+}
+
 /* the caller's side */
+
+static int check_aborted(struct http *http, struct error **err)
+{
+    if (cancel_check(err) < 0)
+        return -1;
+    pthread_mutex_lock(&http->mutex);
+    bool aborted = http->aborted;
+    pthread_mutex_unlock(&http->mutex);
+    return aborted ? error_set(err, ERR_CANCELLED, "given up: what needed it has failed") : 0;
+}
 
 static void abandon(struct exchange *exchange)
 {
@@ -692,7 +712,7 @@ static int report_timeout(const struct exchange *exchange, struct error **err)
 static int report_local(const struct exchange *exchange, struct error **err)
 {
     if (exchange->cancelled)
-        return cancel_check(err);
+        return check_aborted(exchange->http, err);
     if (exchange->body && http_body_error(exchange->body, err) < 0)
         return -1;
     return error_set(err, ERR_FAILED, "%s",
@@ -757,7 +777,7 @@ int http_perform(struct http *http, const struct http_request *request,
     struct exchange exchange = { .http = http, .request = request, .response = response };
     http_response_release(response);
     response->failure = HTTP_FAILURE_LOCAL;
-    if (cancel_check(err) < 0)
+    if (check_aborted(http, err) < 0)
         return -1;
     strbuf_init(&exchange.incoming);
     pthread_cond_init(&exchange.changed, NULL);

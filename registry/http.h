@@ -99,6 +99,8 @@ struct http *http_new(unsigned max_connections);
 /* No request may be under way. */
 void http_free(struct http *http);
 DEFINE_AUTO(struct http, http_free)
+/* What is under way, and what comes later, ends with ERR_CANCELLED. From any thread. */
+void http_abort(struct http *http);
 
 /*
  * Any status is a success. -1: no whole answer; response->failure says why, and what came is in it.

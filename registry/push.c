@@ -427,6 +427,8 @@ int registry_push_blob(struct registry_session *session, struct store *store,
                        unsigned vertex, struct error **err)
 {
     enum upload_result ignored;
+    if (registries_check_push(session, repository, err) < 0)
+        return -1;
     struct blob_push push = { session, store, repository, blob, vertex, false };
     return push_blob(&push, &ignored, err);
 }

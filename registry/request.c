@@ -295,7 +295,7 @@ int request_run(struct registry_session *session, const struct request *request,
                 struct reply *reply, struct error **err)
 {
     struct retry retry;
-    retry_init(&retry);
+    retry_init(&retry, session_abort_fd(session));
     for (;;) {
         int result = request_once(session, request, reply, err);
         /* the resolver has tried again itself: a name that is mistyped needn't cost 15 seconds */

@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-void retry_init(struct retry *retry)
+void retry_init(struct retry *retry, int abort_fd)
 {
     /* tests of faults can't wait for seconds */
     unsigned base_ms = force_has("fast-retry") ? 5 : 1000;
-    *retry = (struct retry){ .started_ms = clock_monotonic_ms(), .base_ms = base_ms };
+    *retry = (struct retry){ .started_ms = clock_monotonic_ms(),
+                             .base_ms = base_ms,
+                             .abort_fd = abort_fd };
 }
 
 void retry_progress(struct retry *retry)
@@ -64,6 +66,13 @@ enum retry_verdict retry_decide(const struct retry *retry, uint64_t after_second
     return RETRY_AGAIN;
 }
 
+static int wait_ms_or_abort(int abort_fd, int ms, struct error **err)
+{
+    struct pollfd aborted = { .fd = abort_fd, .events = POLLIN };
+    int ready = cancel_poll(&aborted, 1, ms, err);
+    return ready > 0 ? error_set(err, ERR_CANCELLED, "given up") : ready;
+}
+
 int retry_wait(struct retry *retry, const char *retry_after, struct error **err)
 {
     uint32_t random = 0;
@@ -84,5 +93,5 @@ int retry_wait(struct retry *retry, const char *retry_after, struct error **err)
     retry->n_attempts++;
     retry->waited_ms += wait;
     error_clear(err);
-    return cancel_sleep_ms((int)wait, err);
+    return wait_ms_or_abort(retry->abort_fd, (int)wait, err);
 }

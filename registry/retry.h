@@ -23,11 +23,12 @@ struct retry {
     uint64_t waited_ms;  /* in all */
     uint64_t started_ms; /* CLOCK_MONOTONIC of the first attempt, or of the last progress */
     unsigned base_ms;    /* the first wait */
+    int abort_fd;        /* of the session: ends a wait; -1: none */
 };
 
 enum retry_verdict { RETRY_AGAIN, RETRY_GIVE_UP, RETRY_TOO_LONG };
 
-void retry_init(struct retry *retry);
+void retry_init(struct retry *retry, int abort_fd);
 /* RETRY_PROGRESS_SIZE bytes came: attempts and time count anew, the wait in all goes on. */
 void retry_progress(struct retry *retry);
 

@@ -6,12 +6,14 @@
 #include "registry/session_parts.h"
 
 #include <stdarg.h>
+#include <sys/eventfd.h>
 
 #define DEFAULT_CONNECTIONS 6
 
 struct registry_session {
     struct registry_options options; /* immutable */
     struct http *http;
+    int abort_fd; /* -1: none could be had, and a wait before a retry isn't cut short */
     struct credentials *credentials;
     struct registries *registries;
 
@@ -40,6 +42,7 @@ struct registry_session *registry_session_new(const struct registry_options *opt
     if (!session->options.max_connections)
         session->options.max_connections = DEFAULT_CONNECTIONS;
     session->http = http_new(session->options.max_connections);
+    session->abort_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     session->credentials =
         credentials_new(options->credentials, options->docker_config, options->progress);
     session->registries = registries_new();
@@ -57,6 +60,7 @@ void registry_session_free(struct registry_session *session)
         return;
     pool_free(session->pool);
     http_free(session->http);
+    close_auto(&session->abort_fd);
     hashmap_release(&session->hosts);
     hashmap_release(&session->tls);
     hashmap_release(&session->warned);
@@ -64,6 +68,18 @@ void registry_session_free(struct registry_session *session)
     registries_free(session->registries);
     pthread_mutex_destroy(&session->mutex);
     free(session);
+}
+
+void registry_session_abort(struct registry_session *session)
+{
+    http_abort(session->http);
+    if (session->abort_fd >= 0)
+        (void)eventfd_write(session->abort_fd, 1);
+}
+
+int session_abort_fd(const struct registry_session *session)
+{
+    return session->abort_fd;
 }
 
 const struct registry_options *session_options(const struct registry_session *session)

@@ -39,5 +39,10 @@ struct registry_session;
 struct registry_session *registry_session_new(const struct registry_options *options);
 void registry_session_free(struct registry_session *session);
 DEFINE_AUTO(struct registry_session, registry_session_free)
+/*
+ * Ends all that is under way, and waits before another attempt too, with ERR_CANCELLED; nothing can
+ * be asked for any more. From any thread.
+ */
+void registry_session_abort(struct registry_session *session);
 
 #endif

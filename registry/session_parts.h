@@ -14,6 +14,8 @@
 
 const struct registry_options *session_options(const struct registry_session *session);
 struct http *session_http(struct registry_session *session);
+/* Readable once the session is aborted; -1: it can't be waited for. */
+int session_abort_fd(const struct registry_session *session);
 struct credentials *session_credentials(struct registry_session *session);
 struct progress *session_progress(struct registry_session *session);
 struct registries *session_registries(struct registry_session *session);

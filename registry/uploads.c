@@ -334,7 +334,7 @@ static enum outcome send_chunks(struct upload *upload, struct error **err)
 {
     uint64_t size = upload->request->blob->size;
     struct retry retry;
-    retry_init(&retry);
+    retry_init(&retry, session_abort_fd(upload->session));
     upload->offset = 0;
     while (upload->offset < size) {
         uint64_t left = size - upload->offset;
@@ -492,7 +492,7 @@ int upload_blob(struct registry_session *session, const struct upload_request *r
     blob_short_name(&request->blob->digest, upload.short_name);
     AUTO(tries_release)
     struct tries tries = { .mode = (enum upload_mode)atomic_load(&host->upload_mode) };
-    retry_init(&tries.retry);
+    retry_init(&tries.retry, session_abort_fd(session));
     int again;
     do
         again = settle(&upload, &tries, attempt(&upload, tries.mode, err), err);

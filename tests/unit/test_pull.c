@@ -290,6 +290,32 @@ static void cancelling_ends_a_pull_at_once(void **state)
     assert_ok(pull(fixture, &target, &err), err);
 }
 
+static struct registry_session *session_to_abort; /* a progress has no room for it */
+
+static void abort_on_transfer(struct progress *progress UNUSED, const struct progress_event *event)
+{
+    if (event->kind == PROGRESS_TRANSFER)
+        registry_session_abort(session_to_abort);
+}
+
+/* As a build does that fails while its layers are sent. */
+static void aborting_ends_transfers_and_the_session(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor target = { 0 };
+    fixture_use(fixture, faults.http, "stall");
+    fixture->progress.emit = abort_on_transfer;
+    session_to_abort = fixture->session;
+    uint64_t start = clock_monotonic_ms();
+    assert_fails(pull(fixture, &target, &err), err, ERR_CANCELLED, "given up");
+    assert_true(clock_monotonic_ms() - start < 1500);
+    fixture->progress.emit = fixture_emit;
+    assert_fails(pull(fixture, &target, &err), err, ERR_CANCELLED, "given up");
+    fixture_new_session(fixture);
+    assert_ok(pull(fixture, &target, &err), err);
+}
+
 /* RELIABILITY 1: where credentials may be seen */
 static void redirects_lose_credentials(void **state)
 {
@@ -540,6 +566,7 @@ int main(void)
         FIXTURE_TEST(damaged_part_is_loaded_again),
         FIXTURE_TEST(eight_processes_load_a_blob_once),
         FIXTURE_TEST(cancelling_ends_a_pull_at_once),
+        FIXTURE_TEST(aborting_ends_transfers_and_the_session),
         FIXTURE_TEST(redirects_lose_credentials),
         FIXTURE_TEST(layers_are_watched_as_they_come),
         FIXTURE_TEST(headers_of_the_user_reach_the_registry_alone),

@@ -2,6 +2,8 @@
 #include "registry/retry.h"
 #include "tests/unit/test.h"
 
+#include <sys/eventfd.h>
+
 static void transient_statuses_are_tried_again(void **state UNUSED)
 {
     static const int again[] = { 408, 429, 500, 502, 503, 504 };
@@ -72,7 +74,7 @@ static void waits_double_with_jitter_and_end(void **state UNUSED)
 static void waiting_gives_up_with_the_error_and_the_count(void **state UNUSED)
 {
     struct retry retry;
-    retry_init(&retry);
+    retry_init(&retry, -1);
     retry.base_ms = 1;
     struct error *err = NULL;
     int n = 0, result;
@@ -85,9 +87,20 @@ static void waiting_gives_up_with_the_error_and_the_count(void **state UNUSED)
     assert_fails(-1, err, ERR_NETWORK, "5 attempts, the last: 503");
 
     (void)error_set(&err, ERR_NETWORK, "429");
-    retry_init(&retry);
+    retry_init(&retry, -1);
     assert_fails(retry_wait(&retry, "86400", &err), err, ERR_NETWORK,
                  "86400 seconds, longer than cbuild waits: 429");
+}
+
+static void aborting_ends_a_wait(void **state UNUSED)
+{
+    struct retry retry;
+    struct error *err = NULL;
+    AUTO(close) int fd = eventfd(1, EFD_CLOEXEC);
+    retry_init(&retry, fd);
+    retry.base_ms = 30000;
+    (void)error_set(&err, ERR_NETWORK, "503");
+    assert_fails(retry_wait(&retry, NULL, &err), err, ERR_CANCELLED, "given up");
 }
 
 int main(void)
@@ -97,6 +110,7 @@ int main(void)
         cmocka_unit_test(retry_after_has_two_forms),
         cmocka_unit_test(waits_double_with_jitter_and_end),
         cmocka_unit_test(waiting_gives_up_with_the_error_and_the_count),
+        cmocka_unit_test(aborting_ends_a_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
