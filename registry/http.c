@@ -111,8 +111,7 @@ struct http {
     struct exchange **queue, **active;
     size_t n_queue, queue_capacity, n_active, active_capacity;
     unsigned max_connections;
-    bool stopping;
-    bool aborted; /* by http_abort() */
+    bool stopping, aborted;
 };
 
 void http_tls_release(struct http_tls *tls)
