@@ -65,6 +65,7 @@ static void build_release(struct build *build)
     dockerfile_free(build->dockerfile);
     error_free(build->error);
     error_free(build->no_privilege);
+    error_free(build->single_id);
     free(build->sandboxes);
     check_options_release(&build->own_check);
     trail_release(&build->earlier);

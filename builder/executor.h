@@ -139,6 +139,8 @@ struct build {
     struct ssh_agent **agents; /* ssh_agents.h */
     size_t n_agents, agents_capacity;
     struct error *no_privilege; /* why RUN can't work here; NULL: it can, or nothing runs */
+    struct error *single_id;    /* why RUN has one user id (own_ids.h); NULL: it has more */
+    bool told_single_id;        /* under base_lock */
 
     char trail_name[TRAIL_NAME_SIZE];
     struct trail earlier; /* of the build before; read, under lock, when somebody asks */
@@ -168,6 +170,10 @@ int privilege_enter_unseen(struct build *build, struct error **err) WARN_UNUSED;
 int privilege_enter(struct build *build, struct error **err) WARN_UNUSED;
 /* Any time: whether RUN can work. ERR_UNSUPPORTED with the way out. */
 int privilege_check(const struct build *build, struct error **err) WARN_UNUSED;
+/* Before a RUN: says once per build that there is a single id, if so. */
+void privilege_warn(struct build *build);
+/* To the error of a RUN: that this may be why, with the way out. Yields -1. */
+int privilege_explain(const struct build *build, struct error **err) WARN_UNUSED;
 
 /* schedule.c */
 int schedule_run(struct build *build, struct error **err) WARN_UNUSED;

@@ -4,8 +4,9 @@
  * files have owners. The kernel lets us enter one only before the first thread: so it is decided
  * when the Dockerfile is planned and before any base image is fetched; for a Dockerfile that is
  * fetched itself, unseen. An ordinary user who can't have a namespace still builds all that needs
- * none.
+ * none; one without subordinate ids gets a namespace with a single one.
  */
+#include "base/own_ids.h"
 #include "builder/context_remote.h"
 #include "builder/executor.h"
 #include "runner/userns.h"
@@ -50,7 +51,7 @@ static bool may_run(struct build *build)
 static int enter(struct build *build, struct error **err)
 {
     AUTO(error_free) struct error *refused = NULL;
-    if (build->no_privilege || userns_enter(&refused) == 0)
+    if (build->no_privilege || userns_enter(&build->single_id, &refused) == 0)
         return 0;
     if (error_is(refused, ERR_CANCELLED)) {
         error_move(err, TAKE(refused));
@@ -71,7 +72,14 @@ int privilege_enter_unseen(struct build *build, struct error **err)
 
 int privilege_enter(struct build *build, struct error **err)
 {
-    return userns_can_enter() && may_run(build) ? enter(build, err) : 0;
+    if (userns_can_enter() && may_run(build) && enter(build, err) < 0)
+        return -1;
+    if (!build->single_id && own_ids_are_single()) { /* a container's */
+        error_set_(&build->single_id, ERR_UNSUPPORTED,
+                   "RUN has a single user and group id: this user namespace has no more");
+        error_hint(&build->single_id, "give the container a range of ids");
+    }
+    return 0;
 }
 
 int privilege_check(const struct build *build, struct error **err)
@@ -79,5 +87,31 @@ int privilege_check(const struct build *build, struct error **err)
     if (!build->no_privilege)
         return userns_check_privilege(err);
     error_move(err, error_copy(build->no_privilege));
+    return -1;
+}
+
+void privilege_warn(struct build *build)
+{
+    if (!build->single_id)
+        return;
+    pthread_mutex_lock(&build->base_lock);
+    bool is_new = !build->told_single_id;
+    build->told_single_id = true;
+    pthread_mutex_unlock(&build->base_lock);
+    if (is_new)
+        progress_warning(build->progress, 0,
+                         "%s; in RUN all files look as root's, and neither owners nor users can "
+                         "be changed (%s)",
+                         error_message(build->single_id), error_hint_text(build->single_id));
+}
+
+int privilege_explain(const struct build *build, struct error **err)
+{
+    if (build->single_id && !error_hint_text(*err) &&
+        (error_is(*err, ERR_RUN) || error_is(*err, ERR_UNSUPPORTED)))
+        error_hint(err,
+                   "a chown to another id, or a change of user, fails without uidmap and "
+                   "subordinate ids in /etc/subuid: %s; or build with --record-owners",
+                   error_hint_text(build->single_id));
     return -1;
 }

@@ -389,7 +389,8 @@ static int make_cache_dir(struct stage_run *run, struct step_mount *mount, struc
         if (!(content = copied_tree(run, mount->copy, err)) || apply_tree(content, fd, err) < 0)
             return error_wrap(err, "first content of cache mount %s", def->id);
     }
-    if (fchown(fd, def->has_uid ? def->uid : 0, def->has_gid ? def->gid : 0) < 0 ||
+    if ((!run->build->single_id &&
+         fchown(fd, def->has_uid ? def->uid : 0, def->has_gid ? def->gid : 0) < 0) ||
         fchmod(fd, def->has_mode ? def->mode : 0755) < 0)
         return error_errno(err, "cache mount %s", def->id);
     if (renameat(caches, temporary, caches, name) < 0)
@@ -475,8 +476,8 @@ static int prepare_ssh(struct stage_run *run, struct step_mounts *mounts, struct
     const struct ssh_forward_options options = {
         .agent = path,
         .dir_fd = store_dir_fd(run->build->store, STORE_TMP),
-        .uid = def->has_uid ? def->uid : 0,
-        .gid = def->has_gid ? def->gid : 0,
+        .uid = def->has_uid && !run->build->single_id ? def->uid : 0,
+        .gid = def->has_gid && !run->build->single_id ? def->gid : 0,
         .mode = def->has_mode ? def->mode : 0600,
     };
     mount->forward = ssh_forward_start(&options, err);

@@ -147,10 +147,11 @@ static int run_sandbox(struct build *build, const struct run_step *step,
 }
 
 /* process "/bin/sh -c make" did not complete successfully: exit code: 2 */
-static int describe_failure(const struct run_step *step, struct error **err)
+static int describe_failure(const struct stage_run *run, const struct run_step *step,
+                            struct error **err)
 {
     if (!error_is(*err, ERR_RUN))
-        return -1;
+        return privilege_explain(run->build, err);
     AUTO(strbuf_release) struct strbuf command = STRBUF_INIT;
     for (size_t i = 0; i < step->argv.n; i++)
         strbuf_addf(&command, "%s%s", i ? " " : "", step->argv.items[i]);
@@ -158,7 +159,8 @@ static int describe_failure(const struct run_step *step, struct error **err)
         strbuf_set_size(&command, 400);
         strbuf_adds(&command, "...");
     }
-    return error_wrap(err, "process \"%s\" did not complete successfully", command.data);
+    (void)error_wrap(err, "process \"%s\" did not complete successfully", command.data);
+    return privilege_explain(run->build, err);
 }
 
 /* Once for each limit, though every step meets it. */
@@ -309,6 +311,7 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     struct build *build = run->build;
     if (privilege_check(build, err) < 0)
         return -1;
+    privilege_warn(build);
     if (step_mounts_prepare(run, &step->mounts, err) < 0 || add_devices(run, step, err) < 0)
         return -1;
     /* they win over ENV and ARG */
@@ -319,10 +322,11 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     if (!snapshot || snapshot_adopt_root(snapshot, run->tree, err) < 0)
         return -1;
     if (execute(run, step, snapshot, err) < 0)
-        return describe_failure(step, err);
+        return describe_failure(run, step, err);
     if (snapshot_seal(snapshot, err) < 0)
         return -1;
-    struct diff_options diff = { .times = epoch_file_times(build) };
+    struct diff_options diff = { .times = epoch_file_times(build),
+                                 .single_id = build->single_id != NULL };
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
     if (diff_upper(snapshot, run->tree, &diff, &changeset, err) < 0)
         return -1;

@@ -33,7 +33,15 @@ struct store *app_store(struct app *app, struct error **err)
 
 int app_own_forms(struct app *app, struct error **err)
 {
-    return userns_can_enter() && snapshot_has_mapped(app->store) ? userns_enter(err) : 0;
+    AUTO(error_free) struct error *lacking = NULL;
+    if (!userns_can_enter() || !snapshot_has_mapped(app->store))
+        return 0;
+    if (userns_enter(&lacking, err) < 0)
+        return -1;
+    if (!lacking || !snapshot_has_other_maps(app->store))
+        return 0;
+    error_move(err, TAKE(lacking));
+    return error_wrap(err, "directory forms were made with subordinate ids");
 }
 
 struct registry_session *app_session(struct app *app)

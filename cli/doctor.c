@@ -5,6 +5,7 @@
 #include "base/cancel.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/own_ids.h"
 #include "base/spawn.h"
 #include "base/strbuf.h"
 #include "cli/image_info.h"
@@ -126,8 +127,7 @@ static void probe_ids(struct doctor *doctor, struct finding *finding)
     if (doctor->is_root) {
         works(finding, xstrdup("root needs none"));
     } else if (userns_check_ids(&error) < 0) {
-        refused(finding, VERDICT_FAILS, error);
-        doctor->is_blocked = true;
+        refused(finding, VERDICT_LACKS, error);
     } else {
         works(finding, xstrdup("newuidmap, newgidmap, and ranges for this user"));
     }
@@ -141,12 +141,19 @@ static void probe_privilege(struct doctor *doctor, struct finding *finding)
         lacks(finding, VERDICT_FAILS, xstrdup("not tried: see above"), NULL);
         return;
     }
-    if ((userns_can_enter() && userns_enter(&error) < 0) || userns_check_privilege(&error) < 0) {
+    if ((userns_can_enter() && userns_enter(NULL, &error) < 0) ||
+        userns_check_privilege(&error) < 0) {
         refused(finding, VERDICT_FAILS, error);
         return;
     }
     doctor->can_run = true;
-    works(finding, xstrdup(doctor->is_root ? "root" : "in a user namespace of this user"));
+    if (own_ids_are_single())
+        lacks(finding, VERDICT_LACKS,
+              xstrdup("in a user namespace with a single id: RUN can't change owners and users, "
+                      "those of COPY, ADD and base images are kept"),
+              "subordinate ids, or --record-owners for owners");
+    else
+        works(finding, xstrdup(doctor->is_root ? "root" : "in a user namespace of this user"));
 }
 
 static void probe_seccomp(struct doctor *doctor UNUSED, struct finding *finding)

@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/own_ids.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,12 +20,15 @@
 
 struct rights rights_now(void)
 {
-    return (struct rights){ .owners = geteuid() == 0, .uid = geteuid(), .gid = getegid() };
+    return (struct rights){
+        .owners = geteuid() == 0, .single = own_ids_are_single(), .uid = geteuid(), .gid = getegid()
+    };
 }
 
+/* Nothing is to be done for the owner. */
 static bool is_ours(const struct entry *entry, const struct rights *rights)
 {
-    return entry->uid == rights->uid && entry->gid == rights->gid;
+    return rights->single || (entry->uid == rights->uid && entry->gid == rights->gid);
 }
 
 static int set_xattrs(int fd, const struct entry *entry, struct error **err)
@@ -85,7 +89,7 @@ int attributes_set_directory(int fd, const struct entry *entry, const struct rig
     if (dir < 0)
         return error_errno(err, "opening a directory");
     if (rights->owners) {
-        if (fchown(dir, entry->uid, entry->gid) < 0)
+        if (!rights->single && fchown(dir, entry->uid, entry->gid) < 0)
             return owner_error(entry, err);
         if (fchmod(dir, entry->mode) < 0)
             return error_errno(err, "setting the mode");

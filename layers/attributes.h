@@ -16,7 +16,9 @@
 /* What this process may give to files, asked once. */
 struct rights {
     bool owners; /* root, here or in a user namespace: any owner, devices, whiteouts */
-    uid_t uid;   /* what files that we make have */
+    bool
+        single; /* in one that has a single id: all files are its, whoever owns them in the image */
+    uid_t uid;  /* what files that we make have */
     gid_t gid;
 };
 

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "layers/attributes.h"
 #include "layers/upper_content.h"
+#include "layers/upper_owner.h"
 #include "layers/whiteout.h"
 
 #include <errno.h>
@@ -24,7 +25,8 @@
  */
 struct work {
     char *path;
-    bool hidden; /* opaque, or beneath an opaque one: what is below didn't show in the RUN */
+    bool hidden;        /* opaque, or beneath an opaque one: what is below didn't show in the RUN */
+    struct entry owner; /* its mode and owner; nothing else is set */
 };
 
 struct inode {
@@ -39,6 +41,8 @@ struct diff {
     struct entry_list *list;  /* the changes so far */
     struct hashmap unchanged; /* path → struct entry of directories that are named if need be */
     struct hashmap links;     /* struct inode → path of its first name in the list */
+    struct hashmap linked;    /* paths below that hard links lead to; read when first asked */
+    bool knows_linked;
     struct work *work;
     size_t n_work, work_capacity;
     uint8_t *buffers[2];
@@ -51,6 +55,7 @@ struct thing {
     const char *name;
     struct stat st;
     bool hidden; /* as its directory */
+    const struct entry *parent;
     struct entry entry;
     struct tree_entry found; /* what is below at its path; path NULL: nothing */
 };
@@ -67,6 +72,7 @@ static void diff_release(struct diff *diff)
 {
     hashmap_release(&diff->unchanged);
     hashmap_release(&diff->links);
+    hashmap_release(&diff->linked);
     for (size_t i = 0; i < diff->n_work; i++)
         free(diff->work[i].path);
     free(diff->work);
@@ -285,6 +291,9 @@ static int diff_directory(struct thing *thing, struct error **err)
     struct work *work = ARRAY_PUSH(diff, work);
     work->path = xstrdup(thing->entry.path);
     work->hidden = thing->hidden || opaque;
+    work->owner = (struct entry){ .mode = thing->entry.mode,
+                                  .uid = thing->entry.uid,
+                                  .gid = thing->entry.gid };
 
     int64_t mtime;
     int unchanged = is_unchanged(thing, &mtime, err);
@@ -326,6 +335,60 @@ static void emit_file(struct thing *thing)
     emit(diff, &thing->entry);
 }
 
+static int read_linked(struct diff *diff, struct error **err)
+{
+    static char is_there;
+    for (size_t i = 0; i < tree_n_layers(diff->below); i++) {
+        const struct entry_list *list = layer_entries(tree_layer(diff->below, i), err);
+        if (!list)
+            return -1;
+        for (size_t k = 0; k < list->n_entries; k++)
+            if (list->entries[k].type == ENTRY_HARDLINK)
+                hashmap_put(&diff->linked, list->entries[k].link, &is_there);
+    }
+    diff->knows_linked = true;
+    return 0;
+}
+
+/* 1 there are hard links to the file, 0 not or nobody need know, -1 */
+static int has_further_names(struct diff *diff, const struct tree_entry *file, struct error **err)
+{
+    const struct diff_options *options = diff->options;
+    if (file->entry->uid == options->uid && file->entry->gid == options->gid)
+        return 0;
+    if (!diff->knows_linked && read_linked(diff, err) < 0)
+        return -1;
+    return hashmap_get(&diff->linked, file->path) != NULL;
+}
+
+/* Where the disk doesn't know the owner. */
+static int set_owner(struct thing *thing, struct error **err)
+{
+    const struct diff_options *options = thing->diff->options;
+    AUTO(tree_entry_release) struct tree_entry file = { 0 };
+    const struct entry unnamed = { .type = ENTRY_DIRECTORY, .mode = 0755 };
+    const struct tree_entry *found = &thing->found;
+    struct upper_place place = {
+        .dir_fd = thing->dir_fd, .name = thing->name, .st = &thing->st, .parent = thing->parent
+    };
+    bool there = found->path && !thing->hidden;
+    if (there && found->entry && found->entry->type == ENTRY_HARDLINK) {
+        if (tree_resolve_hardlink(thing->diff->below, found, &file, err) < 0)
+            return -1;
+        found = &file;
+    }
+    const struct entry *below = found->entry ? found->entry : &unnamed;
+    if (there && below->type == thing->entry.type)
+        place.below = below;
+    if (place.below && below->type == ENTRY_FILE) {
+        int linked = found == &file ? 1 : has_further_names(thing->diff, found, err);
+        if (linked < 0)
+            return -1;
+        place.has_names = linked;
+    }
+    return upper_owner_set(&place, options->uid, options->gid, &thing->entry, err);
+}
+
 static bool is_whiteout(const struct stat *st)
 {
     return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
@@ -342,6 +405,8 @@ static int diff_thing(struct thing *thing, struct error **err)
         return 0;
     }
     if (read_entry(thing, err) < 0)
+        return -1;
+    if (thing->diff->options->single_id && set_owner(thing, err) < 0)
         return -1;
     if (thing->entry.type == ENTRY_DIRECTORY)
         return diff_directory(thing, err);
@@ -361,7 +426,8 @@ static bool is_whiteout_at(int dir_fd, const char *name)
     return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_whiteout(&st);
 }
 
-static int diff_children(struct diff *diff, const char *path, bool hidden, struct error **err)
+static int diff_children(struct diff *diff, const char *path, bool hidden,
+                         const struct entry *owner, struct error **err)
 {
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     AUTO(close)
@@ -378,7 +444,7 @@ static int diff_children(struct diff *diff, const char *path, bool hidden, struc
     for (size_t i = 0; i < names.n; i++) {
         AUTO(thing_release)
         struct thing thing = {
-            .diff = diff, .dir_fd = fd, .name = names.items[i], .hidden = hidden
+            .diff = diff, .dir_fd = fd, .name = names.items[i], .hidden = hidden, .parent = owner
         };
         thing.entry.path = path_join(path, names.items[i]);
         if (whiteout_is_reserved(names.items[i]))
@@ -445,13 +511,28 @@ static int set_directory_times(struct diff *diff, struct error **err)
     return 0;
 }
 
+/* "/" itself is never named: it is as below. */
+static int start_at_root(struct diff *diff, struct error **err)
+{
+    AUTO(tree_entry_release) struct tree_entry root = { 0 };
+    if (tree_lookup(diff->below, "", TREE_NO_LINKS, &root, err) < 0)
+        return -1;
+    struct work *work = ARRAY_PUSH(diff, work);
+    work->path = xstrdup("");
+    work->owner = (struct entry){ .mode = root.entry ? root.entry->mode : 0755,
+                                  .gid = root.entry ? root.entry->gid : 0 };
+    return 0;
+}
+
 static int walk(struct diff *diff, struct error **err)
 {
-    ARRAY_PUSH(diff, work)->path = xstrdup("");
+    if (start_at_root(diff, err) < 0)
+        return -1;
     for (size_t i = 0; i < diff->n_work; i++) {
         /* the list grows, and may move */
         AUTO(free) char *path = xstrdup(diff->work[i].path);
-        if (diff_children(diff, path, diff->work[i].hidden, err) < 0)
+        const struct entry owner = diff->work[i].owner;
+        if (diff_children(diff, path, diff->work[i].hidden, &owner, err) < 0)
             return -1;
     }
     name_parents(diff);
@@ -471,6 +552,7 @@ int diff_upper(struct snapshot *upper, struct tree *below, const struct diff_opt
     };
     hashmap_init(&diff.unchanged, entry_free);
     hashmap_init(&diff.links, free);
+    hashmap_init(&diff.linked, NULL);
     if (walk(&diff, err) < 0)
         return -1;
     entry_list_sort(&changeset.list);

@@ -11,6 +11,7 @@
  * 4. Names of one file are hard links among what is named; a file of a lower layer that got one
  * more name is copied under the new name only.
  * 5. Sockets are left out; `*.overlay.*` attributes never leave; "/" itself is never named.
+ * 6. Where owners aren't on the disk (single_id) they come from the chain below.
  * Costs what the upper holds, not what the tree holds.
  */
 #ifndef CBUILD_LAYERS_DIFF_H
@@ -23,6 +24,9 @@
 
 struct diff_options {
     struct file_times times;
+    /* All files of the upper are a single id's: owners are what upper_owner.h says. */
+    bool single_id;
+    uint32_t uid, gid; /* then: whose new things are */
 };
 
 /*

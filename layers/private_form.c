@@ -29,7 +29,7 @@ struct private_form {
  * Forms of different id maps are apart: the same number on disk is another owner in each. The "u"
  * stands for the attribute prefix, user.overlay.
  */
-static char *folder_name(struct error **err)
+char *form_folder_name(struct error **err)
 {
     if (geteuid() != 0)
         return xstrdup("u-plain");
@@ -65,7 +65,7 @@ static int make_directory(int dir_fd, const char *name, bool must_be_new, struct
 
 int form_folder_open(struct store *store, struct error **err)
 {
-    AUTO(free) char *name = folder_name(err);
+    AUTO(free) char *name = form_folder_name(err);
     return name ? make_directory(store_dir_fd(store, STORE_LAYERS), name, false, err) : -1;
 }
 
@@ -216,7 +216,7 @@ int private_form_open(struct private_form *form, char kind, const struct digest 
 char *private_form_path(struct private_form *form)
 {
     AUTO(error_free) struct error *ignored = NULL;
-    AUTO(free) char *folder = folder_name(&ignored); /* it worked when the form was made */
+    AUTO(free) char *folder = form_folder_name(&ignored); /* it worked when the form was made */
     (void)pthread_mutex_lock(&form->name_lock);
     char *path =
         xasprintf("%s/layers/%s/%s", store_path(form->store), folder ? folder : "", form->name);

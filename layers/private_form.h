@@ -20,6 +20,8 @@ struct private_form;
 
 /* Whether FORM is that of a user namespace. */
 bool form_folder_is_mapped(const char *name);
+/* FORM of this process; free() it. */
+char *form_folder_name(struct error **err);
 /* layers/FORM, made when missing: an O_PATH fd. */
 int form_folder_open(struct store *store, struct error **err) WARN_UNUSED;
 /* "d-HEX" or "c-HEX"; free() it. */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define WORK "work"
@@ -97,7 +98,8 @@ static bool has_names(int dir_fd, const char *name)
     return fs_list(dir_fd, name, &names, &ignored) == 0 && names.n;
 }
 
-bool snapshot_has_mapped(struct store *store)
+/* `except` may be NULL */
+static bool has_mapped(struct store *store, const char *except)
 {
     AUTO(error_free) struct error *ignored = NULL;
     AUTO(strvec_release) struct strvec folders = STRVEC_INIT;
@@ -105,9 +107,23 @@ bool snapshot_has_mapped(struct store *store)
     if (fs_list_fd(layers, &folders, "layers", &ignored) < 0)
         return false;
     for (size_t i = 0; i < folders.n; i++)
-        if (form_folder_is_mapped(folders.items[i]) && has_names(layers, folders.items[i]))
+        if (form_folder_is_mapped(folders.items[i]) &&
+            !(except && strcmp(folders.items[i], except) == 0) &&
+            has_names(layers, folders.items[i]))
             return true;
     return false;
+}
+
+bool snapshot_has_mapped(struct store *store)
+{
+    return has_mapped(store, NULL);
+}
+
+bool snapshot_has_other_maps(struct store *store)
+{
+    AUTO(error_free) struct error *ignored = NULL; /* then all of them count */
+    AUTO(free) char *own = form_folder_name(&ignored);
+    return has_mapped(store, own);
 }
 
 /* An O_PATH fd, -1 when there is none. */

@@ -51,6 +51,8 @@ DEFINE_AUTO(struct snapshot, snapshot_free)
  * all of them.
  */
 bool snapshot_has_mapped(struct store *store);
+/* The same, not counting those of the namespace that we are in. */
+bool snapshot_has_other_maps(struct store *store);
 
 /* An existing form, leased: an O_PATH fd, or -1 with *err NULL when there is none. */
 int snapshot_find(struct store *store, const struct digest *diff_id, const struct digest *chain_id,

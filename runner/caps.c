@@ -10,7 +10,7 @@
 /* glibc's setgroups() and setresuid() signal all threads of the process that we are a copy of. */
 static int set_ids(const struct caps_ids *ids, struct report *report)
 {
-    if (syscall(SYS_setgroups, ids->n_groups, ids->groups) < 0)
+    if (!ids->keep_groups && syscall(SYS_setgroups, ids->n_groups, ids->groups) < 0)
         return report_errno(report, "setting the supplementary groups", NULL);
     if (syscall(SYS_setresgid, ids->gid, ids->gid, ids->gid) < 0)
         return report_errno(report, "changing to the group", NULL);

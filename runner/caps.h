@@ -22,6 +22,7 @@ struct caps_ids {
     gid_t gid;
     const gid_t *groups;
     size_t n_groups;
+    bool keep_groups; /* where nobody may set them: in a namespace of a single id */
 };
 
 /*

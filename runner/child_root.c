@@ -344,7 +344,8 @@ static int make_file(struct child *child, struct child_mount *mount, size_t inde
     int fd = write_file(child, text_number(name, index), spec->content, spec->size);
     if (fd < 0)
         return -1;
-    int done = fchown(fd, spec->uid, spec->gid) < 0 || fchmod(fd, spec->mode & 07777) < 0 ? -1 : 0;
+    bool is_owned = child->plan->single_id || fchown(fd, spec->uid, spec->gid) == 0;
+    int done = !is_owned || fchmod(fd, spec->mode & 07777) < 0 ? -1 : 0;
     if (done < 0)
         (void)report_errno(&child->report, "owner and mode of", spec->target);
     (void)close(fd);

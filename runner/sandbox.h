@@ -76,7 +76,7 @@ struct mount_spec {
     const char *subpath;             /* MOUNT_BIND, MOUNT_TREE; NULL: all of it */
     const void *content;             /* MOUNT_FILE */
     uint64_t size;                   /* MOUNT_FILE: of content; MOUNT_TMPFS: limit */
-    uid_t uid;                       /* MOUNT_FILE, MOUNT_TMPFS */
+    uid_t uid;                       /* MOUNT_FILE, MOUNT_TMPFS; root's in own_ids.h's case */
     gid_t gid;
     mode_t mode; /* MOUNT_FILE, MOUNT_TMPFS */
     bool read_only;
@@ -156,7 +156,8 @@ DEFINE_AUTO_STRUCT(struct sandbox_result, sandbox_result_release)
  * Checks the spec, resolves the user, lays out what the child needs. The spec and what it
  * points to must live until sandbox_start() returns (log_data until wait has).
  *
- * ERR_NOT_FOUND: no such user or group. ERR_LIMIT: too many layers, arguments too long.
+ * ERR_NOT_FOUND: no such user or group. ERR_UNSUPPORTED: a user whose id isn't there.
+ * ERR_LIMIT: too many layers, arguments too long.
  * ERR_UNSUPPORTED: namespaces can't be made here; the hint says why. Or a limit can't be set.
  */
 struct sandbox *sandbox_create(const struct sandbox_spec *spec, struct error **err);

@@ -164,7 +164,7 @@ static int set_privilege(struct child *child)
 {
     const struct child_plan *plan = child->plan;
     const struct caps_ids ids = { plan->user.uid, plan->user.gid, plan->user.groups,
-                                  plan->user.n_groups };
+                                  plan->user.n_groups, plan->single_id };
     /* the filter first: loading it takes a capability that is gone afterwards */
     if (plan->filter && seccomp_load_filter(plan->filter, &child->report) < 0)
         return -1;

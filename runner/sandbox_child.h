@@ -40,6 +40,7 @@ struct child_plan {
     const char *path;           /* value of PATH */
     const char *hostname;
     struct user user;
+    bool single_id;              /* own_ids.h */
     struct strbuf hosts, resolv; /* content of files in /etc */
     char *shm_options;
     const struct sock_fprog *filter; /* NULL: insecure */

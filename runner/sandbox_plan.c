@@ -4,6 +4,7 @@
 #include "base/force.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/own_ids.h"
 #include "base/path.h"
 #include "runner/network.h"
 #include "runner/seccomp.h"
@@ -69,7 +70,14 @@ static int plan_user(struct child_plan *plan, const struct sandbox_spec *spec, s
 {
     const struct user_files files = { spec->passwd, spec->passwd_size, spec->group,
                                       spec->group_size };
-    return user_resolve(spec->user ? spec->user : "", &files, &plan->user, err);
+    if (user_resolve(spec->user ? spec->user : "", &files, &plan->user, err) < 0)
+        return -1;
+    plan->single_id = own_ids_are_single();
+    if (!plan->single_id || (plan->user.uid == 0 && plan->user.gid == 0))
+        return 0;
+    return error_set(err, ERR_UNSUPPORTED,
+                     "user %s (%u:%u): there is a single user and group id here, root's",
+                     spec->user, plan->user.uid, plan->user.gid);
 }
 
 static int read_resolv(struct strbuf *buf, struct error **err)
@@ -128,16 +136,17 @@ static int plan_mount(struct child_plan *plan, size_t i, struct error **err)
         return -1;
     if (spec->devices && strncmp(spec->target, "/dev/", 5) != 0)
         return error_set(err, ERR_USAGE, "mount %s: devices below /dev only", spec->target);
+    const uid_t uid = plan->single_id ? 0 : spec->uid;
+    const gid_t gid = plan->single_id ? 0 : spec->gid;
     switch (spec->kind) {
     case MOUNT_TREE:
         return overlay_plan_init(&mount->overlay, spec->tree, (unsigned)i + 1, plan->spec->insecure,
                                  err);
     case MOUNT_TMPFS:
-        mount->options =
-            spec->size
-                ? xasprintf("mode=%o,uid=%u,gid=%u,size=%llu", spec->mode & 07777, spec->uid,
-                            spec->gid, (unsigned long long)spec->size)
-                : xasprintf("mode=%o,uid=%u,gid=%u", spec->mode & 07777, spec->uid, spec->gid);
+        mount->options = spec->size
+                             ? xasprintf("mode=%o,uid=%u,gid=%u,size=%llu", spec->mode & 07777, uid,
+                                         gid, (unsigned long long)spec->size)
+                             : xasprintf("mode=%o,uid=%u,gid=%u", spec->mode & 07777, uid, gid);
         return 0;
     case MOUNT_BIND:
     case MOUNT_FILE:

@@ -6,6 +6,7 @@
 #include "base/idmap.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/own_ids.h"
 #include "base/spawn.h"
 
 #include <errno.h>
@@ -148,8 +149,8 @@ static int check_plan(const struct entry_plan *plan, struct error **err)
         suggest_ranges(plan, missing, &fix);
         strbuf_adds(&fix, name);
     }
-    error_set_(err, ERR_UNSUPPORTED,
-               "RUN without root needs uidmap and subordinate ids in /etc/subuid: %s", why.data);
+    error_set_(err, ERR_UNSUPPORTED, "RUN has a single user and group id without root: %s",
+               why.data);
     error_hint(err, "%s", fix.data);
     return -1;
 }
@@ -296,7 +297,8 @@ static int join(pid_t pid, struct error **err)
 
 bool userns_can_enter(void)
 {
-    return geteuid() != 0;
+    /* root, too, can be made to see what a user without ids sees */
+    return geteuid() != 0 || (force_has("no-subids") && !own_ids_are_single());
 }
 
 int userns_check_ids(struct error **err)
@@ -311,17 +313,58 @@ int userns_check_kernel(struct error **err)
     return start_holder(&holder, err) < 0 ? -1 : await_holder(&holder, err);
 }
 
-int userns_enter(struct error **err)
+static int enter_with_ranges(const struct entry_plan *plan, struct error **err)
 {
-    AUTO(entry_plan_release) struct entry_plan plan = { 0 };
     AUTO(holder_release) struct holder holder = { .status_fd = -1, .stop_fd = -1 };
-    if (make_plan(&plan, err) < 0 || check_plan(&plan, err) < 0 || start_holder(&holder, err) < 0 ||
-        await_holder(&holder, err) < 0)
+    if (start_holder(&holder, err) < 0 || await_holder(&holder, err) < 0)
         return -1;
     for (int i = 0; i < N_KINDS; i++)
-        if (write_map(&kinds[i], &plan.maps[i], holder.pid, err) < 0)
+        if (write_map(&kinds[i], &plan->maps[i], holder.pid, err) < 0)
             return -1;
     return join(holder.pid, err);
+}
+
+static int write_own(pid_t pid, const char *name, const char *text, struct error **err)
+{
+    AUTO(free) char *path = xasprintf("/proc/%ld/%s", (long)pid, name);
+    AUTO(close) int fd = fs_open(AT_FDCWD, path, O_WRONLY, 0, err);
+    if (fd < 0)
+        return -1;
+    return io_write_full(fd, text, strlen(text), path, err);
+}
+
+/* Our own id as 0: that the kernel grants to everybody, if groups can't be left afterwards. */
+static int enter_single(const struct entry_plan *plan, struct error **err)
+{
+    AUTO(holder_release) struct holder holder = { .status_fd = -1, .stop_fd = -1 };
+    AUTO(free) char *uid_map = xasprintf("0 %u 1", plan->ids[UID]);
+    AUTO(free) char *gid_map = xasprintf("0 %u 1", plan->ids[GID]);
+    if (start_holder(&holder, err) < 0 || await_holder(&holder, err) < 0)
+        return -1;
+    if (write_own(holder.pid, "setgroups", "deny", err) < 0 ||
+        write_own(holder.pid, "gid_map", gid_map, err) < 0 ||
+        write_own(holder.pid, "uid_map", uid_map, err) < 0)
+        return error_wrap(err, "mapping an id");
+    return join(holder.pid, err);
+}
+
+int userns_enter(struct error **lacking, struct error **err)
+{
+    AUTO(entry_plan_release) struct entry_plan plan = { 0 };
+    AUTO(error_free) struct error *why = NULL;
+    if (make_plan(&plan, err) < 0)
+        return -1;
+    if (check_plan(&plan, &why) == 0 && enter_with_ranges(&plan, &why) == 0)
+        return 0;
+    if (error_is(why, ERR_CANCELLED)) {
+        error_move(err, TAKE(why));
+        return -1;
+    }
+    if (enter_single(&plan, err) < 0)
+        return -1;
+    if (lacking)
+        *lacking = TAKE(why);
+    return 0;
 }
 
 /* -- what there is -- */

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a process needs to make sandboxes and to own directory forms: root's rights, or for an
- * ordinary user a user namespace with subordinate ids, where it is root.
+ * ordinary user a user namespace where it is root: with subordinate ids, or where there are none
+ * with the user's own id alone (base/own_ids.h).
  *
  * Entering happens once, before the first thread, since the kernel refuses it afterwards; and only
  * for work that needs it. A child makes the namespace, we let newuidmap and newgidmap map its ids
  * (they are set-uid, and look up in /etc/subuid and /etc/subgid what the user may have), and then
  * we join it. So whatever fails, fails while we still are who we were, and nothing has changed.
  *
- * In the namespace our own id is 0, ids from 1 on are the subordinate ones. Open descriptors, the
- * working directory, pid and environment stay. geteuid() is 0 then: who asks it wants to know whom
- * we may act as; who wants to know who the user is, asks before.
+ * In the namespace our own id is 0, ids from 1 on are the subordinate ones, if there are any. Open
+ * descriptors, the working directory, pid and environment stay. geteuid() is 0 then: who asks it
+ * wants to know whom we may act as; who wants to know who the user is, asks before.
  */
 #ifndef CBUILD_RUNNER_USERNS_H
 #define CBUILD_RUNNER_USERNS_H
@@ -22,10 +23,10 @@
 /* An ordinary user, who may enter one. */
 bool userns_can_enter(void);
 /*
- * ERR_UNSUPPORTED with the way out as a hint: newuidmap or the user's ranges are missing, or the
- * kernel is told not to make user namespaces. ERR_CANCELLED.
+ * `lacking` (may be NULL) is set when there is a single id: why, with the way out as a hint.
+ * ERR_UNSUPPORTED with a hint: the kernel is told not to make user namespaces. ERR_CANCELLED.
  */
-int userns_enter(struct error **err) WARN_UNUSED;
+int userns_enter(struct error **lacking, struct error **err) WARN_UNUSED;
 
 /*
  * The parts of it that may be missing, each alone, with the same errors: newuidmap and the user's

@@ -143,8 +143,10 @@ layout_edit_config() { # DIR FILTER: jq's, for the config of its first image
 image_id() { cbuild inspect -f '{{.Id}}' "$1"; }
 
 # By root, with CBUILD_TEST_USER: the running test file again as that user, from where it can read it. Else status 77.
-again_as_test_user() { # [VAR=VALUE...] [-- TEST...]
-    local user=${CBUILD_TEST_USER:-} there vars=() status
+again_as_test_user() { again_as "${CBUILD_TEST_USER:-}" "$@"; } # [VAR=VALUE...] [-- TEST...]
+again_as() { # USER [VAR=VALUE...] [-- TEST...]
+    local user=$1 there vars=() status
+    shift
     if [ -z "$user" ] || ! id -u "$user" >/dev/null 2>&1 || [ "$(id -u "$user")" = 0 ]; then
         return 77
     fi

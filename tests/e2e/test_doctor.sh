@@ -72,11 +72,12 @@ test_user_namespaces_that_are_used_up_are_told() {
 
 test_a_user_without_ids_is_told_what_to_do() {
     [ "$(id -u)" != 0 ] || skip "needs an ordinary user"
-    fails 1 env CBUILD_FORCE=no-subids "$CBUILD" doctor
-    line 'subordinate ids' fails | grep -q '; fix: sudo usermod --add-subuids [0-9-]* --add-subgids [0-9-]* '
-    line privilege fails | grep -q 'not tried: see above'
-    fails 1 env CBUILD_FORCE=no-newuidmap "$CBUILD" doctor
-    line 'subordinate ids' fails | grep -q 'fix: sudo apt-get install uidmap'
+    ok env CBUILD_FORCE=no-subids "$CBUILD" doctor
+    line 'subordinate ids' lacks | grep -q '; fix: sudo usermod --add-subuids [0-9-]* --add-subgids [0-9-]* '
+    line privilege lacks | grep -q "with a single id: RUN can't change owners and users.*; fix: .*--record-owners"
+    line sandbox works
+    ok env CBUILD_FORCE=no-newuidmap "$CBUILD" doctor
+    line 'subordinate ids' lacks | grep -q 'fix: sudo apt-get install uidmap'
 }
 
 test_all_of_this_without_root() {

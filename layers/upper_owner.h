@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who owns a thing of an upper whose files all have the single id of a user namespace
+ * (base/own_ids.h).
+ *
+ * 1. What overlay copied up keeps the owner that the chain below says: overlay marks copied files
+ *    (user.overlay.origin), and a directory that took another's place (opaque). Things that can't
+ * be marked, and files with several names, count as copied when their time is still that of a
+ *    directory form: whole seconds, and the same.
+ * 2. What is new belongs to whom the command ran as; in a set-group-id directory to that one's
+ *    group.
+ */
+#ifndef CBUILD_LAYERS_UPPER_OWNER_H
+#define CBUILD_LAYERS_UPPER_OWNER_H
+
+#include "base/error.h"
+#include "layers/entry.h"
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+struct upper_place {
+    int dir_fd;
+    const char *name;
+    const struct stat *st;
+    const struct entry *below;  /* the chain's at its path, of the same type; NULL: none */
+    bool has_names;             /* and that is a file with several */
+    const struct entry *parent; /* its directory, with the owner that it has in the layer */
+};
+
+/* 1 copied up, 0 new, -1 */
+int upper_is_copied_up(const struct upper_place *place, struct error **err) WARN_UNUSED;
+/* Sets uid and gid of entry, which has its mode; new things are uid:gid's. */
+int upper_owner_set(const struct upper_place *place, uint32_t uid, uint32_t gid,
+                    struct entry *entry, struct error **err) WARN_UNUSED;
+
+#endif
