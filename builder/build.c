@@ -33,11 +33,7 @@ void build_result_release(struct build_result *result)
 
 static void build_release(struct build *build)
 {
-    for (size_t i = 0; build->runs && i < build->graph->n_stages; i++) {
-        stage_run_release(&build->runs[i]);
-        pthread_cond_destroy(&build->runs[i].ended);
-    }
-    free(build->runs);
+    targets_release(build);
     recorder_free(build->recorder);
     pool_group_free(build->group);
     push_ahead_free(build->ahead);
@@ -60,8 +56,6 @@ static void build_release(struct build *build)
     network_free(build->network);
     strvec_release(&build->limit_warnings);
     ssh_agents_release(build);
-    stage_graph_free(build->graph);
-    globals_free(build->globals);
     dockerfile_free(build->dockerfile);
     error_free(build->error);
     error_free(build->no_privilege);
@@ -74,6 +68,7 @@ static void build_release(struct build *build)
     pthread_mutex_destroy(&build->lock);
     pthread_mutex_destroy(&build->base_lock);
     pthread_mutex_destroy(&build->agents_lock);
+    pthread_mutex_destroy(&build->times_lock);
     pthread_cond_destroy(&build->base_changed);
 }
 DEFINE_AUTO_STRUCT(struct build, build_release)
@@ -90,6 +85,7 @@ static void build_init(struct build *build)
     pthread_mutex_init(&build->lock, NULL);
     pthread_mutex_init(&build->base_lock, NULL);
     pthread_mutex_init(&build->agents_lock, NULL);
+    pthread_mutex_init(&build->times_lock, NULL);
     pthread_cond_init(&build->base_changed, NULL);
     epoch_begin(build);
     build->pool = pool_new(0);
@@ -151,8 +147,7 @@ static int finish(struct build *build, struct build_result *ret, struct error **
 {
     unsigned vertex = progress_vertex(build->progress);
     progress_started(build->progress, vertex, "exporting the image");
-    struct stage_run *target = &build->runs[build->graph->target];
-    if (image_write(build, target, ret, err) < 0 || pool_group_wait(build->group, err) < 0 ||
+    if (image_write(build, ret, err) < 0 || pool_group_wait(build->group, err) < 0 ||
         recorder_finish(build->recorder, err) < 0 || build_lint_after(build, err) < 0 ||
         write_tags(build, &ret->image, err) < 0) {
         progress_failed(build->progress, vertex, error_message(*err));

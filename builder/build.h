@@ -71,9 +71,10 @@ struct build_options {
     const struct strvec *add_hosts;      /* "name:ip", or NULL */
     const struct build_secret *secrets;
     size_t n_secrets;
-    const struct strvec *ssh;        /* "ID" or "ID=SOCKET", or NULL */
-    const char *target;              /* stage name; NULL: the last stage */
-    const struct platform *platform; /* NULL: the host's */
+    const struct strvec *ssh;         /* "ID" or "ID=SOCKET", or NULL */
+    const char *target;               /* stage name; NULL: the last stage */
+    const struct platform *platforms; /* each once; several make an index, in this order */
+    size_t n_platforms;               /* 0: the host's */
     enum build_network network;
     unsigned allow;                       /* enum build_allow */
     const struct strvec *allowed_devices; /* by name, beside BUILD_ALLOW_DEVICE; or NULL */
@@ -105,8 +106,8 @@ struct build_warning {
 };
 
 struct build_result {
-    struct descriptor image; /* the manifest, or the index that holds it */
-    struct digest config;    /* the manifest's config */
+    struct descriptor image; /* the manifest, or the index that holds it, or several */
+    struct digest config;    /* the manifest's config; not set where there are several */
     struct build_warning *warnings;
     size_t n_warnings, warnings_capacity;
     size_t n_steps, n_cached; /* steps that make layers */

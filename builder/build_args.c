@@ -118,8 +118,9 @@ static void collect_args(const struct build *build, struct hashmap *names)
 {
     for (size_t i = 0; i < build->dockerfile->n_instructions; i++)
         collect(&build->dockerfile->instructions[i], names);
-    for (size_t i = 0; i < build->graph->n_stages; i++)
-        collect_of_base(build, &build->graph->stages[i], names);
+    for (size_t i = 0; i < build->n_targets; i++)
+        for (size_t j = 0; j < build->graph->n_stages; j++)
+            collect_of_base(build, &build->targets[i].graph->stages[j], names);
 }
 
 static bool is_known(const struct build *build, const struct hashmap *args, const char *name)

@@ -64,36 +64,53 @@ DEFINE_AUTO_STRUCT(struct bases, bases_release)
 
 /* --- the checks ------------------------------------------------------------------------------ */
 
-static int lint(struct build *build, const struct build_input *input, struct lint_findings *ret,
-                struct error **err)
+static int lint_target(struct build *build, const struct build_target *target,
+                       const struct dockerignore *ignore, struct lint_findings *ret,
+                       struct error **err)
 {
     const struct build_options *options = build->options;
-    AUTO(dockerignore_free) struct dockerignore *own = NULL;
-    if (!build->context && build_input_read_ignore(build, input, &own, err) < 0)
-        return -1;
+    AUTO(lint_findings_release) struct lint_findings findings = { 0 };
     AUTO(bases_release)
     struct bases bases = { .build = build,
                            .images = xcalloc(build->graph->n_stages, sizeof(*bases.images)),
                            .is_read = xcalloc(build->graph->n_stages, sizeof(*bases.is_read)) };
     const struct lint_options lint_options = {
-        .graph = build->graph,
-        .ignore = build->context ? context_ignore(build->context) : own,
+        .graph = target->graph,
+        .ignore = ignore,
         .target = options->target,
-        .platform = options->platform,
+        .platform = &target->globals->target_platform,
         .all_stages = !options->target,
         .checking = true,
         .base_config = base_config,
         .data = &bases,
     };
-    return lint_run(&lint_options, ret, err);
+    if (lint_run(&lint_options, &findings, err) < 0)
+        return -1;
+    lint_findings_join(ret, &findings);
+    return 0;
+}
+
+static int lint(struct build *build, const struct build_input *input, struct lint_findings *ret,
+                struct error **err)
+{
+    AUTO(dockerignore_free) struct dockerignore *own = NULL;
+    if (!build->context && build_input_read_ignore(build, input, &own, err) < 0)
+        return -1;
+    const struct dockerignore *ignore = build->context ? context_ignore(build->context) : own;
+    for (size_t i = 0; i < build->n_targets; i++)
+        if (lint_target(build, &build->targets[i], ignore, ret, err) < 0)
+            return i ? target_wrap(&build->targets[i], build, err) : -1;
+    return 0;
 }
 
 static int run(struct build *build, struct build_check *ret, struct error **err)
 {
     AUTO(build_input_release) struct build_input input = BUILD_INPUT_INIT;
-    if (build_input_read(build, &input, err) < 0 || build_parse(build, &input, err) < 0 ||
-        precheck_words(build->graph, !build->options->target, err) < 0)
+    if (build_input_read(build, &input, err) < 0 || build_parse(build, &input, err) < 0)
         return -1;
+    for (size_t i = 0; i < build->n_targets; i++)
+        if (precheck_words(build->targets[i].graph, !build->options->target, err) < 0)
+            return i ? target_wrap(&build->targets[i], build, err) : -1;
     return lint(build, &input, &ret->findings, err);
 }
 
@@ -108,8 +125,11 @@ int build_check_run(struct store *store, struct registry_session *session,
     struct build_check check = { 0 };
     int status = run(&build, &check, err);
     check.dockerfile = build.dockerfile;
-    check.globals = build.globals;
-    check.graph = build.graph;
+    if (build.n_targets) { /* what is told of the Dockerfile is told of the first platform's */
+        check.globals = TAKE(build.targets[0].globals);
+        check.graph = TAKE(build.targets[0].graph);
+    }
+    targets_release(&build);
     context_free(build.context);
     ssh_agents_release(&build);
     check_options_release(&build.own_check);

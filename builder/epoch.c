@@ -248,6 +248,7 @@ int epoch_resolve(struct build *build, struct error **err)
     if (found)
         set_time(build, seconds);
     AUTO(free) char *number = found ? xasprintf("%lld", (long long)seconds) : NULL;
-    globals_replace(build->globals, NAME, number);
+    for (size_t i = 0; i < build->n_targets; i++)
+        globals_replace(build->targets[i].globals, NAME, number);
     return 0;
 }

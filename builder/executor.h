@@ -2,16 +2,21 @@
 /*
  * What the files that carry out a build share. Internal to builder/.
  *
- * One struct build per build_run(); one struct stage_run per stage, worked on by one thread
- * (schedule.c). A stage_run's state is that thread's own until `done`, and immutable afterwards;
- * then stages that need it read it. Config, environment and arguments are read by stages FROM it
- * alone; where that is only one, it takes them.
+ * One struct build per build_run(); one struct stage_run per stage and platform, worked on by one
+ * thread (schedule.c). A stage_run's state is that thread's own until `done`, and immutable
+ * afterwards; then stages that need it read it. Config, environment and arguments are read by
+ * stages FROM it alone; where that is only one, it takes them.
+ *
+ * What several platforms have in common of a stage (share.h) is a stage_run of its own, the stage's
+ * `common`: it goes as far as all of them go together, and theirs go on from copies of its state.
  *
  *   build.c      the entry: Dockerfile, context, graph; at the end image and tags
  *   plan.c       Dockerfile to graph, and the checks of it
+ *   target.c     the platforms: each one's graph and runs
  *   build_input.c where Dockerfile and context come from
  *   schedule.c   threads of stages, waiting for each other, the first error
  *   stage_run.c  one stage: its base, then instruction after instruction
+ *   stage_common.c what several platforms have in common of one
  *   step_meta.c  instructions that change the config only
  *   step_run.c   RUN           step_copy.c   COPY, ADD, WORKDIR
  *   step.c       a step that makes a layer: keys, cache, making, recording
@@ -30,6 +35,7 @@
 #include "builder/context.h"
 #include "builder/dockerfile.h"
 #include "builder/globals.h"
+#include "builder/share.h"
 #include "builder/stage.h"
 #include "builder/trail.h"
 #include "layers/tree.h"
@@ -61,13 +67,31 @@ struct base_image {
 void base_image_free(struct base_image *base);
 DEFINE_AUTO(struct base_image, base_image_free)
 
+/* A platform that is built. */
+struct build_target {
+    char *name; /* "linux/arm64" */
+    struct globals *globals;
+    struct stage_graph *graph;
+    struct stage_run *runs;    /* one per stage */
+    struct stage_run *commons; /* of those stages that it leads, one per stage */
+};
+
 struct stage_run {
     struct build *build;
+    struct build_target *target; /* of a common, the leader */
     const struct stage *stage;
     struct thread *thread;
     bool started, done, failed; /* under build->lock */
     pthread_cond_t ended;       /* done has become true */
     bool no_cache;              /* its steps are run again */
+
+    struct stage_run *common; /* where it begins; NULL: at its FROM */
+    bool is_common;
+    size_t end; /* it goes up to this instruction */
+    /* a common: what was found out when it ran, of triggers of base images, ends it earlier */
+    bool is_cut;
+    bool has_base, has_triggered; /* the FROM is done, and what it triggers */
+    size_t n_done;                /* instructions */
 
     struct base_image *base; /* of the chain's first FROM; borrowed; NULL: scratch */
     struct image_config config;
@@ -97,8 +121,11 @@ struct build {
     struct progress *progress;
 
     struct dockerfile *dockerfile;
-    struct globals *globals;
-    struct stage_graph *graph;
+    struct build_target *targets; /* the platforms */
+    size_t n_targets;
+    struct share share;                /* graphs of the targets; with several */
+    struct globals *globals;           /* of the first, for what is the same in all; borrowed */
+    struct stage_graph *graph;         /* likewise */
     struct check_options own_check;    /* of a build argument */
     const struct check_options *check; /* that, or the Dockerfile's */
     struct context *context;
@@ -110,8 +137,7 @@ struct build {
     int64_t now;   /* the epoch, else when the build began */
 
     pthread_mutex_t lock;
-    struct stage_run *runs; /* one per stage */
-    struct error *error;    /* the first */
+    struct error *error; /* the first */
     bool failed;
     struct sandbox **sandboxes; /* running: killed when a stage fails */
     size_t n_sandboxes, sandboxes_capacity;
@@ -133,6 +159,7 @@ struct build {
     size_t n_read, read_capacity;
     struct context **kept; /* of ADD git: layers stream from them until the end */
     size_t n_kept, kept_capacity;
+    pthread_mutex_t times_lock; /* the time of metadata is looked for and kept by one at a time */
     struct network *network;
     struct strvec limit_warnings; /* told already; under base_lock */
     pthread_mutex_t agents_lock;
@@ -152,7 +179,7 @@ struct build {
 
 /* plan.c */
 struct build_input;
-/* Dockerfile, globals, graph. */
+/* Dockerfile, globals and graph of each platform. */
 int build_parse(struct build *build, const struct build_input *input,
                 struct error **err) WARN_UNUSED;
 /* The same, all that can be found wrong without network, and the stages' runs. */
@@ -162,6 +189,21 @@ int build_plan(struct build *build, const struct build_input *input,
 int build_lint_before(struct build *build, struct error **err) WARN_UNUSED;
 /* When the bases are known: findings become warnings; ERR_CHECKS as before. */
 int build_lint_after(struct build *build, struct error **err) WARN_UNUSED;
+
+/* target.c */
+/* Globals and graphs, for the platforms of the options. */
+int targets_init(struct build *build, struct error **err) WARN_UNUSED;
+/* The runs of all stages. */
+void targets_init_runs(struct build *build);
+void targets_release(struct build *build);
+/* "linux/arm64 " or, when the step makes something for another one, "linux/amd64->arm64 ", as
+ * BuildKit writes it; nothing where there is one platform only. */
+void target_format_step(const struct stage_run *run, struct strbuf *buf);
+/* "linux/arm64: " in front, where there are several platforms. Yields -1. */
+int target_wrap(const struct build_target *target, const struct build *build, struct error **err);
+/* Calls for each run of the build until one returns false; those that never start, too. */
+void targets_each_run(struct build *build, bool (*visit)(struct stage_run *run, void *data),
+                      void *data);
 
 /* privilege.c, each before the first thread */
 /* Where the Dockerfile comes by HTTP, which takes threads: enters a user namespace unseen. */
@@ -177,9 +219,11 @@ int privilege_explain(const struct build *build, struct error **err) WARN_UNUSED
 
 /* schedule.c */
 int schedule_run(struct build *build, struct error **err) WARN_UNUSED;
-/* The stage's state when it is done; starts it when nobody did (a trigger's COPY --from).
- * ERR_CANCELLED: it failed. */
-struct stage_run *schedule_await(struct build *build, size_t stage, struct error **err);
+/* The state of a stage, of the platform that `run` is for, when it is done; starts it when nobody
+ * did (a trigger's COPY --from). ERR_CANCELLED: it failed. */
+struct stage_run *schedule_await(struct stage_run *run, size_t stage, struct error **err);
+/* The same of a run. */
+struct stage_run *schedule_await_run(struct stage_run *awaited, struct error **err);
 /* -1 and ERR_CANCELLED once a stage or a layer's stream has failed. */
 int schedule_check(struct build *build, struct error **err) WARN_UNUSED;
 /* Ends the build with `error` (consumed): running sandboxes are killed, stages end at their next
@@ -193,6 +237,12 @@ int schedule_add_sandbox(struct build *build, struct sandbox *sandbox,
                          struct error **err) WARN_UNUSED;
 void schedule_remove_sandbox(struct build *build, struct sandbox *sandbox);
 
+/* stage_common.c */
+/* 1: what comes next in a common is each platform's own. 0: go on; and in what is no common. */
+int stage_common_ends(struct stage_run *run, struct error **err) WARN_UNUSED;
+/* The state that its common has come to becomes the run's, if it has one. */
+int stage_common_inherit(struct stage_run *run, struct error **err) WARN_UNUSED;
+
 /* stage_run.c */
 int stage_run_execute(struct stage_run *run, struct error **err) WARN_UNUSED;
 void stage_run_release(struct stage_run *run);
@@ -204,7 +254,8 @@ int stage_run_expand_all(struct stage_run *run, const struct strvec *words, stru
 /* Gives the history entries that have no time yet theirs; before a layer's entry, and at the end.
  */
 int stage_run_date_history(struct stage_run *run, struct error **err) WARN_UNUSED;
-/* "[build 2/4] TEXT": counts the step. free() it. */
+/* "[build 2/4] TEXT", with several platforms "[linux/amd64->arm64 build 2/4] TEXT": counts the
+ * step. free() it. */
 char *stage_run_step_name(struct stage_run *run, const char *text) WARN_UNUSED;
 /* config.working_dir, "/" where it is empty. */
 const char *stage_run_cwd(const struct stage_run *run);
@@ -313,8 +364,7 @@ struct context *named_context_get(struct build *build, const char *name, char **
 struct context *build_open_context(struct build *build, const char *path, const char *ignore_path,
                                    struct error **err);
 
-/* image_write.c */
-int image_write(struct build *build, struct stage_run *run, struct build_result *ret,
-                struct error **err) WARN_UNUSED;
+/* image_write.c: config and manifest of each platform, and the index */
+int image_write(struct build *build, struct build_result *ret, struct error **err) WARN_UNUSED;
 
 #endif

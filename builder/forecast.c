@@ -10,6 +10,7 @@ void forecast_release(struct forecast *forecast)
     for (size_t i = 0; i < forecast->n_stages; i++) {
         free(forecast->stages[i].label);
         free(forecast->stages[i].from);
+        free(forecast->stages[i].platforms);
     }
     for (size_t i = 0; i < forecast->n_steps; i++) {
         free(forecast->steps[i].text);
@@ -28,6 +29,14 @@ struct digest forecast_lost_recipe(void)
     return digest_of("not known", 9);
 }
 
+/* Stages in order, of each what is common before what is the platforms' own. */
+static size_t node_of(const struct stage_run *run)
+{
+    size_t n_targets = run->build->n_targets;
+    size_t target = (size_t)(run->target - run->build->targets);
+    return 2 * n_targets * run->stage->index + (run->is_common ? 0 : n_targets) + target;
+}
+
 void forecast_add_step(struct stage_run *run, const struct instruction *instruction, bool cached,
                        const struct strvec *reasons)
 {
@@ -36,7 +45,7 @@ void forecast_add_step(struct stage_run *run, const struct instruction *instruct
     text[strcspn(text, "\n")] = '\0';
     pthread_mutex_lock(&build->lock);
     struct forecast_step *step = ARRAY_PUSH(build->forecast, steps);
-    step->stage = run->stage->index;
+    step->stage = node_of(run);
     step->text = text;
     step->cached = cached;
     strvec_copy(&step->reasons, reasons);
@@ -91,17 +100,65 @@ static int by_name(const void *a, const void *b)
                   ((const struct forecast_image *)b)->name);
 }
 
+static struct stage_run *run_of(struct build *build, size_t node)
+{
+    size_t stage = node / (2 * build->n_targets), rest = node % (2 * build->n_targets);
+    struct build_target *target = &build->targets[rest % build->n_targets];
+    if (rest >= build->n_targets)
+        return &target->runs[stage];
+    return target->commons ? &target->commons[stage] : NULL;
+}
+
+/* Not what is nobody's common, or has all in common; skipped stages once. */
+static bool is_shown(const struct stage_run *run)
+{
+    if (run->is_common)
+        return run->started && run->has_base;
+    if (!run->started)
+        return run->target == run->build->targets;
+    bool goes_on = run->common && run->common->has_base;
+    return !goes_on || run->common->n_done < run->end || !run->common->has_triggered;
+}
+
+static char *platforms_of(const struct stage_run *run)
+{
+    const struct build *build = run->build;
+    if (build->n_targets == 1 || !run->started)
+        return NULL;
+    if (!run->is_common)
+        return xstrdup(run->target->name);
+    AUTO(strbuf_release) struct strbuf names = STRBUF_INIT;
+    for (size_t i = 0; i < build->n_targets; i++)
+        if (build->targets[i].runs[run->stage->index].common == run)
+            strbuf_addf(&names, "%s%s", names.size ? ", " : "", build->targets[i].name);
+    return xstrdup(names.data);
+}
+
+static void add_stage(struct forecast *forecast, const struct stage_run *run)
+{
+    struct forecast_stage *stage = ARRAY_PUSH(forecast, stages);
+    stage->label = xstrdup(run->stage->label);
+    stage->from = xstrdup(run->stage->from->from.image);
+    stage->platforms = platforms_of(run);
+    stage->goes_on = run->common && run->common->has_base;
+    stage->skipped = !run->started;
+}
+
 void forecast_finish(struct build *build)
 {
     struct forecast *forecast = build->forecast;
-    const struct stage_graph *graph = build->graph;
-    for (size_t i = 0; i < graph->n_stages; i++) {
-        struct forecast_stage *stage = ARRAY_PUSH(forecast, stages);
-        stage->label = xstrdup(graph->stages[i].label);
-        stage->from = xstrdup(graph->stages[i].from->from.image);
-        stage->skipped = !build->runs[i].started;
+    size_t n_nodes = 2 * build->n_targets * build->graph->n_stages;
+    size_t *places = xcalloc(n_nodes, sizeof(*places));
+    for (size_t i = 0; i < n_nodes; i++) {
+        struct stage_run *run = run_of(build, i);
+        places[i] = forecast->n_stages;
+        if (run && is_shown(run))
+            add_stage(forecast, run);
     }
-    sort_steps(forecast, graph->n_stages);
+    sort_steps(forecast, n_nodes);
+    for (size_t i = 0; i < forecast->n_steps; i++)
+        forecast->steps[i].stage = places[forecast->steps[i].stage];
+    free(places);
     if (forecast->n_images)
         qsort(forecast->images, forecast->n_images, sizeof(*forecast->images), by_name);
 }

@@ -17,10 +17,13 @@ struct forecast_step {
     struct strvec reasons; /* why it would run */
 };
 
+/* With several platforms each has its own, and there is one for what several have in common. */
 struct forecast_stage {
     char *label;
-    char *from;   /* as in the Dockerfile */
-    bool skipped; /* the target doesn't need it */
+    char *from;      /* as in the Dockerfile */
+    char *platforms; /* "linux/amd64", "linux/amd64, linux/arm64"; NULL: one platform is built */
+    bool goes_on;    /* from where that begins which several have in common, listed before */
+    bool skipped;    /* the target doesn't need it */
 };
 
 /* An image that a FROM, COPY --from or mount names. */
@@ -32,7 +35,7 @@ struct forecast_image {
 };
 
 struct forecast {
-    struct forecast_stage *stages; /* those of the Dockerfile */
+    struct forecast_stage *stages; /* in the order of the Dockerfile */
     size_t n_stages, stages_capacity;
     struct forecast_step *steps; /* by stage, in order */
     size_t n_steps, steps_capacity;

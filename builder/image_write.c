@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The target stage's state becomes config and manifest. image-spec v1.1, config.md, manifest.md */
+/* The target stage's state, of each platform, becomes config and manifest. image-spec v1.1,
+ * config.md, manifest.md */
 #include "base/array.h"
 #include "base/mem.h"
 #include "builder/build_args.h"
@@ -112,12 +113,15 @@ static void annotate_descriptor(const struct build *build, enum annotation_place
     }
 }
 
-static void warn_other_platforms(struct build *build, const struct platform *platform)
+static void warn_other_platforms(struct build *build, const struct index *images)
 {
     for (size_t i = 0; i < build->options->n_annotations; i++) {
         const struct build_annotation *annotation = &build->options->annotations[i];
         AUTO(strbuf_release) struct strbuf name = STRBUF_INIT;
-        if (is_meant(annotation, platform))
+        bool is_used = false;
+        for (size_t j = 0; j < images->n_manifests && !is_used; j++)
+            is_used = is_meant(annotation, &images->manifests[j].platform);
+        if (is_used)
             continue;
         platform_format(&annotation->platform, &name);
         build_warn(build, NULL, NULL, "--annotation %s: no image for %s is built", annotation->key,
@@ -130,37 +134,35 @@ static void warn_other_platforms(struct build *build, const struct platform *pla
 /* One platform needs no index, unless somebody asks for it, or has annotations for it. */
 static bool wants_index(const struct build *build)
 {
-    return build_args_is_on(build, "BUILDKIT_MULTI_PLATFORM") ||
+    return build->n_targets > 1 || build_args_is_on(build, "BUILDKIT_MULTI_PLATFORM") ||
            has_annotations(build, ANNOTATION_INDEX) ||
            has_annotations(build, ANNOTATION_INDEX_DESCRIPTOR);
 }
 
-/* The manifest in `image` becomes an index that holds it. */
-static int write_index(struct build *build, const struct platform *platform,
-                       struct descriptor *image, struct error **err)
+static int write_index(struct build *build, struct index *index, struct descriptor *ret,
+                       struct error **err)
 {
-    AUTO(index_release) struct index index = { 0 };
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    index.media_type = xstrdup(MEDIA_TYPE_OCI_INDEX);
-    descriptor_copy(ARRAY_PUSH(&index, manifests), image);
+    index->media_type = xstrdup(MEDIA_TYPE_OCI_INDEX);
     for (size_t i = 0; i < build->options->n_annotations; i++) {
         const struct build_annotation *annotation = &build->options->annotations[i];
         if (annotation->place == ANNOTATION_INDEX)
-            index_annotate(&index, annotation->key, annotation->value);
+            index_annotate(index, annotation->key, annotation->value);
     }
-    index_format(&index, &text);
-    descriptor_release(image);
-    image->media_type = xstrdup(MEDIA_TYPE_OCI_INDEX);
-    if (store_put_blob(build->store, text.data, text.size, image, err) < 0)
+    index_format(index, &text);
+    ret->media_type = xstrdup(MEDIA_TYPE_OCI_INDEX);
+    if (store_put_blob(build->store, text.data, text.size, ret, err) < 0)
         return error_wrap(err, "writing image index");
-    annotate_descriptor(build, ANNOTATION_INDEX_DESCRIPTOR, platform, image);
+    for (size_t i = 0; i < index->n_manifests; i++)
+        annotate_descriptor(build, ANNOTATION_INDEX_DESCRIPTOR, &index->manifests[i].platform, ret);
     return 0;
 }
 
 /* --- the image ------------------------------------------------------------------------------- */
 
-int image_write(struct build *build, struct stage_run *run, struct build_result *ret,
-                struct error **err)
+/* Of one platform: `ret` becomes the manifest's descriptor. */
+static int write_image(struct build *build, struct stage_run *run, struct descriptor *ret,
+                       struct digest *ret_config, struct error **err)
 {
     AUTO(image_config_release) struct image_config config = { 0 };
     AUTO(manifest_release) struct manifest manifest = { 0 };
@@ -170,7 +172,6 @@ int image_write(struct build *build, struct stage_run *run, struct build_result 
     add_labels(build, &config);
     annotate_base(run, &manifest);
     annotate_manifest(build, &config.platform, &manifest);
-    warn_other_platforms(build, &config.platform);
     manifest.media_type = xstrdup(MEDIA_TYPE_OCI_MANIFEST);
     manifest.config.media_type = xstrdup(MEDIA_TYPE_OCI_CONFIG);
 
@@ -183,12 +184,51 @@ int image_write(struct build *build, struct stage_run *run, struct build_result 
         return error_wrap(err, "writing image config");
     strbuf_reset(&text);
     manifest_format(&manifest, &text);
-    descriptor_release(&ret->image);
-    ret->image.media_type = xstrdup(MEDIA_TYPE_OCI_MANIFEST);
-    if (store_put_blob(build->store, text.data, text.size, &ret->image, err) < 0)
+    ret->media_type = xstrdup(MEDIA_TYPE_OCI_MANIFEST);
+    if (store_put_blob(build->store, text.data, text.size, ret, err) < 0)
         return error_wrap(err, "writing image manifest");
-    platform_copy(&ret->image.platform, &config.platform);
-    annotate_descriptor(build, ANNOTATION_MANIFEST_DESCRIPTOR, &config.platform, &ret->image);
-    ret->config = manifest.config.digest;
-    return wants_index(build) ? write_index(build, &config.platform, &ret->image, err) : 0;
+    platform_copy(&ret->platform, &config.platform);
+    annotate_descriptor(build, ANNOTATION_MANIFEST_DESCRIPTOR, &config.platform, ret);
+    *ret_config = manifest.config.digest;
+    return 0;
+}
+
+/* Two images of one platform in an index, and the second couldn't be had. */
+static int refuse_twice(const struct build *build, const struct index *index, struct error **err)
+{
+    size_t last = index->n_manifests - 1;
+    for (size_t i = 0; i < last; i++) {
+        if (!platform_equal(&index->manifests[i].platform, &index->manifests[last].platform))
+            continue;
+        AUTO(strbuf_release) struct strbuf both = STRBUF_INIT;
+        platform_format(&index->manifests[last].platform, &both);
+        error_set_(err, ERR_INVALID, "the images for %s and %s are both for %s",
+                   build->targets[i].name, build->targets[last].name, both.data);
+        error_hint(err, "the last stage is FROM an image that was built for that platform only, or "
+                        "has a --platform of its own");
+        return -1;
+    }
+    return 0;
+}
+
+int image_write(struct build *build, struct build_result *ret, struct error **err)
+{
+    AUTO(index_release) struct index index = { 0 };
+    struct digest config = { 0 };
+    for (size_t i = 0; i < build->n_targets; i++) {
+        struct build_target *target = &build->targets[i];
+        struct descriptor *image = ARRAY_PUSH(&index, manifests);
+        if (write_image(build, &target->runs[target->graph->target], image, &config, err) < 0)
+            return target_wrap(target, build, err);
+        if (refuse_twice(build, &index, err) < 0)
+            return -1;
+    }
+    warn_other_platforms(build, &index);
+    if (build->n_targets == 1)
+        ret->config = config;
+    descriptor_release(&ret->image);
+    if (wants_index(build))
+        return write_index(build, &index, &ret->image, err);
+    descriptor_copy(&ret->image, &index.manifests[0]);
+    return 0;
 }

@@ -325,6 +325,31 @@ static void run_all(struct lint *lint)
     hashmap_release(&lint->stages);
 }
 
+static bool has_finding(const struct lint_findings *findings, const struct lint_finding *like)
+{
+    for (size_t i = 0; i < findings->n_items; i++) {
+        const struct lint_finding *item = &findings->items[i];
+        if (item->range.first == like->range.first && !strcmp(item->rule, like->rule) &&
+            !strcmp(item->text, like->text))
+            return true;
+    }
+    return false;
+}
+
+void lint_findings_join(struct lint_findings *to, struct lint_findings *from)
+{
+    size_t n_before = to->n_items;
+    to->error |= from->error;
+    for (size_t i = 0; i < from->n_items; i++) {
+        if (n_before && has_finding(to, &from->items[i]))
+            continue;
+        *ARRAY_PUSH(to, items) = from->items[i];
+        from->items[i] = (struct lint_finding){ 0 };
+    }
+    if (n_before && to->n_items > n_before)
+        qsort(to->items, to->n_items, sizeof(*to->items), by_line);
+}
+
 int lint_run(const struct lint_options *options, struct lint_findings *ret, struct error **err)
 {
     AUTO(check_options_release) struct check_options own = { 0 };

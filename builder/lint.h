@@ -36,6 +36,8 @@ struct lint_findings {
 };
 
 void lint_findings_release(struct lint_findings *findings);
+/* Moves what `from` has beyond `to` there, by line. */
+void lint_findings_join(struct lint_findings *to, struct lint_findings *from);
 DEFINE_AUTO_STRUCT(struct lint_findings, lint_findings_release)
 
 struct lint_options {

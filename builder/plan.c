@@ -16,30 +16,11 @@
 
 int build_parse(struct build *build, const struct build_input *input, struct error **err)
 {
-    const struct build_options *options = build->options;
     if (build_args_check(build, err) < 0 ||
         dockerfile_parse_as(input->name, input->text.data, input->text.size,
                             build_args_syntax(build), &build->dockerfile, err) < 0)
         return -1;
-    build->globals = globals_new(build->dockerfile, options->build_args, options->platform,
-                                 options->target, err);
-    if (!build->globals)
-        return -1;
-    build->check = lint_check_options(build->dockerfile, build->globals, &build->own_check, err);
-    if (!build->check)
-        return -1;
-    build->graph = stage_graph_new(build->dockerfile, build->globals, options->named_contexts,
-                                   options->target, err);
-    return build->graph ? 0 : -1;
-}
-
-static bool is_filtered(const struct build *build, const struct stage *stage)
-{
-    const struct strvec *names = build->options->no_cache_stages;
-    for (size_t i = 0; names && stage->name && i < names->n; i++)
-        if (strcasecmp(names->items[i], stage->name) == 0)
-            return true;
-    return false;
+    return targets_init(build, err);
 }
 
 static void warn_unknown_filters(struct build *build)
@@ -61,19 +42,14 @@ static void warn_unknown_filters(struct build *build)
 
 int build_plan(struct build *build, const struct build_input *input, struct error **err)
 {
-    if (build_parse(build, input, err) < 0 || precheck_words(build->graph, false, err) < 0)
+    if (build_parse(build, input, err) < 0)
         return -1;
+    for (size_t i = 0; i < build->n_targets; i++)
+        if (precheck_words(build->targets[i].graph, false, err) < 0)
+            return i ? target_wrap(&build->targets[i], build, err) : -1;
     build_args_warn(build);
     warn_unknown_filters(build);
-    build->runs = xcalloc(build->graph->n_stages, sizeof(*build->runs));
-    for (size_t i = 0; i < build->graph->n_stages; i++) {
-        hashmap_init(&build->runs[i].args, free);
-        pthread_cond_init(&build->runs[i].ended, NULL);
-        build->runs[i].build = build;
-        build->runs[i].stage = &build->graph->stages[i];
-        build->runs[i].no_cache =
-            build->options->no_cache || is_filtered(build, &build->graph->stages[i]);
-    }
+    targets_init_runs(build);
     return 0;
 }
 
@@ -82,20 +58,28 @@ int build_plan(struct build *build, const struct build_input *input, struct erro
 /* Of a stage that ran, or runs: what its base is has been found out. */
 static const struct image_config *base_config(void *data, const struct stage *stage)
 {
-    const struct build *build = data;
-    const struct stage_run *run = &build->runs[stage->index];
+    const struct build_target *target = data;
+    const struct stage_run *run = &target->runs[stage->index];
     return run->done && run->base ? &run->base->config : NULL;
 }
 
+/* Of all platforms: what is found for several is told once. */
 static int lint(struct build *build, struct lint_findings *ret, struct error **err)
 {
-    struct lint_options options = { .graph = build->graph,
-                                    .ignore = context_ignore(build->context),
-                                    .target = build->options->target,
-                                    .platform = build->options->platform,
-                                    .base_config = base_config,
-                                    .data = build };
-    return lint_run(&options, ret, err);
+    for (size_t i = 0; i < build->n_targets; i++) {
+        AUTO(lint_findings_release) struct lint_findings findings = { 0 };
+        struct build_target *target = &build->targets[i];
+        struct lint_options options = { .graph = target->graph,
+                                        .ignore = context_ignore(build->context),
+                                        .target = build->options->target,
+                                        .platform = &target->globals->target_platform,
+                                        .base_config = base_config,
+                                        .data = target };
+        if (lint_run(&options, &findings, err) < 0)
+            return -1;
+        lint_findings_join(ret, &findings);
+    }
+    return 0;
 }
 
 static int refuse(const struct build *build, const struct lint_findings *findings,

@@ -20,14 +20,15 @@ static bool has_run(const struct stage *stage)
 }
 
 /* Triggers of an image that isn't here are unknown until it is fetched, and then it is too late. */
-static bool base_may_run(struct build *build, const struct stage *stage)
+static bool base_may_run(struct build *build, const struct stage_graph *graph,
+                         const struct stage *stage)
 {
     switch (stage->base.kind) {
     case STAGE_SOURCE_SCRATCH:
         return false;
     case STAGE_SOURCE_STAGE: /* its own triggers stand in the Dockerfile */
-        for (size_t i = 0; i < build->graph->stages[stage->base.stage].n_instructions; i++)
-            if (build->graph->stages[stage->base.stage].instructions[i].kind == INSTRUCTION_ONBUILD)
+        for (size_t i = 0; i < graph->stages[stage->base.stage].n_instructions; i++)
+            if (graph->stages[stage->base.stage].instructions[i].kind == INSTRUCTION_ONBUILD)
                 return true;
         return false;
     case STAGE_SOURCE_CONTEXT:
@@ -38,13 +39,21 @@ static bool base_may_run(struct build *build, const struct stage *stage)
     return true;
 }
 
-static bool may_run(struct build *build)
+static bool graph_may_run(struct build *build, const struct stage_graph *graph)
 {
-    for (size_t i = 0; i < build->graph->n_stages; i++) {
-        const struct stage *stage = &build->graph->stages[i];
-        if (stage->is_needed && (has_run(stage) || base_may_run(build, stage)))
+    for (size_t i = 0; i < graph->n_stages; i++) {
+        const struct stage *stage = &graph->stages[i];
+        if (stage->is_needed && (has_run(stage) || base_may_run(build, graph, stage)))
             return true;
     }
+    return false;
+}
+
+static bool may_run(struct build *build)
+{
+    for (size_t i = 0; i < build->n_targets; i++)
+        if (graph_may_run(build, build->targets[i].graph))
+            return true;
     return false;
 }
 

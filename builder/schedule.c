@@ -47,9 +47,8 @@ static void *stage_thread(void *data)
     return NULL;
 }
 
-static int start(struct build *build, size_t stage, struct error **err)
+static int start(struct stage_run *run, struct error **err)
 {
-    struct stage_run *run = &build->runs[stage];
     if (run->started)
         return 0;
     run->thread = thread_start(stage_thread, run, err);
@@ -59,11 +58,16 @@ static int start(struct build *build, size_t stage, struct error **err)
     return 0;
 }
 
-struct stage_run *schedule_await(struct build *build, size_t stage, struct error **err)
+struct stage_run *schedule_await(struct stage_run *run, size_t stage, struct error **err)
 {
-    struct stage_run *run = &build->runs[stage];
+    return schedule_await_run(&run->target->runs[stage], err);
+}
+
+struct stage_run *schedule_await_run(struct stage_run *run, struct error **err)
+{
+    struct build *build = run->build;
     pthread_mutex_lock(&build->lock);
-    if (start(build, stage, err) < 0) {
+    if (start(run, err) < 0) {
         pthread_mutex_unlock(&build->lock);
         return NULL;
     }
@@ -119,32 +123,42 @@ void schedule_remove_sandbox(struct build *build, struct sandbox *sandbox)
     pthread_mutex_unlock(&build->lock);
 }
 
+static bool join_run(struct stage_run *run, void *data)
+{
+    bool *joined = data;
+    pthread_mutex_lock(&run->build->lock);
+    struct thread *thread = TAKE(run->thread);
+    pthread_mutex_unlock(&run->build->lock);
+    if (thread)
+        (void)thread_join(thread);
+    *joined |= thread != NULL;
+    return true;
+}
+
+/* A run may start another that was passed over already: until none is left. */
 static void join_all(struct build *build)
 {
-    for (size_t i = 0; i < build->graph->n_stages; i++) {
-        pthread_mutex_lock(&build->lock);
-        struct thread *thread = TAKE(build->runs[i].thread);
-        pthread_mutex_unlock(&build->lock);
-        if (thread)
-            (void)thread_join(thread);
+    bool joined = true;
+    while (joined) {
+        joined = false;
+        targets_each_run(build, join_run, &joined);
     }
+}
+
+static bool start_needed(struct stage_run *run, void *data)
+{
+    struct error **err = data;
+    return run->is_common || !run->stage->is_needed || start(run, err) == 0;
 }
 
 int schedule_run(struct build *build, struct error **err)
 {
     struct error *error = NULL;
     pthread_mutex_lock(&build->lock);
-    for (size_t i = 0; !error && i < build->graph->n_stages; i++)
-        if (build->graph->stages[i].is_needed)
-            (void)start(build, i, &error);
+    targets_each_run(build, start_needed, &error);
     pthread_mutex_unlock(&build->lock);
     if (error)
         schedule_fail(build, error);
-    /*
-     * A stage started late by a trigger has a smaller index than the one that waits for it, so when
-     * its waiter is joined it is done; a second pass joins its thread.
-     */
-    join_all(build);
     join_all(build);
     pthread_mutex_lock(&build->lock); /* streams may still fail */
     bool failed = build->failed;

@@ -46,9 +46,12 @@ char *stage_run_step_name(struct stage_run *run, const char *text)
     run->step++;
     size_t line = strcspn(text, "\n");
     const struct stage *stage = run->stage;
-    bool single = run->build->graph->n_stages == 1 && !stage->name;
-    return xasprintf("[%s%s%u/%u] %.*s", single ? "" : stage->label, single ? "" : " ", run->step,
-                     run->n_steps, (int)line, text);
+    bool single = run->target->graph->n_stages == 1 && !stage->name;
+    AUTO(strbuf_release) struct strbuf platform = STRBUF_INIT;
+    target_format_step(run, &platform);
+    return xasprintf("[%s%s%s%u/%u] %.*s", platform.size ? platform.data : "",
+                     single ? "" : stage->label, single ? "" : " ", run->step, run->n_steps,
+                     (int)line, text);
 }
 
 void build_warn(struct build *build, const struct instruction *instruction, const char *rule,
@@ -108,8 +111,13 @@ int stage_run_date_history(struct stage_run *run, struct error **err)
     if (run->n_dated == run->config.n_history)
         return 0;
     AUTO(cache_record_release) struct cache_record record = { 0 };
-    if (!run->build->created && known_time(run, &record, err) < 0)
-        return -1;
+    if (!run->build->created) {
+        pthread_mutex_lock(&run->build->times_lock);
+        int found = known_time(run, &record, err);
+        pthread_mutex_unlock(&run->build->times_lock);
+        if (found < 0)
+            return -1;
+    }
     fill_dates(run, run->build->created ? run->build->created : record.created);
     return 0;
 }
@@ -172,6 +180,8 @@ static int locate(struct stage_run *run, struct error **err)
 {
     if (error_is(*err, ERR_CANCELLED))
         return -1;
+    if (!run->is_common)
+        (void)target_wrap(run->target, run->build, err);
     const struct source_text *source = run->build->dockerfile->source;
     struct source_range range = run->current->range;
     AUTO(strbuf_release) struct strbuf excerpt = STRBUF_INIT;
@@ -220,7 +230,7 @@ static int from_image(struct stage_run *run, const char *name, unsigned vertex, 
 {
     run->base = base_image_get(run->build, name, &run->stage->platform, vertex, err);
     if (!run->base) {
-        AUTO(free) char *near = stage_graph_suggestion(run->build->graph, name, run->stage->index);
+        AUTO(free) char *near = stage_graph_suggestion(run->target->graph, name, run->stage->index);
         return *near ? error_wrap(err, "FROM %s%s", name, near) : -1;
     }
     if (run->base->is_lost) {
@@ -250,7 +260,7 @@ static int from_image(struct stage_run *run, const char *name, unsigned vertex, 
 
 static int from_stage(struct stage_run *run, struct error **err)
 {
-    struct stage_run *parent = schedule_await(run->build, run->stage->base.stage, err);
+    struct stage_run *parent = schedule_await(run, run->stage->base.stage, err);
     if (!parent)
         return -1;
     run->base = parent->base;
@@ -290,7 +300,7 @@ static int from_source(struct stage_run *run, unsigned *vertex, struct error **e
     struct context *context = NULL;
     image_config_init(&run->config);
     for (size_t i = 0; i < run->stage->n_after; i++)
-        if (!schedule_await(run->build, run->stage->after[i], err))
+        if (!schedule_await(run, run->stage->after[i], err))
             return -1;
     switch (run->stage->base.kind) {
     case STAGE_SOURCE_SCRATCH:
@@ -362,19 +372,62 @@ static int execute_triggers(struct stage_run *run, struct error **err)
     return 0;
 }
 
-int stage_run_execute(struct stage_run *run, struct error **err)
+/* --- the stage ------------------------------------------------------------------------------- */
+
+/* 1: it ends early, being a common. */
+static int execute_base(struct stage_run *run, struct error **err)
+{
+    int ends = stage_common_ends(run, err);
+    if (ends || execute_from(run, err) < 0)
+        return ends ? ends : -1;
+    run->has_base = true;
+    return 0;
+}
+
+static int execute_onbuild(struct stage_run *run, struct error **err)
+{
+    int ends = stage_common_ends(run, err);
+    if (ends || execute_triggers(run, err) < 0)
+        return ends ? ends : -1;
+    run->has_triggered = true;
+    return 0;
+}
+
+static int execute_next(struct stage_run *run, struct error **err)
+{
+    int ends = stage_common_ends(run, err);
+    if (ends || execute_located(run, &run->stage->instructions[run->n_done], err) < 0)
+        return ends ? ends : -1;
+    run->n_done++;
+    return 0;
+}
+
+static int execute_all(struct stage_run *run, struct error **err)
+{
+    int ends = run->has_base ? 0 : execute_base(run, err);
+    if (!ends && !run->has_triggered)
+        ends = execute_onbuild(run, err);
+    while (!ends && run->n_done < run->end)
+        ends = execute_next(run, err);
+    return ends;
+}
+
+static void count_steps(struct stage_run *run)
 {
     const struct stage *stage = run->stage;
     run->n_steps = 1;
     for (size_t i = 0; i < stage->n_instructions; i++)
         if (makes_layer(stage->instructions[i].kind))
             run->n_steps++;
-    if (execute_from(run, err) < 0 || execute_triggers(run, err) < 0)
+}
+
+int stage_run_execute(struct stage_run *run, struct error **err)
+{
+    count_steps(run);
+    run->current = run->stage->from;
+    if (stage_common_inherit(run, err) < 0 || execute_all(run, err) < 0)
         return -1;
-    for (size_t i = 0; i < stage->n_instructions; i++)
-        if (execute_located(run, &stage->instructions[i], err) < 0)
-            return -1;
-    if (run->build->forecast)
+    if (run->build->forecast || run->is_common)
         return 0;
     if (stage_run_date_history(run, err) < 0)
         return -1;

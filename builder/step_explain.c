@@ -14,19 +14,24 @@ void explain_begin(struct build *build, const char *dockerfile)
     trail_name(build->options->context, dockerfile, build->trail_name);
 }
 
+/* What platforms have in common stands in the trail of each. */
+static bool keep_run(struct stage_run *run, void *data)
+{
+    const struct stage_run *from = run;
+    if (!run->started || run->is_common)
+        return true;
+    if (run->common && !run->trail.n_steps) /* of one that failed they have nothing */
+        from = run->common;
+    trail_replace(data, run->target->name, run->stage->label, &from->trail, run->failed);
+    return true;
+}
+
 void explain_end(struct build *build)
 {
     AUTO(trail_release) struct trail trail = { 0 };
     AUTO(error_free) struct error *error = NULL;
     trail_read(build->store, build->trail_name, &trail);
-    for (size_t i = 0; i < build->graph->n_stages; i++) {
-        const struct stage_run *run = &build->runs[i];
-        AUTO(strbuf_release) struct strbuf platform = STRBUF_INIT;
-        if (!run->started)
-            continue;
-        platform_format(&run->stage->platform, &platform);
-        trail_replace(&trail, platform.data, run->stage->label, &run->trail, run->failed);
-    }
+    targets_each_run(build, keep_run, &trail);
     if (trail_write(build->store, build->trail_name, &trail, &error) < 0)
         progress_warning(build->progress, 0, "keeping what --explain needs: %s",
                          error_message(error));
@@ -37,18 +42,16 @@ static char *base_text(const struct stage_run *run)
 {
     const struct stage_source *base = &run->stage->base;
     if (base->kind == STAGE_SOURCE_STAGE)
-        return xasprintf("stage %s", run->build->graph->stages[base->stage].label);
+        return xasprintf("stage %s", run->target->graph->stages[base->stage].label);
     return xstrdup(base->kind == STAGE_SOURCE_SCRATCH ? "scratch" : base->name);
 }
 
 void explain_remember(struct stage_run *run, const struct layer_step *step,
                       const struct digest *rest)
 {
-    AUTO(strbuf_release) struct strbuf platform = STRBUF_INIT;
     AUTO(free) char *text = instruction_format(step->instruction);
     AUTO(free) char *base = base_text(run);
-    platform_format(&run->stage->platform, &platform);
-    struct trail_step entry = { .platform = platform.data,
+    struct trail_step entry = { .platform = run->target->name,
                                 .stage = run->stage->label,
                                 .text = text,
                                 .base = base,

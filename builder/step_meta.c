@@ -129,7 +129,7 @@ static bool is_builders(const char *name)
 static int meta_arg(struct stage_run *run, const struct instruction *instruction,
                     struct error **err)
 {
-    const struct globals *globals = run->build->globals;
+    const struct globals *globals = run->target->globals;
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     strbuf_adds(&text, "ARG");
     for (size_t i = 0; i < instruction->pairs.n_items; i++) {

@@ -107,7 +107,7 @@ static void fd_paths(const int *fds, size_t n, struct strvec *paths)
 /* The log stood right above, unless nobody shows it or lines of other stages may stand between. */
 static bool was_shown(const struct build *build)
 {
-    size_t n = 0;
+    size_t n = build->n_targets > 1 ? 2 : 0;
     for (size_t i = 0; i < build->graph->n_stages; i++)
         n += build->graph->stages[i].is_needed;
     const struct progress *progress = build->progress;

@@ -15,7 +15,7 @@ void step_source_release(struct step_source *source)
 static int use_stage(struct stage_run *run, size_t stage, struct step_source *ret,
                      struct error **err)
 {
-    const struct stage_run *from = schedule_await(run->build, stage, err);
+    const struct stage_run *from = schedule_await(run, stage, err);
     if (!from)
         return -1;
     *ret = (struct step_source){ .tree = tree_ref(from->tree), .ran = from->ran || from->lost };
@@ -28,7 +28,8 @@ static int use_image(struct stage_run *run, const char *image, const char *from,
     struct build *build = run->build;
     struct base_image *base = base_image_get(build, image, &run->config.platform, vertex, err);
     if (!base) {
-        AUTO(free) char *near = stage_graph_suggestion(build->graph, image, run->stage->index);
+        AUTO(free)
+        char *near = stage_graph_suggestion(run->target->graph, image, run->stage->index);
         return error_wrap(err, "%s=%s%s", what, from, near);
     }
     *ret = (struct step_source){ .tree = tree_ref(base->tree), .ran = base->is_lost };
@@ -45,7 +46,7 @@ int step_source_find(struct stage_run *run, const char *from, const char *what, 
         ret->context = build->context;
         return 0;
     }
-    if (stage_graph_resolve(build->graph, from, run->stage->index, &source, err) < 0)
+    if (stage_graph_resolve(run->target->graph, from, run->stage->index, &source, err) < 0)
         return -1;
     switch (source.kind) {
     case STAGE_SOURCE_STAGE:

@@ -36,7 +36,10 @@ void build_command_release(struct build_command *command)
     for (size_t i = 0; i < command->n_references; i++)
         reference_release(&command->references[i]);
     free(command->references);
-    platform_release(&command->platform_value);
+    strvec_release(&command->platform_texts);
+    for (size_t i = 0; i < command->n_platforms; i++)
+        platform_release(&command->platforms[i]);
+    free(command->platforms);
     limit_texts_release(&command->limit_texts);
     limits_release(&command->limits);
 }
@@ -174,34 +177,56 @@ static int parse_context_mode(struct build_command *command, struct error **err)
     return 0;
 }
 
+static int add_platform(struct build_command *command, const char *text, struct error **err)
+{
+    AUTO(platform_release) struct platform platform = { 0 };
+    if (platform_parse(text, &platform, err) < 0) {
+        error_recode(err, ERR_USAGE);
+        return error_wrap(err, "--platform");
+    }
+    if (platform_check_spelling(&platform, err) < 0) {
+        error_recode(err, ERR_USAGE);
+        return error_wrap(err, "--platform=%s", text);
+    }
+    for (size_t i = 0; i < command->n_platforms; i++)
+        if (platform_equal(&command->platforms[i], &platform))
+            return 0;
+    *ARRAY_PUSH(command, platforms) = platform;
+    platform = (struct platform){ 0 };
+    return 0;
+}
+
+/* "linux/amd64,linux/arm64", and several of them. */
+static int parse_platforms(struct build_command *command, struct error **err)
+{
+    for (size_t i = 0; i < command->platform_texts.n; i++) {
+        for (const char *p = command->platform_texts.items[i], *end;; p = end + 1) {
+            end = p + strcspn(p, ",");
+            AUTO(free) char *text = xstrndup(p, (size_t)(end - p));
+            if (add_platform(command, text, err) < 0)
+                return -1;
+            if (!*end)
+                break;
+        }
+    }
+    command->options.platforms = command->platforms;
+    command->options.n_platforms = command->n_platforms;
+    return 0;
+}
+
 static int parse_values(struct build_command *command, struct error **err)
 {
     struct build_options *options = &command->options;
     if (parse_tags(command, err) < 0 || parse_network(command, err) < 0 ||
         parse_secrets(command, err) < 0 || parse_lists(command, err) < 0 ||
-        parse_context_mode(command, err) < 0 || resolve_args(command, err) < 0 ||
-        parse_epoch(command, err) < 0 ||
+        parse_context_mode(command, err) < 0 || parse_platforms(command, err) < 0 ||
+        resolve_args(command, err) < 0 || parse_epoch(command, err) < 0 ||
         limits_parse(&command->limit_texts, &command->limits, err) < 0)
         return -1;
     if (command->compression &&
         compression_parse(command->compression, &options->compression, err) < 0) {
         error_recode(err, ERR_USAGE);
         return error_wrap(err, "--compression");
-    }
-    if (command->platform) {
-        if (strchr(command->platform, ','))
-            return error_set(err, ERR_USAGE,
-                             "--platform=%s: one platform at a time is supported so far",
-                             command->platform);
-        if (platform_parse(command->platform, &command->platform_value, err) < 0) {
-            error_recode(err, ERR_USAGE);
-            return error_wrap(err, "--platform");
-        }
-        if (platform_check_spelling(&command->platform_value, err) < 0) {
-            error_recode(err, ERR_USAGE);
-            return error_wrap(err, "--platform=%s", command->platform);
-        }
-        options->platform = &command->platform_value;
     }
     if (command->push && !command->n_references)
         return error_set(err, ERR_USAGE, "--push needs a name: give -t");
@@ -275,8 +300,9 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
                  "annotation of the manifest, or of TYPE[PLATFORM]: index, manifest-descriptor, "
                  "index-descriptor"),
         OPT_STRING(0, "target", "STAGE", &command->target, "build up to this stage"),
-        OPT_STRING(0, "platform", "OS/ARCH", &command->platform,
-                   "platform of the image, by default this machine's"),
+        OPT_LIST(0, "platform", "OS/ARCH,...", &command->platform_texts,
+                 "platform of the image, by default this machine's; several make an index of "
+                 "images"),
         OPT_LIST(0, "build-context", "NAME=PLACE", &command->contexts,
                  "what NAME is in FROM and --from: a directory, git or tarball URL, "
                  "docker-image://, oci-layout://"),

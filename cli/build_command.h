@@ -10,18 +10,19 @@
 
 struct build_command {
     struct strvec tags, build_args, arg_files, labels, contexts, add_hosts, secrets, ssh,
-        annotation_texts, allow_texts, cdi_dirs, no_cache_filters;
+        annotation_texts, platform_texts, allow_texts, cdi_dirs, no_cache_filters;
     struct build_secret *parsed_secrets;
     size_t n_parsed_secrets, parsed_secrets_capacity;
-    const char *file, *target, *platform, *network, *iidfile, *metadata_file, *progress,
-        *compression, *source_date_epoch, *timestamp, *context_mode;
+    const char *file, *target, *network, *iidfile, *metadata_file, *progress, *compression,
+        *source_date_epoch, *timestamp, *context_mode;
     const char *call;
     bool no_cache, pull, push, quiet, harmless, check, explain, rewrite_timestamp;
     struct strvec resolved_args, proxies, no_cache_stages, allowed_devices;
     struct build_annotations annotations;
     struct reference *references;
     size_t n_references, references_capacity;
-    struct platform platform_value;
+    struct platform *platforms; /* each once, in the order given */
+    size_t n_platforms, platforms_capacity;
     struct limit_texts limit_texts;
     struct sandbox_limits limits;
     struct strvec operands;

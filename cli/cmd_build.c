@@ -55,8 +55,10 @@ static int write_metadata(const struct build_command *command, const struct buil
 {
     AUTO(json_decref) json_t *root = json_object();
     char text[DIGEST_TEXT_SIZE];
-    digest_format(&result->config, text);
-    json_set(root, "containerimage.config.digest", json_from_string(text));
+    if (result->config.is_set) {
+        digest_format(&result->config, text);
+        json_set(root, "containerimage.config.digest", json_from_string(text));
+    }
     digest_format(&result->image.digest, text);
     json_set(root, "containerimage.digest", json_from_string(text));
     /* builder/node/build, as scripts split it: the result names the build */

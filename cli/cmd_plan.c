@@ -30,7 +30,11 @@ static void print_stages(const struct forecast *forecast)
 {
     for (size_t i = 0; i < forecast->n_stages; i++) {
         const struct forecast_stage *stage = &forecast->stages[i];
-        printf("stage %s, from %s%s\n", stage->label, stage->from,
+        printf("stage %s, ", stage->label);
+        if (stage->platforms)
+            printf("for %s, ", stage->platforms);
+        printf("%s %s%s\n", stage->goes_on ? "going on from" : "from",
+               stage->goes_on ? "the above" : stage->from,
                stage->skipped ? ": skipped, the target doesn't need it" : "");
         print_steps(forecast, i);
     }

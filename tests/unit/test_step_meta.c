@@ -8,13 +8,14 @@
 
 struct fixture {
     struct build build;
+    struct build_target target;
     struct stage_run run;
 };
 
 static void fixture_release(struct fixture *fixture)
 {
     stage_run_release(&fixture->run);
-    globals_free(fixture->build.globals);
+    globals_free(fixture->target.globals);
     dockerfile_free(fixture->build.dockerfile);
 }
 DEFINE_AUTO_STRUCT(struct fixture, fixture_release)
@@ -27,9 +28,11 @@ static int execute(struct fixture *fixture, const char *text, const char *arg, s
         strvec_push(&args, arg);
     struct build *build = &fixture->build;
     assert_ok(dockerfile_parse("Dockerfile", text, strlen(text), &build->dockerfile, err), *err);
-    build->globals = globals_new(build->dockerfile, &args, NULL, NULL, err);
+    build->globals = fixture->target.globals =
+        globals_new(build->dockerfile, &args, NULL, NULL, err);
     assert_ok_ptr(build->globals, *err);
     fixture->run.build = build;
+    fixture->run.target = &fixture->target;
     hashmap_init(&fixture->run.args, free);
     image_config_init(&fixture->run.config);
     const struct dockerfile *dockerfile = build->dockerfile;
