@@ -138,13 +138,14 @@ static void *ahead_thread(void *data)
     return NULL;
 }
 
-/* Whether the stage's layers are the image's. */
-static bool is_of_image(const struct build *build, const struct stage *stage)
+/* Whether the stage's layers are the image's, of the platform that it is made for. */
+static bool is_of_image(const struct stage_run *run)
 {
-    const struct stage *of = &build->graph->stages[build->graph->target];
-    while (of != stage && of->base.kind == STAGE_SOURCE_STAGE)
-        of = &build->graph->stages[of->base.stage];
-    return of == stage;
+    const struct stage_graph *graph = run->target->graph;
+    const struct stage *of = &graph->stages[graph->target];
+    while (of != run->stage && of->base.kind == STAGE_SOURCE_STAGE)
+        of = &graph->stages[of->base.stage];
+    return of == run->stage;
 }
 
 /* With the lock held. */
@@ -160,7 +161,7 @@ void push_ahead_add_layer(struct push_ahead *ahead, const struct stage_run *run,
                           struct layer *layer)
 {
     AUTO(error_free) struct error *error = NULL;
-    if (!ahead || !is_of_image(ahead->build, run->stage))
+    if (!ahead || !is_of_image(run))
         return;
     pthread_mutex_lock(&ahead->lock);
     if (!ahead->vertex)
