@@ -14,6 +14,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#define LIST_SIZE ((size_t)32 * 1024)
+
 int fs_open(int dir_fd, const char *path, int flags, mode_t mode, struct error **err)
 {
     int fd;
@@ -164,10 +166,28 @@ char *fs_read_link(int dir_fd, const char *path, struct error **err)
     return xstrndup(target, (size_t)n);
 }
 
-static void closedir_auto(DIR **dir)
+int fs_each_name(int fd, void (*see)(void *data, const char *name), void *data, const char *what,
+                 struct error **err)
 {
-    if (*dir)
-        (void)closedir(*dir); /* was only read */
+    _Alignas(struct dirent64) char buffer[LIST_SIZE];
+    for (;;) {
+        ssize_t n = getdents64(fd, buffer, sizeof(buffer));
+        if (n < 0)
+            return error_errno(err, "listing %s", what);
+        if (n == 0)
+            return 0;
+        for (char *at = buffer; at < buffer + n;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(const void *)at;
+            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                see(data, entry->d_name);
+            at += entry->d_reclen;
+        }
+    }
+}
+
+static void push_name(void *data, const char *name)
+{
+    strvec_push(data, name);
 }
 
 int fs_list_fd(int fd, struct strvec *names, const char *what, struct error **err)
@@ -176,21 +196,9 @@ int fs_list_fd(int fd, struct strvec *names, const char *what, struct error **er
     AUTO(close) int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (own < 0)
         return error_errno(err, "listing %s", what);
-    AUTO(closedir) DIR *dir = fdopendir(own);
-    if (!dir)
-        return error_errno(err, "listing %s", what);
-    (void)take_fd(&own); /* it is dir's now */
     AUTO(strvec_release) struct strvec found = STRVEC_INIT;
-    for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(dir);
-        if (!entry && errno)
-            return error_errno(err, "listing %s", what);
-        if (!entry)
-            break;
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            strvec_push(&found, entry->d_name);
-    }
+    if (fs_each_name(own, push_name, &found, what, err) < 0)
+        return -1;
     strvec_sort(&found);
     for (size_t i = 0; i < found.n; i++)
         strvec_take(names, TAKE(found.items[i]));

@@ -229,7 +229,7 @@ int cache_stage_inputs(struct store *store, struct inputs *inputs, struct tempfi
     if (!file)
         return error_wrap(err, "inputs of a step");
     AUTO(inputs_release) struct inputs all = *inputs;
-    *inputs = (struct inputs){ NULL, 0, 0 };
+    *inputs = (struct inputs){ 0 };
     for (size_t i = 0; i < all.n_items; i++)
         if (!strcmp(all.items[i].kind, "content"))
             inputs_add(inputs, all.items[i].kind, all.items[i].name, all.items[i].value);

@@ -7,20 +7,21 @@
 #ifndef CBUILD_BUILDER_INPUTS_H
 #define CBUILD_BUILDER_INPUTS_H
 
-#include "base/auto.h"
+#include "base/arena.h"
 #include "oci/digest.h"
 
 #include <stddef.h>
 
-struct input {   /* one block of memory, which `kind` owns */
-    char *kind;  /* "file", "arg", "env", "parent", "instruction", "user", ... */
-    char *name;  /* "src/main.c"; "" where the kind says it all */
-    char *value; /* "f 0644 0:0 sha256:..." */
+struct input {         /* its texts belong to the inputs */
+    const char *kind;  /* "file", "arg", "env", "parent", "instruction", "user", ... */
+    const char *name;  /* "src/main.c"; "" where the kind says it all */
+    const char *value; /* "f 0644 0:0 sha256:..." */
 };
 
 struct inputs {
     struct input *items;
     size_t n_items, items_capacity;
+    struct arena texts;
 };
 
 void inputs_release(struct inputs *inputs);

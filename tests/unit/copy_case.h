@@ -90,7 +90,7 @@ static void setting_init(struct setting *setting, struct fixture *fixture,
 static int run_copy(struct setting *setting, struct changeset *changeset, struct error **err)
 {
     AUTO(copy_free) struct copy *copy = copy_new(&setting->spec, err);
-    AUTO(inputs_release) struct inputs inputs = { NULL, 0, 0 };
+    AUTO(inputs_release) struct inputs inputs = { 0 };
     if (!copy || copy_add_inputs(copy, &inputs, err) < 0)
         return -1;
     return copy_changeset(copy, setting->below, changeset, err);

@@ -582,7 +582,7 @@ static char *key_of(struct setting *setting)
     struct error *err = NULL;
     AUTO(copy_free) struct copy *copy = copy_new(&setting->spec, &err);
     assert_ok_ptr(copy, err);
-    AUTO(inputs_release) struct inputs inputs = { NULL, 0, 0 };
+    AUTO(inputs_release) struct inputs inputs = { 0 };
     assert_ok(copy_add_inputs(copy, &inputs, &err), err);
     struct digest digest = inputs_digest(&inputs);
     char text[DIGEST_TEXT_SIZE];

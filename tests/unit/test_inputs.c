@@ -5,7 +5,7 @@
 
 static struct digest digest_of_items(const char *const (*items)[3], size_t n)
 {
-    AUTO(inputs_release) struct inputs inputs = { NULL, 0, 0 };
+    AUTO(inputs_release) struct inputs inputs = { 0 };
     for (size_t i = 0; i < n; i++)
         inputs_add(&inputs, items[i][0], items[i][1], items[i][2]);
     return inputs_digest(&inputs);
