@@ -83,11 +83,10 @@ void context_free(struct context *context)
             error_clear(&ignored); /* the files are read again next time */
         context_cache_free(context->cache);
     }
-    for (size_t i = 0; i < context->n_files; i++) {
-        free(context->files[i]->path);
-        free(context->files[i]);
-    }
-    free(context->files);
+    for (size_t i = 0; i < context->n_blocks; i++)
+        free(context->blocks[i]);
+    free(context->blocks);
+    arena_release(&context->arena);
     close_auto(&context->fd);
     dockerignore_free(context->ignore);
     pthread_mutex_destroy(&context->lock);
@@ -133,25 +132,18 @@ const struct dockerignore *context_ignore(const struct context *context)
     return context->ignore;
 }
 
-/* Remembers which file was seen; entry->content leads back to it. */
-static void remember_file(struct context *context, const struct stat *st, struct entry *entry)
+/* number: 1 to n_files; the lock is held. */
+static struct context_file *file_at(const struct context *context, uint64_t number)
 {
-    struct context_file *file = NEW(struct context_file);
-    file->path = xstrdup(entry->path);
-    file->identity = file_identity_of(st);
-    file->has_other_names = st->st_nlink > 1;
-    pthread_mutex_lock(&context->lock);
-    *ARRAY_PUSH(context, files) = file;
-    entry->content = context->n_files;
-    pthread_mutex_unlock(&context->lock);
+    size_t index = number - 1;
+    return &context->blocks[index / FILES_AT_ONCE][index % FILES_AT_ONCE];
 }
 
 struct context_file *context_file_of(struct context *context, const struct entry *entry)
 {
     pthread_mutex_lock(&context->lock);
-    struct context_file *file = entry->content && entry->content <= context->n_files
-                                    ? context->files[entry->content - 1]
-                                    : NULL;
+    bool is_ours = entry->content && entry->content <= context->n_files;
+    struct context_file *file = is_ours ? file_at(context, entry->content) : NULL;
     pthread_mutex_unlock(&context->lock);
     return file;
 }
@@ -160,14 +152,22 @@ struct context_file *context_file_of(struct context *context, const struct entry
  * A capability with the id of its namespace's root (revision 3) is one of the image's root when
  * that id is 0: written as revision 2, which means the same anywhere. capabilities(7)
  */
-static void add_capability(struct entry *entry, uint8_t *value, size_t size)
+static void set_capability(struct context *context, struct context_file *file, uint8_t *value,
+                           size_t size)
 {
+    static const char name[] = CAPABILITY;
     static const uint8_t no_root[4];
     if (size == 24 && value[3] == 3 && memcmp(value + 20, no_root, sizeof(no_root)) == 0) {
         value[3] = 2;
         size = 20;
     }
-    entry_add_xattr(entry, CAPABILITY, value, size);
+    pthread_mutex_lock(&context->lock);
+    file->capability = arena_alloc(&context->arena, sizeof(*file->capability));
+    file->capability->name = arena_text(&context->arena, name, sizeof(name) - 1);
+    file->capability->value = arena_alloc(&context->arena, size);
+    pthread_mutex_unlock(&context->lock);
+    memcpy(file->capability->value, value, size);
+    file->capability->size = size;
 }
 
 /*
@@ -175,7 +175,7 @@ static void add_capability(struct entry *entry, uint8_t *value, size_t size)
  * a file that isn't read would be the expensive part.
  */
 static int read_capability(struct context *context, int dir_fd, const char *name,
-                           const struct stat *st, struct entry *entry, struct error **err)
+                           const struct stat *st, struct context_file *file, struct error **err)
 {
     pthread_mutex_lock(&context->lock);
     bool known_without = context->device_without_xattrs == st->st_dev;
@@ -186,11 +186,11 @@ static int read_capability(struct context *context, int dir_fd, const char *name
     AUTO(free) char *path = xasprintf("/proc/self/fd/%d/%s", dir_fd, name);
     ssize_t size = lgetxattr(path, CAPABILITY, value, sizeof(value));
     if (size > 0)
-        add_capability(entry, value, (size_t)size);
+        set_capability(context, file, value, (size_t)size);
     if (size >= 0 || errno == ENODATA || errno == ENOENT)
         return 0;
     if (errno != ENOTSUP)
-        return error_errno(err, "reading %s of %s", CAPABILITY, entry->path);
+        return error_errno(err, "reading %s of %s", CAPABILITY, file->path);
     pthread_mutex_lock(&context->lock);
     context->device_without_xattrs = st->st_dev;
     pthread_mutex_unlock(&context->lock);
@@ -198,28 +198,33 @@ static int read_capability(struct context *context, int dir_fd, const char *name
 }
 
 static int set_type(struct context *context, int dir_fd, const char *name, const struct stat *st,
-                    struct entry *entry, struct error **err)
+                    struct context_file *file, struct error **err)
 {
     switch (st->st_mode & S_IFMT) {
     case S_IFREG:
-        entry->type = ENTRY_FILE;
-        entry->size = (uint64_t)st->st_size;
-        remember_file(context, st, entry);
-        return read_capability(context, dir_fd, name, st, entry, err);
+        file->type = ENTRY_FILE;
+        file->has_other_names = st->st_nlink > 1;
+        return read_capability(context, dir_fd, name, st, file, err);
     case S_IFDIR:
-        entry->type = ENTRY_DIRECTORY;
+        file->type = ENTRY_DIRECTORY;
         return 0;
-    case S_IFLNK:
-        entry->type = ENTRY_SYMLINK;
-        entry->link = fs_read_link(dir_fd, name, err);
-        return entry->link ? 0 : -1;
+    case S_IFLNK: {
+        AUTO(free) char *link = fs_read_link(dir_fd, name, err);
+        if (!link)
+            return -1;
+        file->type = ENTRY_SYMLINK;
+        pthread_mutex_lock(&context->lock);
+        file->link = arena_text(&context->arena, link, strlen(link));
+        pthread_mutex_unlock(&context->lock);
+        return 0;
+    }
     case S_IFIFO:
-        entry->type = ENTRY_FIFO;
+        file->type = ENTRY_FIFO;
         return 0;
     default:
-        entry->type = S_ISCHR(st->st_mode) ? ENTRY_CHAR : ENTRY_BLOCK;
-        entry->dev_major = major(st->st_rdev);
-        entry->dev_minor = minor(st->st_rdev);
+        file->type = S_ISCHR(st->st_mode) ? ENTRY_CHAR : ENTRY_BLOCK;
+        file->device[0] = major(st->st_rdev);
+        file->device[1] = minor(st->st_rdev);
         return 0;
     }
 }
@@ -233,19 +238,67 @@ static mode_t mode_of(const struct context *context, const struct stat *st)
     return st->st_mode & 07777;
 }
 
-int context_entry(struct context *context, int dir_fd, const char *name, char *path,
-                  const struct stat *st, struct entry *ret, struct error **err)
+static struct context_file *new_file(struct context *context, const char *dir, const char *name,
+                                     uint64_t *number)
 {
-    AUTO(entry_release)
-    struct entry entry = { .path = path,
-                           .mode = (uint16_t)mode_of(context, st),
-                           .mtime = st->st_mtim.tv_sec };
-    if (set_type(context, dir_fd, name, st, &entry, err) < 0)
+    size_t dir_size = strlen(dir), name_size = strlen(name);
+    pthread_mutex_lock(&context->lock);
+    if (context->n_files == context->n_blocks * FILES_AT_ONCE)
+        *ARRAY_PUSH(context, blocks) = xcalloc(FILES_AT_ONCE, sizeof(struct context_file));
+    size_t index = context->n_files % FILES_AT_ONCE;
+    struct context_file *file = &context->blocks[context->n_blocks - 1][index];
+    char *path = arena_room(&context->arena, dir_size + name_size + 2);
+    *number = ++context->n_files;
+    pthread_mutex_unlock(&context->lock);
+    memcpy(path, dir, dir_size);
+    if (dir_size)
+        path[dir_size++] = '/';
+    memcpy(path + dir_size, name, name_size + 1);
+    file->path = path;
+    return file;
+}
+
+int context_see(struct context *context, int dir_fd, const char *dir, const char *name,
+                const struct stat *st, uint64_t *ret, struct error **err)
+{
+    bool is_root = !dir[0] && !strcmp(name, ".");
+    uint64_t number;
+    struct context_file *file = new_file(context, dir, is_root ? "" : name, &number);
+    file->identity = file_identity_of(st);
+    file->mtime = st->st_mtim.tv_sec;
+    file->mode = (uint16_t)mode_of(context, st);
+    if (set_type(context, dir_fd, name, st, file, err) < 0)
         return error_wrap(err, "build context");
-    entry_release(ret);
-    *ret = entry;
-    entry = (struct entry){ .type = ENTRY_FILE };
+    *ret = number;
     return 0;
+}
+
+/* A view: nothing in it is to be released. */
+static void fill_entry(const struct context_file *file, uint64_t number, struct entry *ret)
+{
+    *ret = (struct entry){ .path = (char *)(uintptr_t)file->path,
+                           .type = (enum entry_type)file->type,
+                           .mode = file->mode,
+                           .mtime = file->mtime,
+                           .xattrs = file->capability,
+                           .n_xattrs = file->capability != NULL,
+                           .content = number };
+    if (ret->type == ENTRY_FILE)
+        ret->size = file->identity.size;
+    if (ret->type == ENTRY_SYMLINK)
+        ret->link = (char *)(uintptr_t)file->link;
+    if (ret->type == ENTRY_CHAR || ret->type == ENTRY_BLOCK) {
+        ret->dev_major = file->device[0];
+        ret->dev_minor = file->device[1];
+    }
+}
+
+void context_entry(struct context *context, uint64_t number, struct entry *ret)
+{
+    pthread_mutex_lock(&context->lock);
+    const struct context_file *file = file_at(context, number);
+    pthread_mutex_unlock(&context->lock);
+    fill_entry(file, number, ret);
 }
 
 int context_open_dir(struct context *context, const char *path, struct error **err)
@@ -292,10 +345,14 @@ int context_stat(struct context *context, const char *path, enum context_found *
         return 0;
     }
     bool excluded;
+    AUTO(free) char *dir = path_dir(path);
+    uint64_t number = 0;
     if (context_is_excluded(context, path, S_ISDIR(st.st_mode), &excluded, err) < 0 ||
-        context_entry(context, dir_fd, path[0] ? path_base(path) : ".", xstrdup(path), &st, ret,
-                      err) < 0)
+        context_see(context, dir_fd, dir, path[0] ? path_base(path) : ".", &st, &number, err) < 0)
         return -1;
+    struct entry seen;
+    context_entry(context, number, &seen);
+    entry_copy(ret, &seen);
     if (excluded && why)
         *why = dockerignore_explain(context->ignore, path);
     *found = excluded ? CONTEXT_EXCLUDED : CONTEXT_FOUND;

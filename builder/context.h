@@ -64,8 +64,9 @@ enum context_found {
  * What is at a clean relative path ("" is the root), links not followed. Owner is 0:0 as copies
  * have it, mtime whole seconds, mode as on disk, xattrs security.capability only (of files that can
  * be executed: elsewhere it means nothing). `ret` is filled when found or excluded; its `content`
- * tells this context which file was meant. *why (free it; `why` may be NULL) says for an excluded
- * path "excluded by line 3 of .dockerignore (node_modules)", for a socket (ABSENT) that it is one.
+ * is the number under which this context remembers it. *why (free it; `why` may be NULL) says for
+ * an excluded path "excluded by line 3 of .dockerignore (node_modules)", for a socket (ABSENT) that
+ * it is one.
  */
 int context_stat(struct context *context, const char *path, enum context_found *found,
                  struct entry *ret, char **why, struct error **err) WARN_UNUSED;
@@ -77,12 +78,15 @@ int context_list(struct context *context, const char *path, struct strvec *names
 /*
  * Told each entry below a directory: parents first, the names of a directory sorted by bytes. An
  * excluded directory is told only when something below it isn't, just before that. Sockets are left
- * out. The visitor may take the entry (leaving an empty one). It returns 0, -1, or 1 for "don't
- * enter this directory".
+ * out. What the entry points to is the context's and stays as long. The visitor returns 0, -1, or 1
+ * for "don't enter this directory".
  */
-typedef int (*context_visit)(void *data, struct entry *entry, struct error **err);
+typedef int (*context_visit)(void *data, const struct entry *entry, struct error **err);
 int context_walk(struct context *context, const char *path, context_visit visit, void *data,
                  struct error **err) WARN_UNUSED;
+
+/* The entry with this `content`, as context_walk() told it: what it points to is the context's. */
+void context_entry(struct context *context, uint64_t number, struct entry *ret);
 
 /* SHA-256 of a regular file's content if that is known without reading it. */
 bool context_known_digest(struct context *context, const struct entry *entry,

@@ -4,6 +4,7 @@
 #ifndef CBUILD_BUILDER_CONTEXT_INTERNAL_H
 #define CBUILD_BUILDER_CONTEXT_INTERNAL_H
 
+#include "base/arena.h"
 #include "base/array.h"
 #include "builder/context.h"
 #include "builder/context_cache.h"
@@ -11,13 +12,23 @@
 
 #include <pthread.h>
 
-/* A regular file as it was seen. */
+#define FILES_AT_ONCE 256
+
+/* What was seen at a path. In an arena of the context: it and its strings last as long. */
 struct context_file {
-    char *path;
+    const char *path;
     struct file_identity identity;
+    int64_t mtime;            /* whole seconds: identity's nanoseconds don't reach beyond 2262 */
+    struct xattr *capability; /* NULL: none */
+    uint16_t mode;
+    uint8_t type; /* enum entry_type */
     bool has_other_names;
     bool has_digest; /* under the context's lock, like the digest */
-    uint8_t digest[SHA256_SIZE];
+    union {
+        uint8_t digest[SHA256_SIZE]; /* of a file */
+        const char *link;            /* of a symlink */
+        uint32_t device[2];          /* of a device: major, minor */
+    };
 };
 
 struct context {
@@ -28,8 +39,9 @@ struct context {
     struct context_cache *cache;
 
     pthread_mutex_t lock;
-    struct context_file **files; /* entry->content - 1 is the index */
-    size_t n_files, files_capacity;
+    struct arena arena;
+    struct context_file **blocks; /* of FILES_AT_ONCE; entry->content - 1 is the number */
+    size_t n_blocks, blocks_capacity, n_files;
     bool has_time, git_modes;
     int64_t time;                /* context_set_time() */
     dev_t device_without_xattrs; /* 0: none is known */
@@ -38,9 +50,10 @@ struct context {
 struct context_file *context_file_of(struct context *context, const struct entry *entry);
 /* path "" is the root. */
 int context_open_dir(struct context *context, const char *path, struct error **err);
-/* `path` is consumed. Not for sockets. */
-int context_entry(struct context *context, int dir_fd, const char *name, char *path,
-                  const struct stat *st, struct entry *ret, struct error **err);
+/* Remembers what stands at `name` in dir_fd, whose path is `dir`; *ret is its number. `name` is "."
+ * for the root. Not for sockets. */
+int context_see(struct context *context, int dir_fd, const char *dir, const char *name,
+                const struct stat *st, uint64_t *ret, struct error **err);
 /* A directory is excluded when nothing below it is left either. */
 int context_is_excluded(struct context *context, const char *path, bool is_directory, bool *ret,
                         struct error **err);

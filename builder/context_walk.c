@@ -31,23 +31,19 @@ struct walk {
 
 static void walk_release(struct walk *walk)
 {
-    for (size_t i = 0; i < walk->n_pendings; i++)
-        entry_release(&walk->pendings[i].entry);
     free(walk->pendings);
 }
 DEFINE_AUTO_STRUCT(struct walk, walk_release)
 
-/* One directory's names, looked at. */
+/* One directory's names, looked at: numbers of the context. */
 struct listing {
-    struct entry *entries;
-    size_t n_entries, entries_capacity;
+    uint64_t *seen;
+    size_t n_seen, seen_capacity;
 };
 
 static void listing_release(struct listing *listing)
 {
-    for (size_t i = 0; i < listing->n_entries; i++)
-        entry_release(&listing->entries[i]);
-    free(listing->entries);
+    free(listing->seen);
 }
 DEFINE_AUTO_STRUCT(struct listing, listing_release)
 
@@ -78,32 +74,67 @@ static char *child_path(const char *dir, const char *name)
     return dir[0] ? xasprintf("%s/%s", dir, name) : xstrdup(name);
 }
 
+/* Names as text, one after the other, and where they begin: few allocations a directory. */
+struct names {
+    struct strbuf text;
+    size_t *starts;
+    size_t n_starts, starts_capacity;
+};
+
+static void names_release(struct names *names)
+{
+    strbuf_release(&names->text);
+    free(names->starts);
+}
+DEFINE_AUTO_STRUCT(struct names, names_release)
+
+static void add_name(void *data, const char *name)
+{
+    struct names *names = data;
+    *ARRAY_PUSH(names, starts) = names->text.size;
+    strbuf_add(&names->text, name, strlen(name) + 1);
+}
+
+static int by_text(const void *a, const void *b, void *text)
+{
+    const size_t *x = a, *y = b;
+    return strcmp((const char *)text + *x, (const char *)text + *y);
+}
+
+static int look(struct walk *walk, int fd, const char *path, const char *name, struct listing *ret,
+                struct error **err)
+{
+    struct stat st;
+    uint64_t number;
+    int found = fs_stat(fd, name, &st, err);
+    if (found < 0)
+        return error_wrap(err, "build context");
+    if (!found || S_ISSOCK(st.st_mode)) /* gone meanwhile, or nothing that a layer can hold */
+        return 0;
+    if (context_see(walk->context, fd, path, name, &st, &number, err) < 0)
+        return -1;
+    *ARRAY_PUSH(ret, seen) = number;
+    return 0;
+}
+
 static int list_entries(struct walk *walk, const char *path, struct listing *ret,
                         struct error **err)
 {
     if (cancel_check(err) < 0)
         return -1;
     AUTO(close) int fd = context_open_dir(walk->context, path, err);
-    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
-    if (fd < 0 || fs_list_fd(fd, &names, path[0] ? path : ".", err) < 0)
+    AUTO(names_release) struct names names = { .text = STRBUF_INIT };
+    if (fd < 0 || fs_each_name(fd, add_name, &names, path[0] ? path : ".", err) < 0)
         return error_wrap(err, "build context");
-    for (size_t i = 0; i < names.n; i++) {
-        struct stat st;
-        int found = fs_stat(fd, names.items[i], &st, err);
-        if (found < 0)
-            return error_wrap(err, "build context");
-        if (!found || S_ISSOCK(st.st_mode)) /* gone meanwhile, or nothing that a layer can hold */
-            continue;
-        struct entry entry = { .type = ENTRY_FILE };
-        if (context_entry(walk->context, fd, names.items[i], child_path(path, names.items[i]), &st,
-                          &entry, err) < 0)
+    if (names.n_starts)
+        qsort_r(names.starts, names.n_starts, sizeof(*names.starts), by_text, names.text.data);
+    for (size_t i = 0; i < names.n_starts; i++)
+        if (look(walk, fd, path, names.text.data + names.starts[i], ret, err) < 0)
             return -1;
-        *ARRAY_PUSH(ret, entries) = entry;
-    }
     return 0;
 }
 
-static int tell(struct walk *walk, struct entry *entry, struct error **err)
+static int tell(struct walk *walk, const struct entry *entry, struct error **err)
 {
     for (size_t i = 0; i < walk->n_pendings; i++) {
         struct pending *pending = &walk->pendings[i];
@@ -117,20 +148,18 @@ static int tell(struct walk *walk, struct entry *entry, struct error **err)
 static int walk_dir(struct walk *walk, const char *path, const struct pattern_state *state,
                     struct error **err);
 
-static int walk_excluded(struct walk *walk, struct entry *entry, const struct pattern_state *state,
-                         struct error **err)
+static int walk_excluded(struct walk *walk, const struct entry *entry,
+                         const struct pattern_state *state, struct error **err)
 {
-    AUTO(free) char *path = xstrdup(entry->path);
     struct pending *pending = ARRAY_PUSH(walk, pendings);
     pending->entry = *entry;
-    *entry = (struct entry){ .type = ENTRY_FILE };
-    int result = walk_dir(walk, path, state, err);
-    entry_release(&walk->pendings[--walk->n_pendings].entry);
+    int result = walk_dir(walk, entry->path, state, err);
+    walk->n_pendings--;
     return result;
 }
 
-static int walk_subdir(struct walk *walk, struct entry *entry, const struct pattern_state *parent,
-                       struct error **err)
+static int walk_subdir(struct walk *walk, const struct entry *entry,
+                       const struct pattern_state *parent, struct error **err)
 {
     AUTO(pattern_state_release) struct pattern_state state = PATTERN_STATE_INIT;
     if (walk->patterns) {
@@ -141,9 +170,8 @@ static int walk_subdir(struct walk *walk, struct entry *entry, const struct patt
         if (verdict.matched)
             return walk_excluded(walk, entry, &state, err);
     }
-    AUTO(free) char *path = xstrdup(entry->path);
     int result = tell(walk, entry, err);
-    return result == 0 ? walk_dir(walk, path, &state, err) : result > 0 ? 0 : -1;
+    return result == 0 ? walk_dir(walk, entry->path, &state, err) : result > 0 ? 0 : -1;
 }
 
 /* state NULL: the root's */
@@ -153,14 +181,15 @@ static int walk_dir(struct walk *walk, const char *path, const struct pattern_st
     AUTO(listing_release) struct listing listing = { NULL, 0, 0 };
     if (list_entries(walk, path, &listing, err) < 0)
         return -1;
-    for (size_t i = 0; i < listing.n_entries; i++) {
-        struct entry *entry = &listing.entries[i];
-        if (entry->type == ENTRY_DIRECTORY) {
-            if (walk_subdir(walk, entry, state, err) < 0)
+    for (size_t i = 0; i < listing.n_seen; i++) {
+        struct entry entry;
+        context_entry(walk->context, listing.seen[i], &entry);
+        if (entry.type == ENTRY_DIRECTORY) {
+            if (walk_subdir(walk, &entry, state, err) < 0)
                 return -1;
         } else if (!walk->patterns ||
-                   !pattern_list_walk_file(walk->patterns, state, entry->path).matched) {
-            if (tell(walk, entry, err) < 0)
+                   !pattern_list_walk_file(walk->patterns, state, entry.path).matched) {
+            if (tell(walk, &entry, err) < 0)
                 return -1;
         }
     }
@@ -220,7 +249,7 @@ int context_list(struct context *context, const char *path, struct strvec *names
     return 0;
 }
 
-static int note_something(void *data, struct entry *entry UNUSED, struct error **err UNUSED)
+static int note_something(void *data, const struct entry *entry UNUSED, struct error **err UNUSED)
 {
     *(bool *)data = true;
     return 1;

@@ -138,7 +138,7 @@ static int unpack(struct apply *apply, struct source *archive, const char *name,
 static int try_unpack(struct apply *apply, const struct copy_source *source, struct error **err)
 {
     struct copy *copy = apply->copy;
-    const struct entry *entry = &source->items[0].entry;
+    const struct entry *entry = &source->item.entry;
     if (!copy->is_add || copy->no_unpack || !copy->context || entry->type != ENTRY_FILE ||
         !entry->size)
         return 0;
@@ -161,11 +161,11 @@ static int try_unpack(struct apply *apply, const struct copy_source *source, str
 static char *link_key(const struct copy_source *source, const struct source_item *item, size_t word,
                       size_t index)
 {
-    if (!item->link_key)
+    AUTO(free) char *key = source_item_link_key(source->context, item);
+    if (!key)
         return NULL;
-    bool followed = strcmp(source->path, source->items[0].entry.path) != 0;
-    return followed ? xasprintf("s%zu:%s", index, item->link_key)
-                    : xasprintf("w%zu:%s", word, item->link_key);
+    bool followed = strcmp(source->path, source->item.entry.path) != 0;
+    return followed ? xasprintf("s%zu:%s", index, key) : xasprintf("w%zu:%s", word, key);
 }
 
 static int put_item(struct apply *apply, const struct source_item *item, const char *target,
@@ -187,8 +187,8 @@ static int put_item(struct apply *apply, const struct source_item *item, const c
     return copy_dest_put(apply->dest, &entry, key, err);
 }
 
-static int put_directory(struct apply *apply, struct copy_source *source, size_t word, size_t index,
-                         struct error **err)
+static int put_directory(struct apply *apply, const struct copy_source *source, size_t word,
+                         size_t index, struct error **err)
 {
     struct copy *copy = apply->copy;
     AUTO(free) char *target = NULL;
@@ -196,22 +196,22 @@ static int put_directory(struct apply *apply, struct copy_source *source, size_t
         copy_dest_real_path(apply->dest, copy->destination, true, &target, err) < 0 ||
         copy_dest_make_dirs(apply->dest, target, &apply->made, err) < 0)
         return -1;
-    for (size_t i = 1; i < source->n_items; i++) {
-        AUTO(free) char *key = link_key(source, &source->items[i], word, index);
-        if (put_item(apply, &source->items[i], target, key, err) < 0)
+    struct source_item item;
+    for (size_t i = 0; i < source->n_kept; i++) {
+        copy_source_get(source, i, &item);
+        AUTO(free) char *key = link_key(source, &item, word, index);
+        if (put_item(apply, &item, target, key, err) < 0)
             return -1;
-        if (source->items[i].entry.type != ENTRY_DIRECTORY) /* in `dest` now: not in memory twice */
-            source_item_release(&source->items[i]);
     }
-    for (size_t i = 1; i < source->n_items; i++) {
-        const struct source_item *item = &source->items[i];
-        if (item->entry.type != ENTRY_DIRECTORY || item->is_parent)
+    for (size_t i = 0; i < source->n_kept; i++) {
+        copy_source_get(source, i, &item);
+        if (item.entry.type != ENTRY_DIRECTORY || item.is_parent)
             continue;
-        AUTO(free) char *path = path_join(target, item->path);
-        copy_dest_set_mtime(apply->dest, path, item->entry.mtime);
+        AUTO(free) char *path = path_join(target, item.path);
+        copy_dest_set_mtime(apply->dest, path, item.entry.mtime);
     }
     /* a root's own time says nothing: it changes with each name in it */
-    const struct entry *top = &source->items[0].entry;
+    const struct entry *top = &source->item.entry;
     if (!source->keeps_top && top->path[0])
         copy_dest_set_mtime(apply->dest, target, top->mtime);
     return 0;
@@ -220,16 +220,16 @@ static int put_directory(struct apply *apply, struct copy_source *source, size_t
 static int put_source(struct apply *apply, struct copy_source *source, size_t word, size_t index,
                       struct error **err)
 {
-    if (source->items[0].entry.type == ENTRY_DIRECTORY)
+    if (source->item.entry.type == ENTRY_DIRECTORY)
         return put_directory(apply, source, word, index, err);
     int unpacked = try_unpack(apply, source, err);
     if (unpacked)
         return unpacked < 0 ? -1 : 0;
     AUTO(free) char *target = NULL;
-    AUTO(free) char *key = link_key(source, &source->items[0], word, index);
+    AUTO(free) char *key = link_key(source, &source->item, word, index);
     if (file_target(apply, source->name, &target, err) < 0)
         return -1;
-    return put_item(apply, &source->items[0], target, key, err);
+    return put_item(apply, &source->item, target, key, err);
 }
 
 static int put_file(struct apply *apply, const struct copy_file *file, struct error **err)
@@ -312,7 +312,7 @@ static int put_remote(struct apply *apply, const struct remote *remote, struct e
 static void warn_flattened(struct apply *apply, const struct copy_source *source, const char *word)
 {
     struct copy *copy = apply->copy;
-    if (apply->warned_flat || copy->parents || source->items[0].entry.type != ENTRY_DIRECTORY)
+    if (apply->warned_flat || copy->parents || source->item.entry.type != ENTRY_DIRECTORY)
         return;
     AUTO(free) char *pattern = path_clean_rooted(word);
     if (!glob_has_meta(path_base(pattern)))

@@ -19,17 +19,30 @@
 
 struct hashing {
     struct copy *copy;
-    const struct source_item **items;
-    size_t n_items, items_capacity;
+    struct place { /* of an item */
+        const struct copy_source *source;
+        size_t index;
+    } * places;
+    size_t n_places, places_capacity;
     uint64_t size;
     atomic_size_t next;
 };
 
 static void hashing_release(struct hashing *hashing)
 {
-    free(hashing->items);
+    free(hashing->places);
 }
 DEFINE_AUTO_STRUCT(struct hashing, hashing_release)
+
+/* Item 0 is the source itself; what a directory brings follows. A view. */
+static void get_item(const struct copy_source *source, size_t index, struct source_item *ret)
+{
+    if (index)
+        copy_source_get(source, index - 1, ret);
+    else
+        *ret = source->item;
+    ret->is_view = true;
+}
 
 static bool is_known(struct copy *copy, const struct source_item *item)
 {
@@ -51,17 +64,19 @@ static int hash_some(void *data, struct error **err)
     struct hashing *hashing = data;
     for (;;) {
         size_t i = atomic_fetch_add(&hashing->next, 1);
-        if (i >= hashing->n_items)
+        if (i >= hashing->n_places)
             return 0;
+        struct source_item item;
         uint8_t digest[SHA256_SIZE];
-        if (content_digest(hashing->copy, hashing->items[i], digest, err) < 0)
+        get_item(hashing->places[i].source, hashing->places[i].index, &item);
+        if (content_digest(hashing->copy, &item, digest, err) < 0)
             return -1;
     }
 }
 
 static int hash_all(struct hashing *hashing, struct error **err)
 {
-    if (hashing->n_items <= POOL_FROM_FILES && hashing->size <= POOL_FROM_BYTES)
+    if (hashing->n_places <= POOL_FROM_FILES && hashing->size <= POOL_FROM_BYTES)
         return hash_some(hashing, err);
     AUTO(pool_free) struct pool *pool = pool_new(0);
     AUTO(pool_group_free) struct pool_group *group = pool_group_new(pool);
@@ -75,12 +90,13 @@ static int hash_files(struct copy *copy, struct error **err)
     AUTO(hashing_release) struct hashing hashing = { .copy = copy };
     for (size_t i = 0; i < copy->sources.n_list; i++) {
         const struct copy_source *source = &copy->sources.list[i];
-        for (size_t k = 0; k < source->n_items; k++) {
-            const struct source_item *item = &source->items[k];
-            if (item->entry.type != ENTRY_FILE || is_known(copy, item))
+        for (size_t k = 0; k <= source->n_kept; k++) {
+            struct source_item item;
+            get_item(source, k, &item);
+            if (item.entry.type != ENTRY_FILE || is_known(copy, &item))
                 continue;
-            *ARRAY_PUSH(&hashing, items) = item;
-            hashing.size += item->entry.size;
+            *ARRAY_PUSH(&hashing, places) = (struct place){ source, k };
+            hashing.size += item.entry.size;
         }
     }
     return hash_all(&hashing, err);
@@ -105,8 +121,26 @@ static int add_digest(struct copy *copy, const struct source_item *item, struct 
     if (content_digest(copy, item, digest, err) < 0)
         return -1;
     sha256_hex(digest, hex);
-    strbuf_addf(value, " sha256:%s", hex);
+    strbuf_adds(value, " sha256:");
+    strbuf_adds(value, hex);
     return 0;
+}
+
+/* " 0644" */
+static void add_mode(uint16_t mode, struct strbuf *value)
+{
+    const char text[] = { ' ', (char)('0' + (mode >> 9 & 7)), (char)('0' + (mode >> 6 & 7)),
+                          (char)('0' + (mode >> 3 & 7)), (char)('0' + (mode & 7)) };
+    strbuf_add(value, text, sizeof(text));
+}
+
+/* " 0:0" */
+static void add_owner(const struct entry *entry, struct strbuf *value)
+{
+    if (entry->uid || entry->gid)
+        strbuf_addf(value, " %u:%u", entry->uid, entry->gid);
+    else
+        strbuf_adds(value, " 0:0");
 }
 
 static char type_letter(enum entry_type type)
@@ -132,45 +166,72 @@ static char type_letter(enum entry_type type)
 }
 
 /* The first name of a file that has several, for the others. */
-static void add_other_name(struct hashmap *names, const struct source_item *item, const char *name,
-                           struct strbuf *value)
+static void add_other_name(struct hashmap *names, const struct copy_source *source,
+                           const struct source_item *item, const char *name, struct strbuf *value)
 {
-    if (!item->link_key)
+    AUTO(free) char *key = source_item_link_key(source->context, item);
+    if (!key)
         return;
-    const char *first = hashmap_get(names, item->link_key);
+    const char *first = hashmap_get(names, key);
     if (first)
         strbuf_addf(value, " link:%s", first);
     else
-        hashmap_put(names, item->link_key, xstrdup(name));
+        hashmap_put(names, key, xstrdup(name));
 }
 
-static int add_item(struct copy *copy, const struct copy_source *source,
-                    const struct source_item *item, struct hashmap *names, struct inputs *inputs,
+/* A word's items. */
+struct listing {
+    struct copy *copy;
+    struct inputs *inputs;
+    struct hashmap names;      /* of files that have several: link key to the first */
+    struct strbuf name, value; /* of the item that is added */
+};
+
+static void listing_release(struct listing *listing)
+{
+    hashmap_release(&listing->names);
+    strbuf_release(&listing->name);
+    strbuf_release(&listing->value);
+}
+DEFINE_AUTO_STRUCT(struct listing, listing_release)
+
+static void set_name(const struct copy_source *source, const struct source_item *item,
+                     struct strbuf *name)
+{
+    strbuf_reset(name);
+    strbuf_adds(name, source->path);
+    if (source->path[0] && item->path[0])
+        strbuf_addc(name, '/');
+    strbuf_adds(name, item->path);
+}
+
+static int add_item(struct listing *listing, const struct copy_source *source, size_t index,
                     struct error **err)
 {
-    const struct entry *entry = &item->entry;
-    AUTO(free)
-    char *name =
-        xasprintf("%s%s%s", source->path, source->path[0] && item->path[0] ? "/" : "", item->path);
-    AUTO(strbuf_release) struct strbuf value = STRBUF_INIT;
-    strbuf_addf(&value, "%c", type_letter(entry->type));
+    struct copy *copy = listing->copy;
+    struct strbuf *value = &listing->value;
+    struct source_item item;
+    get_item(source, index, &item);
+    const struct entry *entry = &item.entry;
+    set_name(source, &item, &listing->name);
+    strbuf_reset(value);
+    strbuf_addc(value, type_letter(entry->type));
     /* what a copied directory itself looks like doesn't count: the destination keeps or makes its
      * own */
-    bool is_top =
-        item == source->items && entry->type == ENTRY_DIRECTORY && !(copy->mounted && copy->from);
+    bool is_top = index == 0 && entry->type == ENTRY_DIRECTORY && !(copy->mounted && copy->from);
     if (entry->type != ENTRY_SYMLINK && !is_top)
-        strbuf_addf(&value, " %04o", entry->mode);
+        add_mode(entry->mode, value);
     if (!is_top)
-        strbuf_addf(&value, " %u:%u", entry->uid, entry->gid);
+        add_owner(entry, value);
     if (entry->type == ENTRY_SYMLINK)
-        strbuf_addf(&value, " %s", entry->link);
+        strbuf_addf(value, " %s", entry->link);
     if (entry->type == ENTRY_CHAR || entry->type == ENTRY_BLOCK)
-        strbuf_addf(&value, " %u,%u", entry->dev_major, entry->dev_minor);
-    if (entry->type == ENTRY_FILE && add_digest(copy, item, &value, err) < 0)
+        strbuf_addf(value, " %u,%u", entry->dev_major, entry->dev_minor);
+    if (entry->type == ENTRY_FILE && add_digest(copy, &item, value, err) < 0)
         return -1;
-    add_xattrs(copy->mounted && item->place.entry ? item->place.entry : entry, &value);
-    add_other_name(names, item, name, &value);
-    inputs_add(inputs, "file", name[0] ? name : ".", value.data);
+    add_xattrs(copy->mounted && item.place.entry ? item.place.entry : entry, value);
+    add_other_name(&listing->names, source, &item, listing->name.data, value);
+    inputs_add(listing->inputs, "file", listing->name.size ? listing->name.data : ".", value->data);
     return 0;
 }
 
@@ -180,13 +241,14 @@ static int add_source_items(struct copy *copy, struct inputs *inputs, struct err
         return -1;
     size_t at = 0;
     for (size_t word = 0; word < copy->words.n; word++) {
-        AUTO(hashmap_release) struct hashmap names = HASHMAP_INIT(free);
+        AUTO(listing_release)
+        struct listing listing = { copy, inputs, HASHMAP_INIT(free), STRBUF_INIT, STRBUF_INIT };
         if (at == copy->word_ends[word])
             inputs_add(inputs, "source", copy->words.items[word], "nothing");
         for (; at < copy->word_ends[word]; at++) {
             const struct copy_source *source = &copy->sources.list[at];
-            for (size_t i = 0; i < source->n_items; i++)
-                if (add_item(copy, source, &source->items[i], &names, inputs, err) < 0)
+            for (size_t i = 0; i <= source->n_kept; i++)
+                if (add_item(&listing, source, i, err) < 0)
                     return -1;
         }
     }

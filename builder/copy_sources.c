@@ -11,25 +11,47 @@
 
 #define LINKS_MAX 40
 
-void copy_source_drop_items(struct copy_source *source)
+static void kept_release(struct kept_item *kept)
 {
-    for (size_t i = 0; i < source->n_items; i++)
-        source_item_release(&source->items[i]);
-    free(source->items);
-    source->items = NULL;
-    source->n_items = source->items_capacity = 0;
+    if (!kept->item)
+        return;
+    source_item_release(kept->item);
+    free(kept->item);
+    kept->item = NULL;
 }
 
 void copy_sources_release(struct copy_sources *sources)
 {
     for (size_t i = 0; i < sources->n_list; i++) {
         struct copy_source *source = &sources->list[i];
-        copy_source_drop_items(source);
+        for (size_t k = 0; k < source->n_kept; k++)
+            kept_release(&source->kept[k]);
+        free(source->kept);
+        source_item_release(&source->item);
         free(source->name);
         free(source->path);
     }
     free(sources->list);
     *sources = (struct copy_sources){ NULL, 0, 0 };
+}
+
+static void kept_get(const struct copy_source *source, const struct kept_item *kept,
+                     struct source_item *ret)
+{
+    if (kept->item) {
+        *ret = *kept->item;
+    } else {
+        *ret = (struct source_item){ .path = NULL };
+        context_entry(source->context, kept->number, &ret->entry);
+        ret->path = ret->entry.path + source->base_size;
+    }
+    ret->is_parent = kept->is_parent;
+    ret->is_view = true;
+}
+
+void copy_source_get(const struct copy_source *source, size_t i, struct source_item *ret)
+{
+    kept_get(source, &source->kept[i], ret);
 }
 
 struct search {
@@ -109,15 +131,14 @@ static int absent(struct search *search, const char *path, const char *why, stru
 struct gathering {
     struct search *search;
     struct copy_source *source;
-    size_t base_size;             /* of the source's real path, with the slash */
-    struct source_item *pendings; /* directories we're in that aren't kept (yet) */
+    struct kept_item *pendings; /* directories we're in that aren't kept (yet) */
     size_t n_pendings, pendings_capacity;
 };
 
 static void gathering_release(struct gathering *gathering)
 {
     for (size_t i = 0; i < gathering->n_pendings; i++)
-        source_item_release(&gathering->pendings[i]);
+        kept_release(&gathering->pendings[i]);
     free(gathering->pendings);
 }
 DEFINE_AUTO_STRUCT(struct gathering, gathering_release)
@@ -128,12 +149,23 @@ static void move_item(struct source_item *to, struct source_item *from)
     *from = (struct source_item){ .path = NULL };
 }
 
+/* A context's item by its number, a tree's (taken) whole. */
+static struct kept_item kept_of(const struct gathering *gathering, struct source_item *item)
+{
+    struct kept_item kept = { .number = item->entry.content };
+    if (!gathering->source->context) {
+        kept.item = NEW(struct source_item);
+        move_item(kept.item, item);
+    }
+    return kept;
+}
+
 static void keep(struct gathering *gathering, struct source_item *item)
 {
     for (size_t i = 0; i < gathering->n_pendings; i++)
-        move_item(ARRAY_PUSH(gathering->source, items), &gathering->pendings[i]);
+        *ARRAY_PUSH(gathering->source, kept) = gathering->pendings[i];
     gathering->n_pendings = 0;
-    move_item(ARRAY_PUSH(gathering->source, items), item);
+    *ARRAY_PUSH(gathering->source, kept) = kept_of(gathering, item);
 }
 
 /* Which patterns match a directory: for the question whether any could stop to match below. */
@@ -157,12 +189,24 @@ static bool may_come_back(const struct pattern_list *list, const char *path)
 static void drop_left(struct gathering *gathering, const char *path)
 {
     while (gathering->n_pendings) {
-        struct source_item *last = &gathering->pendings[gathering->n_pendings - 1];
-        if (path_is_within(path, last->path))
+        struct kept_item *last = &gathering->pendings[gathering->n_pendings - 1];
+        struct source_item item;
+        kept_get(gathering->source, last, &item);
+        if (path_is_within(path, item.path))
             return;
-        source_item_release(last);
+        kept_release(last);
         gathering->n_pendings--;
     }
+}
+
+/* The item's path becomes that below the source. */
+static void make_relative(const struct gathering *gathering, struct source_item *item)
+{
+    size_t base_size = gathering->source->base_size;
+    if (item->is_view)
+        item->path += base_size;
+    else
+        memmove(item->path, item->path + base_size, strlen(item->path + base_size) + 1);
 }
 
 static int gather(void *data, struct source_item *item, struct error **err UNUSED)
@@ -170,9 +214,7 @@ static int gather(void *data, struct source_item *item, struct error **err UNUSE
     struct gathering *gathering = data;
     const struct pattern_list *includes = gathering->search->includes;
     const struct pattern_list *excludes = gathering->search->excludes;
-    char *below = xstrdup(item->path + gathering->base_size);
-    free(item->path);
-    item->path = below;
+    make_relative(gathering, item);
     drop_left(gathering, item->path);
 
     bool included = !includes || pattern_list_match(includes, item->path).matched;
@@ -187,8 +229,9 @@ static int gather(void *data, struct source_item *item, struct error **err UNUSE
         return 1;
     if (excluded && !may_come_back(excludes, item->path))
         return 1;
-    item->is_parent = true;
-    move_item(ARRAY_PUSH(gathering, pendings), item);
+    struct kept_item *pending = ARRAY_PUSH(gathering, pendings);
+    *pending = kept_of(gathering, item);
+    pending->is_parent = true;
     return 0;
 }
 
@@ -206,16 +249,14 @@ static int add_source(struct search *search, const char *path, struct source_ite
     source->name = xstrdup(name);
     source->path = xstrdup(path);
     source->keeps_top = search->includes != NULL;
+    source->context = search->view->context;
     AUTO(free) char *real = xstrdup(item->entry.path);
-    move_item(ARRAY_PUSH(source, items), item);
+    source->base_size = strlen(real) + (real[0] != '\0');
+    move_item(&source->item, item);
     if (!is_directory)
         return 0;
     AUTO(gathering_release)
-    struct gathering gathering = {
-        .search = search,
-        .source = source,
-        .base_size = strlen(real) + (real[0] != '\0'),
-    };
+    struct gathering gathering = { .search = search, .source = source };
     return search->view->ops->walk(search->view, real, gather, &gathering, err);
 }
 

@@ -14,13 +14,23 @@
 #include "builder/copy_view.h"
 #include "builder/pattern.h"
 
+/* One of the many things that a directory brings, as it is kept. */
+struct kept_item {
+    uint64_t number;          /* in the context, which remembers the rest; or */
+    struct source_item *item; /* owned: in a tree */
+    bool is_parent;
+};
+
 /* One thing that a word named. */
 struct copy_source {
-    char *name;                /* its last element: what a file is called in a directory */
-    char *path;                /* from the view's root, links not followed */
-    struct source_item *items; /* items[0] is the thing itself; a directory's content follows */
-    size_t n_items, items_capacity;
-    bool keeps_top; /* --parents: items[0] is the pivot, whose own attributes don't count */
+    char *name;              /* its last element: what a file is called in a directory */
+    char *path;              /* from the view's root, links not followed */
+    struct source_item item; /* the thing itself */
+    struct kept_item *kept;  /* what is in it, when it is a directory */
+    size_t n_kept, kept_capacity;
+    struct context *context; /* that it is in, borrowed; NULL: it is in a tree */
+    size_t base_size;        /* where a kept item's path from the view's root is below the source */
+    bool keeps_top; /* --parents: the thing itself is the pivot, whose attributes don't count */
 };
 
 struct copy_sources {
@@ -30,8 +40,8 @@ struct copy_sources {
 
 void copy_sources_release(struct copy_sources *sources);
 DEFINE_AUTO_STRUCT(struct copy_sources, copy_sources_release)
-/* Its name and path stay. */
-void copy_source_drop_items(struct copy_source *source);
+/* Kept item `i`: a view, for as long as the sources and the context. */
+void copy_source_get(const struct copy_source *source, size_t i, struct source_item *ret);
 
 /*
  * Appends what `word` names. excludes: NULL: none.

@@ -8,11 +8,18 @@
 
 void source_item_release(struct source_item *item)
 {
-    free(item->path);
-    free(item->link_key);
-    entry_release(&item->entry);
-    tree_entry_release(&item->place);
+    if (!item->is_view) {
+        free(item->path);
+        free(item->link_key);
+        entry_release(&item->entry);
+        tree_entry_release(&item->place);
+    }
     *item = (struct source_item){ .path = NULL };
+}
+
+char *source_item_link_key(struct context *context, const struct source_item *item)
+{
+    return context ? context_link_key(context, &item->entry) : xstrdup(item->link_key);
 }
 
 static bool keeps_xattr(const char *name)
@@ -51,7 +58,6 @@ static int context_view_stat(struct copy_view *view, const char *path, struct so
     *hidden = found == CONTEXT_EXCLUDED;
     if (found == CONTEXT_ABSENT)
         return 0;
-    item.link_key = context_link_key(view->context, &item.entry);
     source_item_release(ret);
     *ret = item;
     item = (struct source_item){ .path = NULL };
@@ -65,18 +71,14 @@ static int context_view_list(struct copy_view *view, const char *path, struct st
 }
 
 struct context_walk {
-    struct context *context;
     int (*visit)(void *data, struct source_item *item, struct error **err);
     void *data;
 };
 
-static int visit_entry(void *data, struct entry *entry, struct error **err)
+static int visit_entry(void *data, const struct entry *entry, struct error **err)
 {
-    struct context_walk *walk = data;
-    AUTO(source_item_release)
-    struct source_item item = { .path = xstrdup(entry->path), .entry = *entry };
-    *entry = (struct entry){ .type = ENTRY_FILE };
-    item.link_key = context_link_key(walk->context, &item.entry);
+    const struct context_walk *walk = data;
+    struct source_item item = { .path = entry->path, .entry = *entry, .is_view = true };
     return walk->visit(walk->data, &item, err);
 }
 
@@ -84,7 +86,7 @@ static int context_view_walk(struct copy_view *view, const char *path,
                              int (*visit)(void *data, struct source_item *item, struct error **err),
                              void *data, struct error **err)
 {
-    struct context_walk walk = { view->context, visit, data };
+    struct context_walk walk = { visit, data };
     return context_walk(view->context, path, visit_entry, &walk, err);
 }
 

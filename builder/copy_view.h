@@ -14,13 +14,16 @@
 struct source_item {
     char *path;              /* below the source: "" is the source itself */
     struct entry entry;      /* as it is there; its path is from the view's root */
-    char *link_key;          /* files with one key are names of one file; NULL: no other names */
+    char *link_key;          /* in a tree: files with one key are names of one file */
     struct tree_entry place; /* in a tree: where the content is */
     bool is_parent;          /* a directory that is only there because something below it is */
+    bool is_view;            /* what it points to belongs to somebody else */
 };
 
 void source_item_release(struct source_item *item);
 DEFINE_AUTO_STRUCT(struct source_item, source_item_release)
+/* What names of one file have in common; NULL: it has no others. context: it is in, or NULL. */
+char *source_item_link_key(struct context *context, const struct source_item *item);
 
 struct copy_view;
 
@@ -32,7 +35,8 @@ struct copy_view_ops {
     int (*stat)(struct copy_view *view, const char *path, struct source_item *ret, bool *hidden,
                 char **why, struct error **err);
     int (*list)(struct copy_view *view, const char *path, struct strvec *names, struct error **err);
-    /* As context_walk(): items may be taken; their path is from the view's root. */
+    /* As context_walk(): items may be taken unless they are views; their path is from the view's
+     * root. */
     int (*walk)(struct copy_view *view, const char *path,
                 int (*visit)(void *data, struct source_item *item, struct error **err), void *data,
                 struct error **err);

@@ -92,7 +92,7 @@ struct seen {
     const char *prune;
 };
 
-static int see(void *data, struct entry *entry, struct error **err UNUSED)
+static int see(void *data, const struct entry *entry, struct error **err UNUSED)
 {
     struct seen *seen = data;
     strbuf_addf(&seen->paths, "%s%s ", entry->path, entry->type == ENTRY_DIRECTORY ? "/" : "");
