@@ -36,6 +36,7 @@ struct inode {
 
 struct diff {
     int root_fd;
+    const struct tree_copy *copy; /* root_fd is a whole tree; NULL: an upper */
     struct tree *below;
     const struct diff_options *options;
     struct entry_list *list;  /* the changes so far */
@@ -276,8 +277,10 @@ static int hide_children(struct diff *diff, const char *path, const struct strve
     for (size_t i = 0; i < below.n; i++) {
         while (k < names->n && strcmp(names->items[k], below.items[i]) < 0)
             k++;
-        if (k == names->n || strcmp(names->items[k], below.items[i]) != 0)
-            emit_whiteout(diff, path_join(path, below.items[i]));
+        AUTO(free) char *child = path_join(path, below.items[i]);
+        bool was_there = !diff->copy || tree_copy_had(diff->copy, child);
+        if (was_there && (k == names->n || strcmp(names->items[k], below.items[i]) != 0))
+            emit_whiteout(diff, TAKE(child));
     }
     return 0;
 }
@@ -371,7 +374,11 @@ static int set_owner(struct thing *thing, struct error **err)
     struct upper_place place = {
         .dir_fd = thing->dir_fd, .name = thing->name, .st = &thing->st, .parent = thing->parent
     };
-    bool there = found->path && !thing->hidden;
+    const struct tree_copy *copy = thing->diff->copy;
+    bool there =
+        found->path &&
+        (copy ? tree_copy_has_kept(copy, thing->entry.path, &thing->st) : !thing->hidden);
+    place.is_copy = copy != NULL;
     if (there && found->entry && found->entry->type == ENTRY_HARDLINK) {
         if (tree_resolve_hardlink(thing->diff->below, found, &file, err) < 0)
             return -1;
@@ -380,7 +387,7 @@ static int set_owner(struct thing *thing, struct error **err)
     const struct entry *below = found->entry ? found->entry : &unnamed;
     if (there && below->type == thing->entry.type)
         place.below = below;
-    if (place.below && below->type == ENTRY_FILE) {
+    if (place.below && below->type == ENTRY_FILE && !copy) {
         int linked = found == &file ? 1 : has_further_names(thing->diff, found, err);
         if (linked < 0)
             return -1;
@@ -396,6 +403,10 @@ static bool is_whiteout(const struct stat *st)
 
 static int diff_thing(struct thing *thing, struct error **err)
 {
+    const struct tree_copy *copy = thing->diff->copy;
+    if (copy && !S_ISDIR(thing->st.st_mode) &&
+        tree_copy_is_untouched(copy, thing->entry.path, &thing->st))
+        return 0;
     if (look_below(thing, err) < 0)
         return -1;
     /* before hard links: overlay makes whiteouts as names of one device */
@@ -519,6 +530,7 @@ static int start_at_root(struct diff *diff, struct error **err)
         return -1;
     struct work *work = ARRAY_PUSH(diff, work);
     work->path = xstrdup("");
+    work->hidden = diff->copy != NULL; /* nothing shows through */
     work->owner = (struct entry){ .mode = root.entry ? root.entry->mode : 0755,
                                   .gid = root.entry ? root.entry->gid : 0 };
     return 0;
@@ -536,7 +548,20 @@ static int walk(struct diff *diff, struct error **err)
             return -1;
     }
     name_parents(diff);
-    return set_directory_times(diff, err);
+    return diff->copy ? 0 : set_directory_times(diff, err); /* no form of the layer */
+}
+
+/* The entries, sorted, in `changeset`. */
+static int compare(struct diff *diff, struct changeset *changeset, struct error **err)
+{
+    diff->list = &changeset->list;
+    hashmap_init(&diff->unchanged, entry_free);
+    hashmap_init(&diff->links, free);
+    hashmap_init(&diff->linked, NULL);
+    if (walk(diff, err) < 0)
+        return -1;
+    entry_list_sort(&changeset->list);
+    return 0;
 }
 
 int diff_upper(struct snapshot *upper, struct tree *below, const struct diff_options *options,
@@ -544,21 +569,29 @@ int diff_upper(struct snapshot *upper, struct tree *below, const struct diff_opt
 {
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
     AUTO(diff_release)
-    struct diff diff = {
-        .root_fd = snapshot_upper_fd(upper),
-        .below = below,
-        .options = options,
-        .list = &changeset.list,
-    };
-    hashmap_init(&diff.unchanged, entry_free);
-    hashmap_init(&diff.links, free);
-    hashmap_init(&diff.linked, NULL);
-    if (walk(&diff, err) < 0)
+    struct diff diff = { .root_fd = snapshot_upper_fd(upper), .below = below, .options = options };
+    if (compare(&diff, &changeset, err) < 0 ||
+        upper_content_set(&changeset, diff.root_fd, NULL, err) < 0)
         return -1;
-    entry_list_sort(&changeset.list);
+    changeset_release(ret);
+    *ret = changeset;
+    changeset = (struct changeset)CHANGESET_INIT;
+    return 0;
+}
 
-    if (upper_content_set(&changeset, diff.root_fd, err) < 0)
+int diff_copy(struct tree_copy **copy, struct tree *below, const struct diff_options *options,
+              struct changeset *ret, struct error **err)
+{
+    AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
+    AUTO(diff_release)
+    struct diff diff = { .root_fd = tree_copy_root_fd(*copy),
+                         .copy = *copy,
+                         .below = below,
+                         .options = options };
+    if (compare(&diff, &changeset, err) < 0 ||
+        upper_content_set(&changeset, diff.root_fd, *copy, err) < 0)
         return -1;
+    *copy = NULL;
     changeset_release(ret);
     *ret = changeset;
     changeset = (struct changeset)CHANGESET_INIT;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a RUN changed: the overlay upper compared with the chain below.
+ * What a RUN changed: the overlay upper, or a whole tree, compared with the chain below.
  *
  * 1. A thing that the layer's tar couldn't tell from what is below is left out: same type, mode,
  *    owner, size, time in whole seconds, attributes, link or device, and content. So copy-ups
@@ -21,6 +21,7 @@
 #include "layers/file_times.h"
 #include "layers/snapshot.h"
 #include "layers/tree.h"
+#include "layers/tree_copy.h"
 
 struct diff_options {
     struct file_times times;
@@ -36,5 +37,14 @@ struct diff_options {
  */
 int diff_upper(struct snapshot *upper, struct tree *below, const struct diff_options *options,
                struct changeset *ret, struct error **err) WARN_UNUSED;
+
+/*
+ * The same of a whole tree that was copied from `below`, by the same rules, with the same outcome
+ * but for one thing: names of one file of a lower layer are one file in the copy, where overlay
+ * parts them at the first write. So what is written under one name is a change of all. The changeset
+ * owns *copy, which becomes NULL; on failure it stays the caller's.
+ */
+int diff_copy(struct tree_copy **copy, struct tree *below, const struct diff_options *options,
+              struct changeset *ret, struct error **err) WARN_UNUSED;
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "layers/tree_copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@ int upper_open(int dir_fd, const char *path, struct error **err)
 
 struct upper_content {
     int root_fd;
+    struct tree_copy *copy; /* or NULL */
 };
 
 /* Exactly as many bytes as the tar's header says. */
@@ -78,10 +80,12 @@ static void content_free(void *data)
 {
     struct upper_content *content = data;
     close_auto(&content->root_fd);
+    tree_copy_free(content->copy);
     free(content);
 }
 
-int upper_content_set(struct changeset *changeset, int root_fd, struct error **err)
+int upper_content_set(struct changeset *changeset, int root_fd, struct tree_copy *copy,
+                      struct error **err)
 {
     static const struct changeset_ops ops = { content_open, content_free };
     int fd = io_dup(root_fd, err);
@@ -89,6 +93,7 @@ int upper_content_set(struct changeset *changeset, int root_fd, struct error **e
         return -1;
     struct upper_content *content = NEW(struct upper_content);
     content->root_fd = fd;
+    content->copy = copy;
     changeset->ops = &ops;
     changeset->data = content;
     return 0;

@@ -28,8 +28,8 @@ static bool has_time_of_below(const struct upper_place *place)
 
 int upper_is_copied_up(const struct upper_place *place, struct error **err)
 {
-    if (!place->below)
-        return 0;
+    if (!place->below || place->is_copy)
+        return place->below != NULL;
     if (S_ISDIR(place->st->st_mode)) {
         int opaque = has_attribute(place, ATTRIBUTE_OPAQUE, err);
         return opaque < 0 ? -1 : !opaque;

@@ -7,6 +7,7 @@
  *    (user.overlay.origin), and a directory that took another's place (opaque). Things that can't
  * be marked, and files with several names, count as copied when their time is still that of a
  *    directory form: whole seconds, and the same.
+ *    In a copy of a tree it is what was made for the copy at that path.
  * 2. What is new belongs to whom the command ran as; in a set-group-id directory to that one's
  *    group.
  */
@@ -24,6 +25,7 @@ struct upper_place {
     const char *name;
     const struct stat *st;
     const struct entry *below;  /* the chain's at its path, of the same type; NULL: none */
+    bool is_copy;               /* of a tree_copy.h: `below` is what it was made from, or NULL */
     bool has_names;             /* and that is a file with several */
     const struct entry *parent; /* its directory, with the owner that it has in the layer */
 };

@@ -53,6 +53,7 @@ static void describe_list(const struct entry_list *list, struct strbuf *text)
 
 static const struct {
     const char *script, *changes;
+    const char *copied; /* what diff_copy() says where it differs */
 } cases[] = {
     { "true", "" },
     { "cat bin/sh >/dev/null; ls -R . >/dev/null", "" },
@@ -84,7 +85,12 @@ static const struct {
     { "echo x >z; ln z a", "a z>a" },
     { "mkdir 1; echo x >1/f; ln 1/f 0", "0 1/ 1/f>0" },
     { "ln -s target s; ln s s2 || true", "s s2>s" },
-    { "echo 2 >>h2", "h2" },
+    { "echo 2 >>h2", "h2", "h1 h2>h1" },
+    { "mv d new; mv bin d; mv new bin",
+      "bin/ bin/.wh.ls bin/.wh.sh bin/a bin/b bin/s/ bin/s/x d/ d/.wh.a d/.wh.b d/.wh.s d/ls d/sh" },
+    { "printf ROOT >t; touch -d @1000 t; cat t >etc/passwd; touch -d @1000 etc/passwd; rm t",
+      "etc/ etc/passwd" },
+    { "printf root >etc/passwd; touch -d @1000 etc/passwd", "" },
     { "rm h1", ".wh.h1" },
     { "rm -f fifo; mkfifo fifo; touch -d @1000 fifo", "" },
     { "mv fifo fifo2", ".wh.fifo fifo2" },
@@ -114,6 +120,45 @@ static void changes_are_what_a_run_did(void **state)
         describe_list(&changeset.list, &text);
         if (strcmp(text.data, cases[i].changes) != 0)
             fail_msg("%s: \"%s\", expected \"%s\"", cases[i].script, text.data, cases[i].changes);
+    }
+}
+
+/* In the copy's root; 0 when the script succeeded. */
+static int run_at(int root_fd, const char *script)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (fchdir(root_fd) == 0)
+            execl("/bin/sh", "sh", "-euc", script, (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return status;
+}
+
+static void changes_of_a_copied_tree_are_the_same(void **state)
+{
+    SKIP_UNLESS_ROOT();
+    struct fixture *fixture = *state;
+    static const struct diff_options options = { { FILE_TIMES_KEEP, 0 } };
+    AUTO(tree_unref) struct tree *tree = tree_of_words(fixture->store, BASE);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        const char *expected = cases[i].copied ? cases[i].copied : cases[i].changes;
+        AUTO(tree_copy_free) struct tree_copy *copy = tree_copy_new(fixture->store, tree, &err);
+        assert_ok_ptr(copy, err);
+        assert_int_equal(run_at(tree_copy_root_fd(copy), cases[i].script), 0);
+        assert_ok(tree_copy_seal(copy, &err), err);
+        AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
+        if (diff_copy(&copy, tree, &options, &changeset, &err) < 0)
+            fail_msg("%s: %s", cases[i].script, error_message(err));
+        assert_null(copy);
+        AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+        describe_list(&changeset.list, &text);
+        if (strcmp(text.data, expected) != 0)
+            fail_msg("%s: \"%s\", expected \"%s\"", cases[i].script, text.data, expected);
     }
 }
 
@@ -281,6 +326,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(changes_are_what_a_run_did),
+        fixture_test(changes_of_a_copied_tree_are_the_same),
         fixture_test(reserved_names_are_refused),
         fixture_test(endless_depth_is_an_error),
         fixture_test(times_are_whole_and_clamped),
