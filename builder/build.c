@@ -216,7 +216,8 @@ int build_run(struct store *store, struct registry_session *session,
     build_init(&build);
     AUTO(build_input_release) struct build_input input = BUILD_INPUT_INIT;
     if (privilege_enter_unseen(&build, err) < 0 || prepare(&build, &input, err) < 0 ||
-        privilege_enter(&build, err) < 0 || epoch_resolve(&build, err) < 0)
+        ladder_check(&build, err) < 0 || privilege_enter(&build, err) < 0 ||
+        epoch_resolve(&build, err) < 0)
         return -1;
     int status = schedule_run(&build, err);
     if (status == 0)

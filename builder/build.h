@@ -18,6 +18,7 @@
 #include "oci/store.h"
 #include "registry/session.h"
 #include "runner/limits.h"
+#include "runner/sandbox.h"
 
 enum build_network { BUILD_NETWORK_DEFAULT, BUILD_NETWORK_NONE, BUILD_NETWORK_HOST };
 
@@ -76,6 +77,7 @@ struct build_options {
     const struct platform *platforms; /* each once; several make an index, in this order */
     size_t n_platforms;               /* 0: the host's */
     enum build_network network;
+    enum isolation isolation;             /* of RUN; in no key */
     unsigned allow;                       /* enum build_allow */
     const struct strvec *allowed_devices; /* by name, beside BUILD_ALLOW_DEVICE; or NULL */
     const struct strvec *cdi_dirs;        /* of device specs; NULL or empty: cdi.h's */

@@ -24,6 +24,7 @@
  *   step_explain.c  why a step was found or not
  *   recorder.c   waits for layers in the background and writes their cache records
  *   base_image.c FROM image    image_write.c config and manifest
+ *   ladder.c  how RUN is isolated on this machine
  *   privilege.c  an ordinary user's namespace for RUN
  */
 #ifndef CBUILD_BUILDER_EXECUTOR_H
@@ -165,6 +166,7 @@ struct build {
     pthread_mutex_t agents_lock;
     struct ssh_agent **agents; /* ssh_agents.h */
     size_t n_agents, agents_capacity;
+    bool is_chosen, copies;     /* ladder.c, under base_lock: RUN works on a copy of the tree */
     struct error *no_privilege; /* why RUN can't work here; NULL: it can, or nothing runs */
     struct error *single_id;    /* why RUN has one user id (own_ids.h); NULL: it has more */
     bool told_single_id;        /* under base_lock */
@@ -216,6 +218,12 @@ int privilege_check(const struct build *build, struct error **err) WARN_UNUSED;
 void privilege_warn(struct build *build);
 /* To the error of a RUN: that this may be why, with the way out. Yields -1. */
 int privilege_explain(const struct build *build, struct error **err) WARN_UNUSED;
+
+/* ladder.c */
+/* Before anything runs: ERR_UNSUPPORTED, with its line, for what --isolation=chroot can't give. */
+int ladder_check(struct build *build, struct error **err) WARN_UNUSED;
+/* How RUN steps are isolated here: build->copies, found when the first of them runs. */
+int ladder_choose(struct build *build, struct error **err) WARN_UNUSED;
 
 /* schedule.c */
 int schedule_run(struct build *build, struct error **err) WARN_UNUSED;

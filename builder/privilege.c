@@ -94,7 +94,8 @@ int privilege_enter(struct build *build, struct error **err)
 int privilege_check(const struct build *build, struct error **err)
 {
     if (!build->no_privilege)
-        return userns_check_privilege(err);
+        return build->options->isolation == ISOLATION_CHROOT ? userns_check_chroot(err)
+                                                             : userns_check_privilege(err);
     error_move(err, error_copy(build->no_privilege));
     return -1;
 }

@@ -228,7 +228,7 @@ static int find_file(struct step_mount *mount, const char *base, bool *directory
 static int open_tree(struct stage_run *run, struct step_mount *mount, bool *directory,
                      struct error **err)
 {
-    if (mount->from.tree) {
+    if (mount->from.tree && !run->build->copies) {
         int is_dir = is_directory(mount->from.tree, mount->def.source, err);
         if (is_dir < 0)
             return -1;
@@ -259,13 +259,13 @@ static int add_empty_lower(struct stage_run *run, struct step_mount *mount, stru
     return 0;
 }
 
-/* A copy of the one file, which may be written to; thrown away with the upper. */
-static int copy_file(struct stage_run *run, struct step_mount *mount, struct error **err)
+/* Copies of its files in a directory, which may be written to; thrown away with the upper. */
+static int copy_files(struct stage_run *run, struct step_mount *mount, struct error **err)
 {
     mount->upper = snapshot_new(run->build->store, err);
     if (!mount->upper || apply_tree(mount->tree, snapshot_upper_fd(mount->upper), err) < 0)
-        return error_wrap(err, "--mount of %s with rw", mount->def.source);
-    mount->source_path = xasprintf("/proc/self/fd/%d", snapshot_upper_fd(mount->upper));
+        return error_wrap(err, "--mount of %s", mount->def.source ? mount->def.source : ".");
+    mount->source_path = snapshot_upper_path(mount->upper);
     return 0;
 }
 
@@ -273,15 +273,17 @@ static int prepare_bind(struct stage_run *run, struct step_mount *mount, struct 
                         struct error **err)
 {
     bool directory;
+    const bool copies = run->build->copies; /* nothing can be stacked */
     if (open_tree(run, mount, &directory, err) < 0 || fill_lowers(run, mount, err) < 0)
         return -1;
     spec->subpath = mount->subpath;
     spec->read_only = mount->def.read_only;
-    if (!directory) {
-        if (!mount->def.read_only && copy_file(run, mount, err) < 0)
+    if (!directory || copies) {
+        if ((!mount->def.read_only || copies) && copy_files(run, mount, err) < 0)
             return -1;
+        spec->may_move = copies;
         spec->kind = MOUNT_BIND;
-        spec->source = mount->def.read_only ? mount->lowers.items[0] : mount->source_path;
+        spec->source = mount->source_path ? mount->source_path : mount->lowers.items[0];
         return 0;
     }
     spec->kind = MOUNT_TREE;
@@ -342,7 +344,10 @@ static int lock_cache(struct build *build, const struct step_mounts *mounts,
                       struct step_mount *mount, struct error **err)
 {
     AUTO(free) char *lock_name = xasprintf("mount-%s", mount->cache_name);
-    switch (mount->def.sharing) {
+    enum run_mount_sharing sharing = mount->def.sharing;
+    if (build->options->isolation == ISOLATION_CHROOT && sharing == RUN_MOUNT_SHARED)
+        sharing = RUN_MOUNT_LOCKED; /* it is moved into the tree */
+    switch (sharing) {
     case RUN_MOUNT_SHARED:
         return 0;
     case RUN_MOUNT_LOCKED:
@@ -409,6 +414,7 @@ static int prepare_cache(struct stage_run *run, const struct step_mounts *mounts
     mount->source_path = xasprintf("%s/cache/mounts/%s", absolute, mount->cache_name);
     spec->kind = MOUNT_BIND;
     spec->source = mount->source_path;
+    spec->may_move = true;
     spec->read_only = mount->def.read_only;
     return 0;
 }
@@ -450,6 +456,7 @@ static int prepare_secret(struct stage_run *run, struct step_mounts *mounts,
             return 0;
     }
     spec->kind = MOUNT_FILE;
+    spec->is_secret = true;
     spec->content = mount->secret.data;
     spec->size = mount->secret.size;
     spec->uid = mount->def.has_uid ? mount->def.uid : 0;
@@ -485,6 +492,7 @@ static int prepare_ssh(struct stage_run *run, struct step_mounts *mounts, struct
         return -1;
     spec->kind = MOUNT_BIND;
     spec->source = ssh_forward_path(mount->forward);
+    spec->may_move = true;
     /* the first one's; the image's own stays */
     if (!env_get(&run->env, "SSH_AUTH_SOCK") && !env_get(&mounts->env, "SSH_AUTH_SOCK"))
         env_set(&mounts->env, "SSH_AUTH_SOCK", mount->target);

@@ -3,11 +3,9 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "builder/cdi.h"
-#include "builder/epoch.h"
 #include "builder/executor.h"
+#include "builder/run_tree.h"
 #include "builder/step_mounts.h"
-#include "layers/diff.h"
-#include "layers/snapshot.h"
 #include "runner/network.h"
 #include "runner/sandbox.h"
 #include "runner/user.h"
@@ -95,13 +93,6 @@ static int private_network(struct build *build, struct network **ret, struct err
     *ret = build->network;
     pthread_mutex_unlock(&build->base_lock);
     return result;
-}
-
-/* Paths through our descriptors: a form may be renamed to its final name while we mount it. */
-static void fd_paths(const int *fds, size_t n, struct strvec *paths)
-{
-    for (size_t i = 0; i < n; i++)
-        strvec_pushf(paths, "/proc/self/fd/%d", fds[i]);
 }
 
 /* The log stood right above, unless nobody shows it or lines of other stages may stand between. */
@@ -193,7 +184,13 @@ static int fill_spec(struct stage_run *run, struct run_step *step, struct sandbo
     spec->hostname = sandbox_hostname(run);
     spec->insecure = step->insecure;
     spec->network_mode = step->network;
-    if (step->network == NETWORK_PRIVATE && private_network(run->build, &spec->network, err) < 0)
+    spec->isolation = run->build->options->isolation;
+    if (spec->isolation == ISOLATION_CHROOT && step->network == NETWORK_NONE) /* of a trigger */
+        return error_set(err, ERR_UNSUPPORTED, "--network=none with --isolation=chroot");
+    if (spec->isolation == ISOLATION_CHROOT)
+        spec->network_mode = NETWORK_HOST;
+    else if (step->network == NETWORK_PRIVATE &&
+             private_network(run->build, &spec->network, err) < 0)
         return -1;
     spec->log = log_output;
     spec->log_data = &step->step;
@@ -223,7 +220,7 @@ static void add_hosts(const struct build *build, const struct sandbox_spec *spec
     }
 }
 
-static int execute(struct stage_run *run, struct run_step *step, struct snapshot *snapshot,
+static int execute(struct stage_run *run, struct run_step *step, const struct run_tree *tree,
                    struct error **err)
 {
     struct sandbox_spec spec = SANDBOX_SPEC_INIT;
@@ -256,18 +253,7 @@ static int execute(struct stage_run *run, struct run_step *step, struct snapshot
     spec.mounts = step->mounts.specs;
     spec.n_mounts = step->mounts.n_specs;
 
-    AUTO(free) int *fds = NULL;
-    size_t n_fds = 0;
-    if (tree_lowers(run->tree, run->build->pool, &fds, &n_fds, err) < 0)
-        return -1;
-    AUTO(strvec_release) struct strvec lowers = STRVEC_INIT;
-    fd_paths(fds, n_fds, &lowers);
-    AUTO(free) char *upper = xasprintf("/proc/self/fd/%d", snapshot_upper_fd(snapshot));
-    AUTO(free) char *work = xasprintf("/proc/self/fd/%d", snapshot_work_fd(snapshot));
-    spec.root = (struct sandbox_tree){ .lowers = (const char *const *)lowers.items,
-                                       .n_lowers = lowers.n,
-                                       .upper = upper };
-    spec.scratch = work;
+    run_tree_fill(tree, &spec);
     return run_sandbox(run->build, step, &spec, err);
 }
 
@@ -312,28 +298,23 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     if (privilege_check(build, err) < 0)
         return -1;
     privilege_warn(build);
-    if (step_mounts_prepare(run, &step->mounts, err) < 0 || add_devices(run, step, err) < 0)
+    AUTO(run_tree_release) struct run_tree tree = RUN_TREE_INIT;
+    if (run_tree_prepare(run, &tree, err) < 0 || step_mounts_prepare(run, &step->mounts, err) < 0 ||
+        add_devices(run, step, err) < 0)
         return -1;
     /* they win over ENV and ARG */
     const struct env *own = &step->mounts.env;
     for (struct hashmap_entry *e = NULL; (e = hashmap_next(&own->index, e));)
         env_set(&step->env, e->key, env_get(own, e->key));
-    AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(build->store, err);
-    if (!snapshot || snapshot_adopt_root(snapshot, run->tree, err) < 0)
-        return -1;
-    if (execute(run, step, snapshot, err) < 0)
+    if (execute(run, step, &tree, err) < 0)
         return describe_failure(run, step, err);
-    if (snapshot_seal(snapshot, err) < 0)
-        return -1;
-    struct diff_options diff = { .times = epoch_file_times(build),
-                                 .single_id = build->single_id != NULL };
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
-    if (diff_upper(snapshot, run->tree, &diff, &changeset, err) < 0)
+    if (run_tree_finish(run, &tree, &changeset, err) < 0)
         return -1;
     struct layer_options options;
     if (layer_step_options(run, &step->step, &options, err) < 0)
         return -1;
-    *ret = layer_make(build->store, &options, &changeset, TAKE(snapshot));
+    *ret = layer_make(build->store, &options, &changeset, TAKE(tree.snapshot));
     return 0;
 }
 

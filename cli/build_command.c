@@ -89,6 +89,36 @@ static int parse_network(struct build_command *command, struct error **err)
                      network);
 }
 
+/* Names of other builders for what is the default here. Of Docker's, process and hyperv aren't had.
+ */
+static int parse_isolation(struct build_command *command, struct error **err)
+{
+    static const struct {
+        const char *name;
+        enum isolation isolation;
+    } names[] = {
+        { "default", ISOLATION_NAMESPACES },
+        { "oci", ISOLATION_NAMESPACES },
+        { "rootless", ISOLATION_NAMESPACES },
+        { "chroot", ISOLATION_CHROOT },
+    };
+    const char *origin = "--isolation", *given = command->isolation;
+    if (!given) {
+        origin = "BUILDAH_ISOLATION";
+        given = getenv(origin);
+    }
+    if (!given || !*given)
+        return 0;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (!strcmp(given, names[i].name)) {
+            command->options.isolation = names[i].isolation;
+            return 0;
+        }
+    }
+    return error_set(err, ERR_USAGE, "%s=%s: default, oci, rootless and chroot are what there is",
+                     origin, given);
+}
+
 static bool is_given(const struct strvec *args, const char *name)
 {
     size_t size = strlen(name);
@@ -218,9 +248,10 @@ static int parse_values(struct build_command *command, struct error **err)
 {
     struct build_options *options = &command->options;
     if (parse_tags(command, err) < 0 || parse_network(command, err) < 0 ||
-        parse_secrets(command, err) < 0 || parse_lists(command, err) < 0 ||
-        parse_context_mode(command, err) < 0 || parse_platforms(command, err) < 0 ||
-        resolve_args(command, err) < 0 || parse_epoch(command, err) < 0 ||
+        parse_isolation(command, err) < 0 || parse_secrets(command, err) < 0 ||
+        parse_lists(command, err) < 0 || parse_context_mode(command, err) < 0 ||
+        parse_platforms(command, err) < 0 || resolve_args(command, err) < 0 ||
+        parse_epoch(command, err) < 0 ||
         limits_parse(&command->limit_texts, &command->limits, err) < 0)
         return -1;
     if (command->compression &&
@@ -307,6 +338,9 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
                  "what NAME is in FROM and --from: a directory, git or tarball URL, "
                  "docker-image://, oci-layout://"),
         OPT_STRING(0, "network", "MODE", &command->network, "network of RUN: default, none, host"),
+        OPT_STRING(0, "isolation", "KIND", &command->isolation,
+                   "of RUN: default (also oci, rootless), or chroot, which isolates less: for "
+                   "containers that forbid namespaces"),
         OPT_LIST(0, "add-host", "NAME:ADDRESS", &command->add_hosts,
                  "name for /etc/hosts of RUN; ADDRESS may be host-gateway: this machine"),
         LIMIT_OPTIONS(&command->limit_texts),

@@ -14,7 +14,7 @@ struct build_command {
     struct build_secret *parsed_secrets;
     size_t n_parsed_secrets, parsed_secrets_capacity;
     const char *file, *target, *network, *iidfile, *metadata_file, *progress, *compression,
-        *source_date_epoch, *timestamp, *context_mode;
+        *source_date_epoch, *timestamp, *context_mode, *isolation;
     const char *call;
     bool no_cache, pull, push, quiet, harmless, check, explain, rewrite_timestamp;
     struct strvec resolved_args, proxies, no_cache_stages, allowed_devices;

@@ -53,13 +53,13 @@ static int available_caps(uint64_t wanted, uint64_t *ret, struct report *report)
     return 0;
 }
 
-int caps_become(const struct caps_ids *ids, bool insecure, struct report *report)
+int caps_become(const struct caps_ids *ids, uint64_t wanted, struct report *report)
 {
     uint64_t keep = 0;
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* none are raised by capset */
-    if (available_caps(insecure ? UINT64_MAX : CAPS_DEFAULT, &keep, report) < 0)
+    if (available_caps(wanted, &keep, report) < 0)
         return -1;
-    if (!insecure && drop_bounding(CAPS_DEFAULT, report) < 0)
+    if (wanted != CAPS_ALL && drop_bounding(wanted, report) < 0)
         return -1;
     if (set_ids(ids, report) < 0)
         return -1;

@@ -16,6 +16,10 @@
 #include <sys/types.h>
 
 #define CAPS_DEFAULT UINT64_C(0xa80425fb)
+/* Of those without KILL, NET_RAW, SYS_CHROOT, MKNOD and AUDIT_WRITE: harmless without namespaces.
+ */
+#define CAPS_CHROOT UINT64_C(0x800005db)
+#define CAPS_ALL UINT64_MAX
 
 struct caps_ids {
     uid_t uid;
@@ -26,9 +30,9 @@ struct caps_ids {
 };
 
 /*
- * Drops what is not in the default set (insecure: nothing), then becomes the user.
+ * Drops what is not in `wanted`, one of the sets above, then becomes the user.
  * The last step before exec: afterwards little is permitted.
  */
-int caps_become(const struct caps_ids *ids, bool insecure, struct report *report);
+int caps_become(const struct caps_ids *ids, uint64_t wanted, struct report *report);
 
 #endif

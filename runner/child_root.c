@@ -13,18 +13,11 @@
 #define NAME_SIZE 32 /* of what we put in scratch */
 #define ROUNDS 2     /* layers as they are; with stubs */
 
-/* What is always mounted. */
-static const struct target {
-    const char *path;
-    bool dir;
-    enum lookup_flags flags;
-} usual[] = {
+const struct root_target root_targets[N_ROOT_TARGETS] = {
     { "/proc", true, LOOKUP_NO_LINK }, /* a link here would lead the masks astray */
     { "/sys", true, LOOKUP_NO_LINK },  { "/dev", true, LOOKUP_NO_LINK },
     { "/etc/hosts", false, 0 },        { "/etc/resolv.conf", false, 0 },
 };
-enum { PROC, SYS, DEV, HOSTS, RESOLV };
-
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static void close_fd(int *fd)
@@ -123,6 +116,8 @@ static int open_tree_mount(struct child *child, struct child_mount *mount)
 int child_open_mounts(struct child *child)
 {
     struct child_plan *plan = child->plan;
+    if (plan->root_mount.spec && open_bind(child, &plan->root_mount) < 0)
+        return -1;
     for (size_t i = 0; i < plan->spec->n_mounts; i++) {
         struct child_mount *mount = &plan->mounts[i];
         mount->is_dir = mount->spec->kind == MOUNT_TREE || mount->spec->kind == MOUNT_TMPFS;
@@ -136,7 +131,7 @@ int child_open_mounts(struct child *child)
 
 /* -- the root: layers, and stubs for what they lack -- */
 
-static int add_stub(struct child *child, int root_fd, const struct target *target)
+static int add_stub(struct child *child, int root_fd, const struct root_target *target)
 {
     struct report *report = &child->report;
     struct lookup at = LOOKUP_INIT;
@@ -159,10 +154,8 @@ static int add_stub(struct child *child, int root_fd, const struct target *targe
     return done < 0 ? -1 : missing;
 }
 
-/* A target in something that is mounted before it is made there, when its turn comes. */
-static bool is_nested(const struct child *child, size_t index)
+bool root_is_nested(const struct sandbox_spec *spec, size_t index)
 {
-    const struct sandbox_spec *spec = child->plan->spec;
     const char *path = spec->mounts[index].target;
     if (!strncmp(path, "/dev/", 5))
         return true;
@@ -179,16 +172,17 @@ static int add_stubs(struct child *child, int root_fd)
 {
     const struct child_plan *plan = child->plan;
     int n = 0;
-    for (size_t i = 0; i < COUNT(usual); i++) {
-        int missing = add_stub(child, root_fd, &usual[i]);
+    for (size_t i = 0; i < N_ROOT_TARGETS; i++) {
+        int missing = add_stub(child, root_fd, &root_targets[i]);
         if (missing < 0)
             return -1;
         n += missing;
     }
     for (size_t i = 0; i < plan->spec->n_mounts; i++) {
-        if (is_nested(child, i))
+        if (root_is_nested(plan->spec, i))
             continue;
-        const struct target target = { plan->spec->mounts[i].target, plan->mounts[i].is_dir, 0 };
+        const struct root_target target = { plan->spec->mounts[i].target, plan->mounts[i].is_dir,
+                                            0 };
         int missing = add_stub(child, root_fd, &target);
         if (missing < 0)
             return -1;
@@ -227,6 +221,8 @@ static int mount_rounds(struct child *child, bool attached)
 
 int child_open_root(struct child *child)
 {
+    if (child->plan->root_mount.spec)
+        return 0;
     return mount_rounds(child, false) < 0 ? -1 : 0;
 }
 
@@ -369,15 +365,37 @@ static int prepare_mount(struct child *child, size_t index)
     return 0;
 }
 
+/* A whole tree takes the place of layers; who made it made the mount points, too. */
+static int attach_directory(struct child *child, struct child_mount *mount)
+{
+    struct report *report = &child->report;
+    struct lookup at = LOOKUP_INIT;
+    int done = lookup_in_root(child->scratch_fd, SCRATCH_POINT, LOOKUP_NO_LINK, &at, report);
+    if (done == 0)
+        done = mount->detached ? mounts_attach(mount->fd, &at, report)
+                               : mounts_bind(mount->fd, &at, bind_flags_of(child, mount->spec),
+                                             child->plan->no_open_tree, report);
+    lookup_close(&at);
+    if (done < 0)
+        return -1;
+    child->root_fd = openat(child->scratch_fd, SCRATCH_POINT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return child->root_fd < 0 ? report_errno(report, "opening the tree", NULL) : 0;
+}
+
 int child_attach_root(struct child *child)
 {
+    struct child_mount *root = &child->plan->root_mount;
     if (fchdir(child->scratch_fd) < 0)
         return report_errno(&child->report, "entering the scratch directory", NULL);
     if (make_files_fs(child) < 0)
         return -1;
+    if (root->spec && !root->detached && reopen_bind(child, root) < 0)
+        return -1;
     for (size_t i = 0; i < child->plan->spec->n_mounts; i++)
         if (prepare_mount(child, i) < 0)
             return -1;
+    if (root->spec)
+        return attach_directory(child, root);
     if (child->root_fd >= 0)
         return attach_on(child, child->root_fd, SCRATCH_POINT);
     return mount_rounds(child, true);
@@ -386,7 +404,7 @@ int child_attach_root(struct child *child)
 /* -- on the root -- */
 
 static int bind_file(struct child *child, const char *name, const struct strbuf *content,
-                     const struct target *target)
+                     const struct root_target *target)
 {
     struct lookup at = LOOKUP_INIT;
     int fd = write_file(child, name, content->data, content->size);
@@ -408,12 +426,13 @@ static int mount_usual_fs(struct child *child, size_t which)
     const bool insecure = plan->spec->insecure;
     struct report *report = &child->report;
     struct lookup at = LOOKUP_INIT;
-    int done = lookup_in_root(child->root_fd, usual[which].path, usual[which].flags, &at, report);
-    if (done == 0 && which == PROC)
+    int done = lookup_in_root(child->root_fd, root_targets[which].path, root_targets[which].flags,
+                              &at, report);
+    if (done == 0 && which == ROOT_PROC)
         done = mounts_proc(&at, !insecure, report);
-    if (done == 0 && which == SYS)
+    if (done == 0 && which == ROOT_SYS)
         done = mounts_sys(&at, !insecure, report);
-    if (done == 0 && which == DEV) {
+    if (done == 0 && which == ROOT_DEV) {
         const struct devices_spec devices = { plan->shm_options, insecure, plan->no_open_tree };
         done = devices_mount(&devices, &at, report);
     }
@@ -424,12 +443,12 @@ static int mount_usual_fs(struct child *child, size_t which)
 int child_mount_usual(struct child *child)
 {
     const struct child_plan *plan = child->plan;
-    for (size_t which = PROC; which <= DEV; which++)
+    for (size_t which = ROOT_PROC; which <= ROOT_DEV; which++)
         if (mount_usual_fs(child, which) < 0)
             return -1;
-    if (bind_file(child, "hosts", &plan->hosts, &usual[HOSTS]) < 0)
+    if (bind_file(child, "hosts", &plan->hosts, &root_targets[ROOT_HOSTS]) < 0)
         return -1;
-    return bind_file(child, "resolv.conf", &plan->resolv, &usual[RESOLV]);
+    return bind_file(child, "resolv.conf", &plan->resolv, &root_targets[ROOT_RESOLV]);
 }
 
 /* /proc and /sys are masked: nothing goes over them, whatever links the image has. */

@@ -9,6 +9,7 @@
 #ifndef CBUILD_RUNNER_CHILD_ROOT_H
 #define CBUILD_RUNNER_CHILD_ROOT_H
 
+#include "runner/lookup.h"
 #include "runner/sandbox_child.h"
 
 struct child {
@@ -19,6 +20,17 @@ struct child {
     int root_fd;  /* the sandbox's root; -1: not mounted yet */
     int files_fd; /* a tmpfs for files that are bound into the root */
 };
+
+/* What is always mounted. */
+struct root_target {
+    const char *path;
+    bool dir;
+    enum lookup_flags flags;
+};
+enum { ROOT_PROC, ROOT_SYS, ROOT_DEV, ROOT_HOSTS, ROOT_RESOLV, N_ROOT_TARGETS };
+extern const struct root_target root_targets[N_ROOT_TARGETS];
+/* Whether a listed mount's target is in something that is mounted before: it is made there. */
+bool root_is_nested(const struct sandbox_spec *spec, size_t index);
 
 int child_open_mounts(struct child *child);  /* sources of the listed mounts */
 int child_open_root(struct child *child);    /* the layers, and stubs that they lack */

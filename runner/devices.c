@@ -27,6 +27,17 @@ static const struct {
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+size_t devices_count(void)
+{
+    return COUNT(nodes);
+}
+
+dev_t devices_node(size_t index, const char **name)
+{
+    *name = nodes[index].name;
+    return makedev(nodes[index].major, nodes[index].minor);
+}
+
 /* The host's node, if it is what it says: whoever made the host's /dev may have put anything there.
  */
 static int open_node(const char *path, unsigned major_number, unsigned minor_number)

@@ -11,12 +11,18 @@
 #include "runner/report.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 struct devices_spec {
     const char *shm_options; /* "mode=1777,size=N" */
     bool insecure;           /* nodes open everywhere */
     bool bind_by_path;       /* as for mounts_bind() */
 };
+
+/* Those of a container's /dev that are harmless. */
+size_t devices_count(void);
+dev_t devices_node(size_t index, const char **name);
 
 /* null zero full random urandom tty, fd stdin stdout stderr, pts ptmx, shm, mqueue. */
 int devices_mount(const struct devices_spec *spec, struct lookup *dev, struct report *report);

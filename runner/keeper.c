@@ -9,8 +9,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define MAX_CLOSED 65536 /* descriptors closed one by one */
 
@@ -52,9 +54,87 @@ _Noreturn static void fail(const struct keeper_spec *spec, const char *what)
     _exit(1);
 }
 
-/* Until the child has ended or cbuild has: any byte and the socket's end mean "stop". */
-_Noreturn static void keep(int control_fd, int pidfd)
+/* -- a keeper without a pid namespace -- */
+
+struct dirent64 { /* of the kernel */
+    uint64_t ino;
+    int64_t off;
+    uint16_t size;
+    uint8_t type;
+    char name[];
+};
+
+/* The pid of a name in /proc; 0: it is none. */
+static pid_t parse_pid(const char *name)
 {
+    pid_t pid = 0;
+    for (; *name >= '0' && *name <= '9'; name++)
+        pid = pid * 10 + (*name - '0');
+    return *name ? 0 : pid;
+}
+
+/* Of /proc/PID/stat: the number after ") S "; 0 when it is gone. */
+static pid_t parent_of(int proc_fd, const char *name)
+{
+    char path[64], text[512];
+    size_t used = 0;
+    if (!text_append(path, sizeof(path), &used, name) ||
+        !text_append(path, sizeof(path), &used, "/stat"))
+        return 0;
+    int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        (void)close(fd);
+    if (size <= 0)
+        return 0;
+    text[size] = '\0';
+    const char *end = strrchr(text, ')'); /* the name before may hold anything */
+    pid_t parent = 0;
+    for (const char *p = end && strlen(end) > 4 ? end + 4 : ""; *p >= '0' && *p <= '9'; p++)
+        parent = parent * 10 + (*p - '0');
+    return parent;
+}
+
+static void kill_children(int proc_fd)
+{
+    _Alignas(struct dirent64) char buf[8192];
+    const pid_t self = getpid();
+    long size;
+    (void)lseek(proc_fd, 0, SEEK_SET); /* a directory: it can */
+    while ((size = syscall(SYS_getdents64, proc_fd, buf, sizeof(buf))) > 0) {
+        for (long at = 0; at < size;) {
+            const struct dirent64 *entry = (const void *)(buf + at);
+            pid_t pid = parse_pid(entry->name);
+            if (pid > 0 && parent_of(proc_fd, entry->name) == self)
+                (void)kill(pid, SIGKILL); /* not waited for yet: the pid is still its own */
+            at += entry->size;
+        }
+    }
+}
+
+/* Children of those that are killed become ours, since we are a subreaper; until there are none. */
+static void kill_descendants(void)
+{
+    const struct timespec pause = { .tv_nsec = 1000000 };
+    int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (;;) {
+        pid_t pid;
+        if (proc_fd >= 0)
+            kill_children(proc_fd);
+        while ((pid = waitpid(-1, NULL, WNOHANG | __WALL)) > 0)
+            ;
+        if (pid < 0 && errno == ECHILD)
+            break;
+        (void)nanosleep(&pause, NULL); /* a signal makes it shorter */
+    }
+    if (proc_fd >= 0)
+        (void)close(proc_fd);
+}
+
+/* Until the child has ended or cbuild has: any byte and the socket's end mean "stop". */
+_Noreturn static void keep(const struct keeper_spec *spec, int pidfd)
+{
+    const int control_fd = spec->control_fd;
     struct pollfd fds[] = { { control_fd, POLLIN, 0 }, { pidfd, POLLIN, 0 } };
     for (;;) {
         if (poll(fds, 2, -1) < 0)
@@ -64,12 +144,17 @@ _Noreturn static void keep(int control_fd, int pidfd)
             struct keeper_status status = { CLD_KILLED, SIGKILL };
             if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) == 0)
                 status = (struct keeper_status){ info.si_code, info.si_status };
+            if (spec->bare)
+                kill_descendants();
             /* none there to read it: none to tell */
             (void)!send(control_fd, &status, sizeof(status), MSG_NOSIGNAL);
             _exit(0);
         }
-        if (fds[0].revents)
+        if (fds[0].revents) {
+            if (spec->bare)
+                kill_descendants();
             _exit(1);
+        }
     }
 }
 
@@ -79,6 +164,8 @@ _Noreturn static void run(const struct keeper_spec *spec)
     for (size_t i = 0; i < spec->n_cgroup_fds; i++)
         if (write(spec->cgroup_fds[i], "0", 1) < 0)
             fail(spec, "entering the cgroup of the limits");
+    if (spec->bare && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+        fail(spec, "adopting processes");
     int pidfd = -1;
     pid_t pid = clone_process(spec->namespaces, spec->no_clone3, &pidfd);
     if (pid < 0)
@@ -88,7 +175,7 @@ _Noreturn static void run(const struct keeper_spec *spec)
         _exit(1);
     }
     close_others(spec->control_fd, pidfd);
-    keep(spec->control_fd, pidfd);
+    keep(spec, pidfd);
 }
 
 pid_t keeper_start(const struct keeper_spec *spec, struct error **err)
@@ -102,7 +189,7 @@ pid_t keeper_start(const struct keeper_spec *spec, struct error **err)
         errno = error;
         return error_errno(err, "blocking signals");
     }
-    pid_t pid = clone_process(CLONE_NEWPID, spec->no_clone3, &pidfd);
+    pid_t pid = clone_process(spec->bare ? 0 : CLONE_NEWPID, spec->no_clone3, &pidfd);
     if (pid == 0)
         run(spec);
     error = errno;

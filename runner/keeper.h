@@ -21,6 +21,12 @@
 #include <sys/types.h>
 
 struct keeper_spec {
+    /*
+     * Without any namespace: the keeper adopts what the child leaves behind, and kills all of that
+     * before it tells the status or ends. Then it isn't the kernel that sees to it: who kills the
+     * keeper (root can) has its processes stay.
+     */
+    bool bare;
     uint64_t namespaces;   /* CLONE_NEW... of the child, besides the keeper's pid namespace */
     int control_fd;        /* the keeper's end */
     int report_fd;         /* where a struct report goes if the child can't be made; -1: nowhere */

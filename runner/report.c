@@ -29,6 +29,14 @@ int report_errno(struct report *report, const char *what, const char *name)
     return -1;
 }
 
+int report_error(const struct report *report, struct error **err)
+{
+    if (!report->error)
+        return error_set(err, ERR_RUN, "%s", report->text);
+    errno = report->error;
+    return error_errno(err, "%s", report->text);
+}
+
 int report_text(struct report *report, const char *what, const char *name)
 {
     fill(report, 0, what, name);

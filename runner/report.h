@@ -9,6 +9,8 @@
 #ifndef CBUILD_RUNNER_REPORT_H
 #define CBUILD_RUNNER_REPORT_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -33,6 +35,9 @@ struct report {
 int report_errno(struct report *report, const char *what, const char *name);
 /* The same where errno says nothing. */
 int report_text(struct report *report, const char *what, const char *name);
+
+/* What it says as an error: ERR_RUN where errno says nothing. For the parent; yields -1. */
+int report_error(const struct report *report, struct error **err);
 
 /*
  * Text without allocation: appends to buf, which holds `used` bytes of `size`; false and buf

@@ -11,6 +11,7 @@
 #include "runner/output.h"
 #include "runner/report.h"
 #include "runner/rlimits.h"
+#include "runner/sandbox_places.h"
 #include "runner/sandbox_plan.h"
 #include "runner/userns.h"
 
@@ -29,6 +30,7 @@ struct sandbox {
     char *name;
     struct child_plan plan; /* its spec is gone after start */
     struct cgroup *cgroup;
+    struct places *places; /* in a whole tree; NULL: there is none */
     struct output output;
     char *buffer;  /* READ_SIZE */
     int keeper_fd; /* the keeper's end of control_fd */
@@ -129,13 +131,19 @@ static void warn(void *data, const struct error *error)
 
 struct sandbox *sandbox_create(const struct sandbox_spec *spec, struct error **err)
 {
-    if (userns_check_privilege(err) < 0)
+    if ((spec->isolation == ISOLATION_CHROOT ? userns_check_chroot(err)
+                                             : userns_check_privilege(err)) < 0)
         return NULL;
     AUTO(sandbox_free) struct sandbox *sandbox = sandbox_alloc(spec);
     struct child_plan *plan = &sandbox->plan;
     if (plan_init(plan, spec, err) < 0 || open_scratch(plan, spec->scratch, err) < 0 ||
         open_ends(sandbox, err) < 0)
         return error_wrap_null(err, "%s", sandbox->name);
+    if (spec->root.directory) {
+        sandbox->places = sandbox_places_new(plan, err);
+        if (!sandbox->places)
+            return error_wrap_null(err, "%s", sandbox->name);
+    }
     if (spec->limits && cgroup_is_needed(spec->limits)) {
         const struct cgroup_warning warning = { warn, (void *)(uintptr_t)spec };
         sandbox->cgroup = cgroup_new(spec->limits, &warning, err);
@@ -152,9 +160,13 @@ static pid_t start_keeper(struct sandbox *sandbox, struct error **err)
     size_t n_cgroup_fds = 0;
     const int *cgroup_fds =
         sandbox->cgroup ? cgroup_procs_fds(sandbox->cgroup, &n_cgroup_fds) : NULL;
-    const struct keeper_spec spec = { .namespaces = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-                                                    CLONE_NEWCGROUP |
-                                                    (plan->own_network ? CLONE_NEWNET : 0),
+    const bool bare = plan->spec->isolation == ISOLATION_CHROOT;
+    const struct keeper_spec spec = { .bare = bare,
+                                      .namespaces =
+                                          bare ? 0
+                                               : CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+                                                     CLONE_NEWCGROUP |
+                                                     (plan->own_network ? CLONE_NEWNET : 0),
                                       .control_fd = sandbox->keeper_fd,
                                       .report_fd = plan->report_fd,
                                       .cgroup_fds = cgroup_fds,
@@ -207,12 +219,7 @@ static int read_report(struct sandbox *sandbox, struct error **err)
     } while (sandbox->report.kind == REPORT_NOTE);
     if (sandbox->report.kind == REPORT_LIMIT)
         return rlimit_refusal(sandbox->report.text, err);
-    if (sandbox->report.kind != REPORT_SETUP)
-        return 0;
-    if (!sandbox->report.error)
-        return error_set(err, ERR_RUN, "%s", sandbox->report.text);
-    errno = sandbox->report.error;
-    return error_errno(err, "%s", sandbox->report.text);
+    return sandbox->report.kind == REPORT_SETUP ? report_error(&sandbox->report, err) : 0;
 }
 
 int sandbox_start(struct sandbox *sandbox, struct error **err)
@@ -328,6 +335,8 @@ int sandbox_wait(struct sandbox *sandbox, struct sandbox_result *result, struct 
         if (drain(sandbox, i, SIZE_MAX, err) < 0)
             return error_wrap(err, "%s", sandbox->name);
     output_finish(&sandbox->output);
+    if (sandbox->places && places_restore(sandbox->places, err) < 0)
+        return error_wrap(err, "%s", sandbox->name);
     fill_result(sandbox, &status, told, result);
     return 0;
 }
@@ -353,6 +362,7 @@ void sandbox_free(struct sandbox *sandbox)
     close_fd(&sandbox->output_fds[0]);
     close_fd(&sandbox->output_fds[1]);
     cgroup_free(sandbox->cgroup);
+    places_free(sandbox->places);
     plan_release(&sandbox->plan);
     output_release(&sandbox->output);
     free(sandbox->buffer);

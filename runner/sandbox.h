@@ -59,6 +59,11 @@ struct sandbox_tree {
      * trusted.overlay.opaque: for kernels before 5.11, which know no userxattr.
      */
     bool trusted_xattrs;
+    /*
+     * Instead of all that: a whole tree, which is written in place. Mount points that it lacks are
+     * made in it, and are gone when the command has ended. Of the root only.
+     */
+    const char *directory;
 };
 
 enum mount_kind {
@@ -80,7 +85,13 @@ struct mount_spec {
     gid_t gid;
     mode_t mode; /* MOUNT_FILE, MOUNT_TMPFS */
     bool read_only;
-    bool devices; /* MOUNT_BIND below /dev: a node that opens */
+    bool devices;   /* MOUNT_BIND below /dev: a node that opens */
+    bool is_secret; /* MOUNT_FILE: never written to a disk */
+    /*
+     * MOUNT_BIND with ISOLATION_CHROOT: it lies on the file system of the tree, nobody else uses
+     * it, and it may be there during the command instead of where it is.
+     */
+    bool may_move;
 };
 
 enum network_mode {
@@ -89,7 +100,19 @@ enum network_mode {
     NETWORK_HOST,
 };
 
+/*
+ * ISOLATION_CHROOT makes no namespace and no mount: for containers that forbid them, where cbuild
+ * is root. root.directory is needed, a network is the host's, the host name too. What is mounted
+ * elsewhere is put into the tree meanwhile (places.h), or is ERR_UNSUPPORTED; /proc and /sys are
+ * empty, read_only isn't enforced. The command has fewer capabilities than a container's (none that
+ * leave a chroot, make devices, signal others or write raw packets), no new privileges and the same
+ * filter, but sees the processes of its pid namespace by their ids: those of its user it may
+ * signal, unless the kernel has landlock's scopes. Its own are gone at its end.
+ */
+enum isolation { ISOLATION_NAMESPACES, ISOLATION_CHROOT };
+
 struct sandbox_spec {
+    enum isolation isolation;
     const char *name; /* for errors and traces; NULL: "sandbox" */
 
     /* file system */

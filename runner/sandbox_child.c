@@ -165,18 +165,43 @@ static int set_privilege(struct child *child)
     const struct child_plan *plan = child->plan;
     const struct caps_ids ids = { plan->user.uid, plan->user.gid, plan->user.groups,
                                   plan->user.n_groups, plan->single_id };
+    const bool bare = plan->spec->isolation == ISOLATION_CHROOT;
+    if (bare && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return report_errno(&child->report, "giving up new privileges", NULL);
     /* the filter first: loading it takes a capability that is gone afterwards */
     if (plan->filter && seccomp_load_filter(plan->filter, &child->report) < 0)
         return -1;
-    return caps_become(&ids, plan->spec->insecure, &child->report);
+    return caps_become(&ids,
+                       plan->spec->insecure ? CAPS_ALL
+                       : bare               ? CAPS_CHROOT
+                                            : CAPS_DEFAULT,
+                       &child->report);
+}
+
+/* Nothing is mounted: the tree is the root as it is. The host's /proc is still to be seen. */
+static int turn_to_tree(struct child *child)
+{
+    struct report *report = &child->report;
+    reset_oom_score();
+    reset_core_dumps();
+    if (chdir(child->plan->spec->root.directory) < 0 || chroot(".") < 0)
+        return report_errno(report, "changing to the new root", NULL);
+    return 0;
 }
 
 /* In the order of things: each needs what came before. */
+static int (*const bare_steps[])(struct child *child) = {
+    set_stdio, set_stdin, turn_to_tree, close_all, enter_cwd, set_process, set_privilege, NULL,
+};
 static int (*const steps[])(struct child *child) = {
-    set_stdio,          set_network, /* while we still see the host's */
-    child_open_mounts,  child_open_root, child_own_mounts, child_attach_root, child_mount_usual,
-    child_mount_listed, child_turn_root, set_hostname,     close_all,         set_stdin,
-    enter_cwd,          set_process,     set_privilege,
+    set_stdio,         set_network, /* while we still see the host's */
+    child_open_mounts, child_open_root,
+    child_own_mounts,  child_attach_root,
+    child_mount_usual, child_mount_listed,
+    child_turn_root,   set_hostname,
+    close_all,         set_stdin,
+    enter_cwd,         set_process,
+    set_privilege,     NULL,
 };
 
 static void send_report(const struct child *child)
@@ -244,8 +269,10 @@ void child_main(void *data)
                            .scratch_fd = plan->scratch_fd,
                            .root_fd = -1,
                            .files_fd = -1 };
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        if (steps[i](&child) < 0) {
+    int (*const *step)(struct child *) =
+        plan->spec->isolation == ISOLATION_CHROOT ? bare_steps : steps;
+    for (; *step; step++) {
+        if ((*step)(&child) < 0) {
             send_report(&child);
             _exit(1);
         }

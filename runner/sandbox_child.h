@@ -35,9 +35,11 @@ struct child_mount {
 struct child_plan {
     const struct sandbox_spec *spec;
     struct overlay_plan root;
-    struct child_mount *mounts; /* as many as the spec's */
-    char **argv, **env;         /* NULL-terminated */
-    const char *path;           /* value of PATH */
+    struct mount_spec root_bind;   /* of root_mount */
+    struct child_mount root_mount; /* a whole tree; its spec NULL: there are layers */
+    struct child_mount *mounts;    /* as many as the spec's */
+    char **argv, **env;            /* NULL-terminated */
+    const char *path;              /* value of PATH */
     const char *hostname;
     struct user user;
     bool single_id;              /* own_ids.h */

@@ -161,8 +161,12 @@ static int check(const struct sandbox_spec *spec, struct error **err)
         return error_set(err, ERR_USAGE, "sandbox: no command");
     if (!spec->argv[0][0])
         return error_set(err, ERR_USAGE, "sandbox: an empty command name");
-    if (!spec->root.upper || !spec->scratch)
+    if ((!spec->root.upper && !spec->root.directory) || !spec->scratch)
         return error_set(err, ERR_USAGE, "sandbox: no directory for changes");
+    if (spec->isolation == ISOLATION_CHROOT &&
+        (!spec->root.directory || spec->network_mode != NETWORK_HOST || spec->insecure))
+        return error_set(err, ERR_USAGE,
+                         "sandbox: without namespaces in a whole tree, on the host's network only");
     if (spec->cwd && spec->cwd[0] != '/')
         return error_set(err, ERR_USAGE, "working directory %s: not an absolute path", spec->cwd);
     if (spec->hostname && strlen(spec->hostname) > MAX_HOSTNAME)
@@ -187,6 +191,13 @@ int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct e
     if (plan_network(plan, spec, err) < 0 ||
         overlay_plan_init(&plan->root, &spec->root, 0, spec->insecure, err) < 0)
         return -1;
+    if (spec->root.directory) {
+        plan->root_bind = (struct mount_spec){ .kind = MOUNT_BIND,
+                                               .target = "/",
+                                               .source = spec->root.directory };
+        plan->root_mount =
+            (struct child_mount){ .spec = &plan->root_bind, .fd = -1, .tree_fd = -1 };
+    }
     plan->mounts = xcalloc(spec->n_mounts ? spec->n_mounts : 1, sizeof(*plan->mounts));
     for (size_t i = 0; i < spec->n_mounts; i++)
         if (plan_mount(plan, i, err) < 0)

@@ -369,36 +369,80 @@ int userns_enter(struct error **lacking, struct error **err)
 
 /* -- what there is -- */
 
-static const struct {
+struct needed_cap {
     unsigned cap;
     const char *name, *use;
-} needed[] = {
+};
+
+static int effective_caps(uint64_t *ret, struct error **err)
+{
+    struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct data[2] = { 0 };
+    if (syscall(SYS_capget, &header, data) < 0)
+        return error_errno(err, "reading capabilities");
+    *ret = data[0].effective | (uint64_t)data[1].effective << 32;
+    return 0;
+}
+
+/* The first that is missing; NULL: none is. */
+static const struct needed_cap *find_missing(const struct needed_cap *list, size_t n,
+                                             uint64_t effective)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(effective >> list[i].cap & 1))
+            return &list[i];
+    return NULL;
+}
+
+static const struct needed_cap for_namespaces[] = {
     { CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "namespaces and mounts" },
     { CAP_SETUID, "CAP_SETUID", "USER" },
     { CAP_SETGID, "CAP_SETGID", "USER" },
     { CAP_SETPCAP, "CAP_SETPCAP", "dropping capabilities" },
 };
 
+static const struct needed_cap for_chroot[] = {
+    { CAP_SYS_CHROOT, "CAP_SYS_CHROOT", "chroot" },
+    { CAP_CHOWN, "CAP_CHOWN", "owners of files" },
+    { CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", "files of other owners" },
+    { CAP_FOWNER, "CAP_FOWNER", "files of other owners" },
+    { CAP_SETUID, "CAP_SETUID", "USER" },
+    { CAP_SETGID, "CAP_SETGID", "USER" },
+    { CAP_SETPCAP, "CAP_SETPCAP", "dropping capabilities" },
+};
+
+int userns_check_chroot(struct error **err)
+{
+    uint64_t effective;
+    if (effective_caps(&effective, err) < 0)
+        return -1;
+    const struct needed_cap *missing = find_missing(for_chroot, ARRAY_SIZE(for_chroot), effective);
+    if (!missing)
+        return 0;
+    error_set_(err, ERR_UNSUPPORTED, "RUN needs %s for %s, also with --isolation=chroot",
+               missing->name, missing->use);
+    error_hint(err, "run cbuild as the root of a container with the default capabilities");
+    return -1;
+}
+
 int userns_check_privilege(struct error **err)
 {
-    struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
-    struct __user_cap_data_struct data[2] = { 0 };
-    if (syscall(SYS_capget, &header, data) < 0)
-        return error_errno(err, "reading capabilities");
-    uint64_t effective = data[0].effective | (uint64_t)data[1].effective << 32;
-    for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
-        if (effective >> needed[i].cap & 1)
-            continue;
-        if (geteuid() != 0) {
-            (void)error_set(err, ERR_UNSUPPORTED, "RUN without root needs a user namespace");
-            error_hint(err, "run cbuild as root, for example with sudo");
-        } else {
-            (void)error_set(err, ERR_UNSUPPORTED,
-                            "RUN needs %s for %s: this container has taken it away", needed[i].name,
-                            needed[i].use);
-            error_hint(err, "run the container with --privileged, or cbuild outside of it");
-        }
+    uint64_t effective;
+    if (effective_caps(&effective, err) < 0)
+        return -1;
+    const struct needed_cap *missing =
+        find_missing(for_namespaces, ARRAY_SIZE(for_namespaces), effective);
+    if (!missing)
+        return 0;
+    if (geteuid() != 0) {
+        error_set_(err, ERR_UNSUPPORTED, "RUN without root needs a user namespace");
+        error_hint(err, "run cbuild as root, for example with sudo");
         return -1;
     }
-    return 0;
+    error_set_(err, ERR_UNSUPPORTED, "RUN needs %s for %s: this container has taken it away",
+               missing->name, missing->use);
+    bool can_chroot = !find_missing(for_chroot, ARRAY_SIZE(for_chroot), effective);
+    error_hint(err, "run the container with --privileged, or cbuild outside of it%s",
+               can_chroot ? "; or build with --isolation=chroot, which isolates less" : "");
+    return -1;
 }

@@ -35,6 +35,9 @@ int userns_enter(struct error **lacking, struct error **err) WARN_UNUSED;
 int userns_check_ids(struct error **err) WARN_UNUSED;
 int userns_check_kernel(struct error **err) WARN_UNUSED;
 
+/* The same for ISOLATION_CHROOT, which takes less. */
+int userns_check_chroot(struct error **err) WARN_UNUSED;
+
 /* ERR_UNSUPPORTED with a hint: not root, or a container that takes away what is needed. */
 int userns_check_privilege(struct error **err) WARN_UNUSED;
 

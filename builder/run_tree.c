@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/run_tree.h"
+
+#include "base/mem.h"
+#include "builder/epoch.h"
+#include "layers/diff.h"
+
+void run_tree_release(struct run_tree *tree)
+{
+    snapshot_free(tree->snapshot);
+    tree_copy_free(tree->copy);
+    strvec_release(&tree->lowers);
+    free(tree->root);
+    free(tree->scratch);
+    *tree = (struct run_tree)RUN_TREE_INIT;
+}
+
+/* Through our descriptors: a form may be renamed to its final name while we mount it. */
+static char *fd_path(int fd)
+{
+    return xasprintf("/proc/self/fd/%d", fd);
+}
+
+static int add_lowers(struct stage_run *run, struct run_tree *tree, struct error **err)
+{
+    AUTO(free) int *fds = NULL;
+    size_t n_fds = 0;
+    if (tree_lowers(run->tree, run->build->pool, &fds, &n_fds, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n_fds; i++)
+        strvec_take(&tree->lowers, fd_path(fds[i]));
+    return 0;
+}
+
+static int prepare_copy(struct stage_run *run, struct run_tree *ret, struct error **err)
+{
+    ret->copy = tree_copy_new(run->build->store, run->tree, err);
+    if (!ret->copy)
+        return -1;
+    ret->root = fd_path(tree_copy_root_fd(ret->copy));
+    ret->scratch = fd_path(tree_copy_work_fd(ret->copy));
+    return 0;
+}
+
+int run_tree_prepare(struct stage_run *run, struct run_tree *ret, struct error **err)
+{
+    if (ladder_choose(run->build, err) < 0)
+        return -1;
+    if (run->build->copies)
+        return prepare_copy(run, ret, err);
+    ret->snapshot = snapshot_new(run->build->store, err);
+    if (!ret->snapshot || snapshot_adopt_root(ret->snapshot, run->tree, err) < 0 ||
+        add_lowers(run, ret, err) < 0)
+        return -1;
+    ret->root = fd_path(snapshot_upper_fd(ret->snapshot));
+    ret->scratch = fd_path(snapshot_work_fd(ret->snapshot));
+    return 0;
+}
+
+void run_tree_fill(const struct run_tree *tree, struct sandbox_spec *spec)
+{
+    spec->scratch = tree->scratch;
+    if (tree->copy)
+        spec->root = (struct sandbox_tree){ .directory = tree->root };
+    else
+        spec->root = (struct sandbox_tree){ .lowers = (const char *const *)tree->lowers.items,
+                                            .n_lowers = tree->lowers.n,
+                                            .upper = tree->root };
+}
+
+int run_tree_finish(struct stage_run *run, struct run_tree *tree, struct changeset *ret,
+                    struct error **err)
+{
+    const struct diff_options options = { .times = epoch_file_times(run->build),
+                                          .single_id = run->build->single_id != NULL };
+    if (tree->copy)
+        return tree_copy_seal(tree->copy, err) < 0
+                   ? -1
+                   : diff_copy(&tree->copy, run->tree, &options, ret, err);
+    return snapshot_seal(tree->snapshot, err) < 0
+               ? -1
+               : diff_upper(tree->snapshot, run->tree, &options, ret, err);
+}
