@@ -143,18 +143,24 @@ static void remove_quietly(struct private_form *form, const char *name)
         return;
 }
 
+static void drop_box(struct private_form *form)
+{
+    close_auto(&form->box_fd);
+    form->box_fd = -1;
+    if (form->box)
+        remove_quietly(form, form->box);
+    lockfile_remove(TAKE(form->lock));
+    free(TAKE(form->box));
+}
+
 void private_form_free(struct private_form *form)
 {
     if (!form)
         return;
     close_auto(&form->fd);
-    close_auto(&form->box_fd);
-    if (form->box)
-        remove_quietly(form, form->box);
-    lockfile_remove(form->lock);
+    drop_box(form);
     close_auto(&form->folder_fd);
     (void)pthread_mutex_destroy(&form->name_lock); /* nobody holds it */
-    free(form->box);
     free(form->name);
     free(form);
 }
@@ -202,6 +208,7 @@ int private_form_publish(struct private_form *form, char kind, const struct dige
     free(form->name);
     form->name = TAKE(name);
     (void)pthread_mutex_unlock(&form->name_lock);
+    drop_box(form);
     return 1;
 }
 

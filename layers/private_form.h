@@ -38,7 +38,8 @@ int private_form_fd(const struct private_form *form); /* O_PATH, belongs to the 
 int private_form_add(struct private_form *form, const char *name, struct error **err) WARN_UNUSED;
 int private_form_remove(struct private_form *form, const char *name,
                         struct error **err) WARN_UNUSED;
-/* 1: it is layers/FORM/KIND-HEX now. 0: that is there already; ours stays private. */
+/* 1: it is layers/FORM/KIND-HEX now, and the box is gone with all else that was in it. 0: that is
+ * there already; ours stays private. */
 int private_form_publish(struct private_form *form, char kind, const struct digest *digest,
                          struct error **err) WARN_UNUSED;
 /* layers/FORM/KIND-HEX, which exists: an O_PATH fd. */

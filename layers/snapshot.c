@@ -17,7 +17,6 @@
 struct snapshot {
     struct private_form *form;
     int work_fd; /* -1: sealed */
-    bool has_work;
 };
 
 struct snapshot *snapshot_new(struct store *store, struct error **err)
@@ -30,7 +29,6 @@ struct snapshot *snapshot_new(struct store *store, struct error **err)
     snapshot->work_fd = private_form_add(snapshot->form, WORK, err);
     if (snapshot->work_fd < 0)
         return NULL;
-    snapshot->has_work = true;
     struct entry root = { .type = ENTRY_DIRECTORY, .mode = 0755 };
     struct rights rights = rights_now();
     if (attributes_set_directory(private_form_fd(snapshot->form), &root, &rights, err) < 0)
@@ -64,14 +62,10 @@ char *snapshot_upper_path(const struct snapshot *snapshot)
     return private_form_path(snapshot->form);
 }
 
-int snapshot_seal(struct snapshot *snapshot, struct error **err)
+void snapshot_seal(struct snapshot *snapshot)
 {
     close_auto(&snapshot->work_fd);
     snapshot->work_fd = -1;
-    if (private_form_remove(snapshot->form, WORK, err) < 0)
-        return error_wrap(err, "removing a work directory");
-    snapshot->has_work = false;
-    return 0;
 }
 
 int snapshot_name(struct snapshot *snapshot, const struct digest *chain_id, struct error **err)
@@ -83,9 +77,7 @@ void snapshot_free(struct snapshot *snapshot)
 {
     if (!snapshot)
         return;
-    AUTO(error_free) struct error *ignored = NULL;
-    if (snapshot->has_work && snapshot_seal(snapshot, &ignored) < 0)
-        snapshot->has_work = false; /* collected later */
+    snapshot_seal(snapshot);
     private_form_free(snapshot->form);
     free(snapshot);
 }

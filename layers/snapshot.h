@@ -37,8 +37,12 @@ int snapshot_upper_fd(const struct snapshot *snapshot);
 int snapshot_work_fd(const struct snapshot *snapshot);
 /* Absolute path of the upper as it is called now; free() it. */
 char *snapshot_upper_path(const struct snapshot *snapshot);
-/* The RUN is over: the work directory goes. */
-int snapshot_seal(struct snapshot *snapshot, struct error **err) WARN_UNUSED;
+/*
+ * The RUN is over: the work directory isn't used any more. It goes when the form gets its name, or
+ * with it: removing what overlay left there takes as long as mounting it, and nothing waits for
+ * that.
+ */
+void snapshot_seal(struct snapshot *snapshot);
 /* Gives it its final name c-HEX; where that exists, ours stays private and is removed at free. */
 int snapshot_name(struct snapshot *snapshot, const struct digest *chain_id,
                   struct error **err) WARN_UNUSED;

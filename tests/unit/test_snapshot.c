@@ -44,7 +44,7 @@ static void a_private_form_goes_with_its_owner(void **state)
     assert_int_equal(count(fixture, ""), 0);
 }
 
-static void sealing_removes_the_work_directory(void **state)
+static void what_lies_beside_a_form_goes_when_it_gets_its_name(void **state)
 {
     struct fixture *fixture = *state;
     struct error *err = NULL;
@@ -52,8 +52,13 @@ static void sealing_removes_the_work_directory(void **state)
     AUTO(free) char *link = xasprintf("/proc/self/fd/%d", snapshot_work_fd(snapshot));
     AUTO(free) char *work = fs_read_link(AT_FDCWD, link, &err);
     assert_int_equal(access(work, F_OK), 0);
-    assert_ok(snapshot_seal(snapshot, &err), err);
+    assert_ok(fs_write_file(snapshot_work_fd(snapshot), "w", "x", 1, 0644, &err), err);
+    snapshot_seal(snapshot);
+    assert_int_equal(access(work, F_OK), 0);
+    struct digest chain = digest_of("chain", 5);
+    assert_ok(snapshot_name(snapshot, &chain, &err), err);
     assert_int_equal(access(work, F_OK), -1);
+    assert_int_equal(count(fixture, "p-"), 0);
 }
 
 static void a_named_form_stays_and_is_found(void **state)
@@ -63,7 +68,7 @@ static void a_named_form_stays_and_is_found(void **state)
     struct digest chain = digest_of("chain", 5), other = digest_of("other", 5);
     struct snapshot *snapshot = make_snapshot(fixture, "f");
     AUTO(free) char *before = snapshot_upper_path(snapshot);
-    assert_ok(snapshot_seal(snapshot, &err), err);
+    snapshot_seal(snapshot);
     assert_ok(snapshot_name(snapshot, &chain, &err), err);
     AUTO(free) char *after = snapshot_upper_path(snapshot);
     assert_string_not_equal(before, after);
@@ -152,7 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(a_private_form_goes_with_its_owner),
-        fixture_test(sealing_removes_the_work_directory),
+        fixture_test(what_lies_beside_a_form_goes_when_it_gets_its_name),
         fixture_test(a_named_form_stays_and_is_found),
         fixture_test(the_first_of_a_name_wins),
         fixture_test(collecting_spares_forms_in_use),
