@@ -16,6 +16,12 @@ unsigned progress_vertex(struct progress *progress)
     return progress ? progress->new_vertex(progress) : 0;
 }
 
+void progress_hold(struct progress *progress, bool held)
+{
+    if (progress && progress->hold)
+        progress->hold(progress, held);
+}
+
 void progress_started(struct progress *progress, unsigned vertex, const char *name)
 {
     emit(progress, &(struct progress_event){ PROGRESS_STARTED, .vertex = vertex, .name = name });

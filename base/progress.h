@@ -39,6 +39,11 @@ struct progress_event {
 struct progress {
     void (*emit)(struct progress *progress, const struct progress_event *event);
     unsigned (*new_vertex)(struct progress *progress); /* 1, 2, ...; thread-safe */
+    /*
+     * true: somebody else has the terminal, so that nothing may be shown; what is told meanwhile is
+     * shown when it is false again. NULL: shows nothing anyhow.
+     */
+    void (*hold)(struct progress *progress, bool held);
     bool shows_failed_log; /* all that a failing step put out stands right above the error */
     bool shows_no_log;     /* to people, that is */
 };
@@ -46,6 +51,7 @@ struct progress {
 /* Each accepts progress == NULL. */
 unsigned progress_vertex(struct progress *progress);
 void progress_started(struct progress *progress, unsigned vertex, const char *name);
+void progress_hold(struct progress *progress, bool held);
 void progress_simple(struct progress *progress, enum progress_kind kind, unsigned vertex);
 void progress_failed(struct progress *progress, unsigned vertex, const char *text);
 void progress_log(struct progress *progress, unsigned vertex, const void *data, size_t size,

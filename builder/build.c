@@ -2,6 +2,7 @@
 #include "builder/build.h"
 
 #include "base/array.h"
+#include "base/cancel.h"
 #include "base/mem.h"
 #include "builder/build_input.h"
 #include "builder/epoch.h"
@@ -159,6 +160,15 @@ static int finish(struct build *build, struct build_result *ret, struct error **
     return push_ahead_finish(build->ahead, err) < 0 ? -1 : push(build, &ret->image, err);
 }
 
+/* What was made on the way stays in the cache; there was no other failure when the shell ended. */
+static int finish_shell(struct build *build, struct error **err)
+{
+    if (cancel_requested())
+        return -1;
+    error_clear(err);
+    return pool_group_wait(build->group, err) < 0 ? -1 : recorder_finish(build->recorder, err);
+}
+
 /* When enough has gathered: the image is done, so that what goes wrong here is only said. */
 static void collect(struct build *build)
 {
@@ -220,7 +230,10 @@ int build_run(struct store *store, struct registry_session *session,
         epoch_resolve(&build, err) < 0)
         return -1;
     int status = schedule_run(&build, err);
-    if (status == 0)
+    result.has_image = !build.shell_ended;
+    if (build.shell_ended)
+        status = finish_shell(&build, err);
+    else if (status == 0)
         status = finish(&build, &result, err);
     if (status < 0)
         push_ahead_stop(build.ahead);

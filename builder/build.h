@@ -57,6 +57,8 @@ struct build_secret {
     char *source; /* path, or name of an environment variable */
 };
 
+struct terminal;
+
 struct build_options {
     const char
         *context; /* a directory, or "-": a Dockerfile or a tar on stdin, told apart by content */
@@ -93,6 +95,10 @@ struct build_options {
     int64_t timestamp; /* of BUILD_TIMES_SET: takes the place of SOURCE_DATE_EPOCH */
     struct compression compression;
     const struct sandbox_limits *limits; /* of RUN: not in keys; NULL: the usual ones */
+    bool shell_on_error;                 /* a shell where a RUN failed, if there is a terminal */
+    const char
+        *shell_at; /* a stage's name or a line's number: a shell there, and no image; or NULL */
+    const struct terminal *terminal; /* the user's, for these; needed with shell_at, or NULL */
     bool push; /* upload layers of `tags` while later steps run, and the image at the end */
 };
 
@@ -108,6 +114,7 @@ struct build_warning {
 };
 
 struct build_result {
+    bool has_image;          /* else a shell was all that was wanted: nothing below is set */
     struct descriptor image; /* the manifest, or the index that holds it, or several */
     struct digest config;    /* the manifest's config; not set where there are several */
     struct build_warning *warnings;

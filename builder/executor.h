@@ -37,6 +37,7 @@
 #include "builder/dockerfile.h"
 #include "builder/globals.h"
 #include "builder/share.h"
+#include "builder/shell_point.h"
 #include "builder/stage.h"
 #include "builder/trail.h"
 #include "layers/tree.h"
@@ -134,8 +135,8 @@ struct build {
     struct pool_group *group; /* layer streams */
     struct recorder *recorder;
     struct push_ahead *ahead; /* NULL: nothing is pushed */
-    char *created; /* text of the epoch, or NULL */
-    int64_t now;   /* the epoch, else when the build began */
+    char *created;            /* text of the epoch, or NULL */
+    int64_t now;              /* the epoch, else when the build began */
 
     pthread_mutex_t lock;
     struct error *error; /* the first */
@@ -174,6 +175,9 @@ struct build {
     char trail_name[TRAIL_NAME_SIZE];
     struct trail earlier; /* of the build before; read, under lock, when somebody asks */
     bool has_earlier;
+    struct shell_point shell_point;
+    bool shell_ended; /* that of --shell-at: there is nothing more to do; under lock */
+
     struct forecast *forecast; /* not NULL: nothing is run or fetched, this is filled */
 
     struct build_result *result; /* warnings and counts are added under lock */
@@ -234,6 +238,10 @@ struct stage_run *schedule_await(struct stage_run *run, size_t stage, struct err
 struct stage_run *schedule_await_run(struct stage_run *awaited, struct error **err);
 /* -1 and ERR_CANCELLED once a stage or a layer's stream has failed. */
 int schedule_check(struct build *build, struct error **err) WARN_UNUSED;
+/*
+ * Ends the build on behalf of a failure that will be told later; false: it is failing already.
+ */
+bool schedule_begin_failure(struct build *build);
 /* Ends the build with `error` (consumed): running sandboxes are killed, stages end at their next
  * step. */
 void schedule_fail(struct build *build, struct error *error);
@@ -298,6 +306,7 @@ struct layer_step {
     bool is_outdated;     /* it was made before, on another outcome of the steps below */
     unsigned vertex;
     bool begun;
+    bool told_failure; /* it was shown that it failed */
     /* Makes the layer on run->tree; called when the cache has none. */
     int (*make)(struct stage_run *run, struct layer_step *step, struct layer **ret,
                 struct error **err);

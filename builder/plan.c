@@ -40,6 +40,21 @@ static void warn_unknown_filters(struct build *build)
     }
 }
 
+/* Nothing but what leads there is needed. */
+static int find_shell_point(struct build *build, struct error **err)
+{
+    const char *text = build->options->shell_at;
+    if (build->n_targets > 1)
+        return error_set(err, ERR_USAGE,
+                         "--shell-at=%s: a build for several platforms has no such "
+                         "place",
+                         text);
+    if (shell_point_find(build->graph, text, &build->shell_point, err) < 0)
+        return error_wrap(err, "--shell-at=%s", text);
+    stage_graph_aim(build->targets[0].graph, build->shell_point.stage);
+    return 0;
+}
+
 int build_plan(struct build *build, const struct build_input *input, struct error **err)
 {
     if (build_parse(build, input, err) < 0)
@@ -47,6 +62,8 @@ int build_plan(struct build *build, const struct build_input *input, struct erro
     for (size_t i = 0; i < build->n_targets; i++)
         if (precheck_words(build->targets[i].graph, false, err) < 0)
             return i ? target_wrap(&build->targets[i], build, err) : -1;
+    if (build->options->shell_at && find_shell_point(build, err) < 0)
+        return -1;
     build_args_warn(build);
     warn_unknown_filters(build);
     targets_init_runs(build);

@@ -41,6 +41,8 @@ static bool base_may_run(struct build *build, const struct stage_graph *graph,
 
 static bool graph_may_run(struct build *build, const struct stage_graph *graph)
 {
+    if (build->options->shell_at)
+        return true;
     for (size_t i = 0; i < graph->n_stages; i++) {
         const struct stage *stage = &graph->stages[i];
         if (stage->is_needed && (has_run(stage) || base_may_run(build, graph, stage)))

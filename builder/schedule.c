@@ -31,6 +31,17 @@ void schedule_fail(struct build *build, struct error *error)
     pthread_mutex_unlock(&build->lock);
 }
 
+bool schedule_begin_failure(struct build *build)
+{
+    pthread_mutex_lock(&build->lock);
+    bool is_first = !build->failed;
+    build->failed = true;
+    for (size_t i = 0; is_first && i < build->n_sandboxes; i++)
+        sandbox_kill(build->sandboxes[i]);
+    pthread_mutex_unlock(&build->lock);
+    return is_first;
+}
+
 static void *stage_thread(void *data)
 {
     struct stage_run *run = data;

@@ -300,6 +300,8 @@ static int stage_init(struct stage_graph *graph, size_t index, struct error **er
  * be. */
 static void mark_needed(struct stage_graph *graph)
 {
+    for (size_t i = 0; i < graph->n_stages; i++)
+        graph->stages[i].is_needed = false;
     graph->stages[graph->target].is_needed = true;
     for (size_t i = graph->target + 1; i-- > 0;)
         if (graph->stages[i].is_needed)
@@ -362,6 +364,12 @@ struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile,
         return NULL;
     mark_needed(graph);
     return TAKE(graph);
+}
+
+void stage_graph_aim(struct stage_graph *graph, size_t target)
+{
+    graph->target = target;
+    mark_needed(graph);
 }
 
 void stage_graph_free(struct stage_graph *graph)

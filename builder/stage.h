@@ -72,6 +72,9 @@ struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile,
 void stage_graph_free(struct stage_graph *graph);
 DEFINE_AUTO(struct stage_graph, stage_graph_free)
 
+/* Another target than the one it was made for. */
+void stage_graph_aim(struct stage_graph *graph, size_t target);
+
 /*
  * The --build-context that a name stands for, as it was named there: one for the platform
  * ("NAME::OS/ARCH") comes before the plain one. NULL: none. free() it.

@@ -7,6 +7,7 @@
 #include "builder/forecast_internal.h"
 #include "builder/lint.h"
 #include "builder/push_ahead.h"
+#include "builder/step_shell.h"
 #include "builder/words.h"
 
 #include <string.h>
@@ -196,6 +197,8 @@ static int execute_located(struct stage_run *run, const struct instruction *inst
                            struct error **err)
 {
     run->current = instruction;
+    if (step_shell_is_at(run, instruction) && step_shell_at(run, instruction, err) < 0)
+        return locate(run, err);
     return execute(run, instruction, err) < 0 ? locate(run, err) : 0;
 }
 
@@ -429,6 +432,8 @@ int stage_run_execute(struct stage_run *run, struct error **err)
         return -1;
     if (run->build->forecast || run->is_common)
         return 0;
+    if (step_shell_is_at(run, NULL) && step_shell_at(run, NULL, err) < 0)
+        return locate(run, err);
     if (stage_run_date_history(run, err) < 0)
         return -1;
     set_created(run);

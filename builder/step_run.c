@@ -1,38 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/step_run.h"
 #include "base/array.h"
 #include "base/mem.h"
 #include "base/path.h"
-#include "builder/cdi.h"
-#include "builder/executor.h"
-#include "builder/run_tree.h"
-#include "builder/step_mounts.h"
+#include "builder/step_shell.h"
 #include "runner/network.h"
-#include "runner/sandbox.h"
 #include "runner/user.h"
 
 #include <string.h>
 #include <strings.h>
 
-struct run_step {
-    struct layer_step step;
-    const struct run_body *body;
-    struct strvec argv;
-    struct env env; /* with proxies, which no key holds */
-    enum network_mode network;
-    bool insecure;
-    struct cdi_edits devices;
-    struct step_mounts mounts;
-};
-
-static void run_step_release(struct run_step *run)
+void run_step_release(struct run_step *step)
 {
-    step_mounts_release(&run->mounts);
-    cdi_edits_release(&run->devices);
-    layer_step_release(&run->step);
-    strvec_release(&run->argv);
-    env_release(&run->env);
+    step_mounts_release(&step->mounts);
+    cdi_edits_release(&step->devices);
+    layer_step_release(&step->step);
+    strvec_release(&step->argv);
+    env_release(&step->env);
 }
-DEFINE_AUTO_STRUCT(struct run_step, run_step_release)
 
 static int read_optional(struct stage_run *run, const char *path, struct strbuf *buf, bool *found,
                          struct error **err)
@@ -115,9 +100,11 @@ static void add_tail(struct build *build, const struct run_step *step, const cha
                  tail[strlen(tail) - 1] == '\n' ? "" : "\n");
 }
 
-static int run_sandbox(struct build *build, const struct run_step *step,
-                       const struct sandbox_spec *spec, struct error **err)
+/* A struct run_call's */
+static int run_sandbox(struct stage_run *run, struct run_step *step,
+                       const struct sandbox_spec *spec, void *data UNUSED, struct error **err)
 {
+    struct build *build = run->build;
     AUTO(sandbox_free) struct sandbox *sandbox = sandbox_create(spec, err);
     if (!sandbox || schedule_add_sandbox(build, sandbox, err) < 0)
         return -1;
@@ -174,10 +161,11 @@ static const char *sandbox_hostname(const struct stage_run *run)
     return given && *given ? given : NULL;
 }
 
-static int fill_spec(struct stage_run *run, struct run_step *step, struct sandbox_spec *spec,
-                     struct error **err)
+static int fill_spec(struct stage_run *run, struct run_step *step, const struct run_call *call,
+                     struct sandbox_spec *spec, struct error **err)
 {
-    spec->argv = (const char *const *)step->argv.items;
+    spec->argv = (const char *const *)call->argv->items;
+    spec->terminal = call->terminal;
     spec->env = (const char *const *)step->env.vars.items;
     spec->cwd = stage_run_cwd(run);
     spec->user = run->config.user;
@@ -220,15 +208,15 @@ static void add_hosts(const struct build *build, const struct sandbox_spec *spec
     }
 }
 
-static int execute(struct stage_run *run, struct run_step *step, const struct run_tree *tree,
-                   struct error **err)
+int run_step_call(struct stage_run *run, struct run_step *step, const struct run_call *call,
+                  struct error **err)
 {
     struct sandbox_spec spec = SANDBOX_SPEC_INIT;
     AUTO(strbuf_release) struct strbuf passwd = STRBUF_INIT;
     AUTO(strbuf_release) struct strbuf group = STRBUF_INIT;
     AUTO(strvec_release) struct strvec hosts = STRVEC_INIT;
     bool has_passwd = false, has_group = false;
-    if (fill_spec(run, step, &spec, err) < 0 ||
+    if (fill_spec(run, step, call, &spec, err) < 0 ||
         step_user_files(run, &passwd, &has_passwd, &group, &has_group, err) < 0)
         return -1;
     if (has_passwd) {
@@ -243,18 +231,13 @@ static int execute(struct stage_run *run, struct run_step *step, const struct ru
     spec.extra_hosts = (const char *const *)hosts.items;
     spec.n_extra_hosts = hosts.n;
 
-    struct mount_spec script = { .kind = MOUNT_FILE, .mode = 0755, .read_only = true };
-    if (step->body->command.script) {
-        script.target = step->body->command.text;
-        script.content = step->body->command.script;
-        script.size = strlen(step->body->command.script);
-        *ARRAY_PUSH(&step->mounts, specs) = script;
-    }
     spec.mounts = step->mounts.specs;
     spec.n_mounts = step->mounts.n_specs;
 
-    run_tree_fill(tree, &spec);
-    return run_sandbox(run->build, step, &spec, err);
+    run_tree_fill(call->tree, &spec);
+    if (call->scratch)
+        spec.scratch = call->scratch;
+    return call->use(run, step, &spec, call->data, err);
 }
 
 /* What the specs of this machine say of the devices; the mounts come after those of the step. */
@@ -290,24 +273,43 @@ static int add_devices(struct stage_run *run, struct run_step *step, struct erro
     return 0;
 }
 
-static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret,
-                struct error **err)
+int run_step_prepare(struct stage_run *run, struct run_step *step, struct error **err)
 {
-    struct run_step *step = CONTAINER_OF(layer_step, struct run_step, step);
-    struct build *build = run->build;
-    if (privilege_check(build, err) < 0)
+    if (privilege_check(run->build, err) < 0)
         return -1;
-    privilege_warn(build);
-    AUTO(run_tree_release) struct run_tree tree = RUN_TREE_INIT;
-    if (run_tree_prepare(run, &tree, err) < 0 || step_mounts_prepare(run, &step->mounts, err) < 0 ||
-        add_devices(run, step, err) < 0)
+    privilege_warn(run->build);
+    if (step_mounts_prepare(run, &step->mounts, err) < 0 || add_devices(run, step, err) < 0)
         return -1;
     /* they win over ENV and ARG */
     const struct env *own = &step->mounts.env;
     for (struct hashmap_entry *e = NULL; (e = hashmap_next(&own->index, e));)
         env_set(&step->env, e->key, env_get(own, e->key));
-    if (execute(run, step, &tree, err) < 0)
-        return describe_failure(run, step, err);
+    const struct command *command = &step->body->command;
+    if (command->script)
+        *ARRAY_PUSH(&step->mounts, specs) = (struct mount_spec){ .kind = MOUNT_FILE,
+                                                                 .target = command->text,
+                                                                 .content = command->script,
+                                                                 .size = strlen(command->script),
+                                                                 .mode = 0755,
+                                                                 .read_only = true };
+    return 0;
+}
+
+static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret,
+                struct error **err)
+{
+    struct run_step *step = CONTAINER_OF(layer_step, struct run_step, step);
+    struct build *build = run->build;
+    AUTO(run_tree_release) struct run_tree tree = RUN_TREE_INIT;
+    if (privilege_check(build, err) < 0 || run_tree_prepare(run, &tree, err) < 0 ||
+        run_step_prepare(run, step, err) < 0)
+        return -1;
+    const struct run_call call = { .argv = &step->argv, .tree = &tree, .use = run_sandbox };
+    if (run_step_call(run, step, &call, err) < 0) {
+        (void)describe_failure(run, step, err);
+        step_shell_after_failure(run, step, &tree, *err);
+        return -1;
+    }
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
     if (run_tree_finish(run, &tree, &changeset, err) < 0)
         return -1;
@@ -490,6 +492,19 @@ static void add_inputs(struct stage_run *run, struct run_step *step)
         inputs_add(inputs, "host name", "", hostname);
 }
 
+int run_step_choose(struct stage_run *run, struct run_step *step, struct error **err)
+{
+    return choose_security(run, step, err) < 0 ? -1 : choose_network(run, step, err);
+}
+
+void run_step_set_env(struct stage_run *run, struct run_step *step)
+{
+    const struct build_options *options = run->build->options;
+    env_copy(&step->env, &run->env);
+    add_proxies(&step->env, options->proxy_args, options->build_args);
+    add_proxies(&step->env, options->build_args, NULL);
+}
+
 int step_run_execute(struct stage_run *run, const struct instruction *instruction,
                      struct error **err)
 {
@@ -497,7 +512,7 @@ int step_run_execute(struct stage_run *run, const struct instruction *instructio
     step.step.instruction = instruction;
     step.step.make = make;
     step.step.data = run;
-    if (choose_security(run, &step, err) < 0 || choose_network(run, &step, err) < 0)
+    if (run_step_choose(run, &step, err) < 0)
         return -1;
     set_argv(run, &step);
     step.step.history = history_text(run, &step);
@@ -505,9 +520,6 @@ int step_run_execute(struct stage_run *run, const struct instruction *instructio
     if (step_mounts_resolve(run, step.body, &step.step, &step.mounts, err) < 0)
         return layer_step_fail(run, &step.step, err);
     add_inputs(run, &step);
-    env_copy(&step.env, &run->env);
-    const struct build_options *options = run->build->options;
-    add_proxies(&step.env, options->proxy_args, options->build_args);
-    add_proxies(&step.env, options->build_args, NULL);
+    run_step_set_env(run, &step);
     return layer_step_execute(run, &step.step, err);
 }

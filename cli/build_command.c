@@ -271,6 +271,40 @@ static int parse_values(struct build_command *command, struct error **err)
     return 0;
 }
 
+/* A terminal that isn't there counts where it is needed: for --on-error when a step has failed. */
+static int find_terminal(struct build_command *command, struct error **err)
+{
+    AUTO(error_free) struct error *none = NULL;
+    if (terminal_init(&command->terminal, STDIN_FILENO, STDERR_FILENO, &none) == 0) {
+        command->options.terminal = &command->terminal;
+        return 0;
+    }
+    if (!command->shell_at)
+        return 0;
+    error_move(err, TAKE(none));
+    error_recode(err, ERR_USAGE);
+    return error_wrap(err, "--shell-at");
+}
+
+static int parse_shell(struct app *app, struct build_command *command, struct error **err)
+{
+    struct build_options *options = &command->options;
+    if (command->on_error && strcmp(command->on_error, "shell") != 0)
+        return error_set(err, ERR_USAGE, "--on-error=%s: shell is what there is",
+                         command->on_error);
+    options->shell_on_error = command->on_error != NULL;
+    options->shell_at = command->shell_at;
+    if (!command->on_error && !command->shell_at)
+        return 0;
+    if (app->progress && !app->progress->hold)
+        return error_set(err, ERR_USAGE, "--progress=rawjson leaves no terminal to a shell");
+    if (command->shell_at && (command->push || command->iidfile || command->metadata_file))
+        return error_set(err, ERR_USAGE,
+                         "--shell-at makes no image: nothing for --push, --iidfile and "
+                         "--metadata-file");
+    return find_terminal(command, err);
+}
+
 static void fill_options(struct build_command *command, const char *context)
 {
     struct build_options *options = &command->options;
@@ -311,7 +345,7 @@ static int take_values(struct app *app, const struct command_help *help,
         app_set_progress(app, command->quiet ? "quiet" : command->progress, err) < 0)
         return -1;
     fill_options(command, command->operands.items[0]);
-    return 0;
+    return parse_shell(app, command, err);
 }
 
 int build_command_parse(struct app *app, const struct command_help *help, char *const *argv,
@@ -353,6 +387,11 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
         OPT_FLAG(0, "no-cache", &command->no_cache, "run every step again"),
         OPT_LIST(0, "no-cache-filter", "STAGE,...", &command->no_cache_filters,
                  "run the steps of these stages again"),
+        OPT_STRING(0, "on-error", "shell", &command->on_error,
+                   "shell: open one where a RUN fails, in its tree and environment"),
+        OPT_STRING(
+            0, "shell-at", "STAGE|LINE", &command->shell_at,
+            "build up to the end of a stage or to a line, open a shell there, make no image"),
         OPT_LIST(0, "allow", "WHAT", &command->allow_texts,
                  "let RUN ask for network.host, security.insecure, device[=NAME]"),
         OPT_LIST(0, "cdi-config-dir", "DIR", &command->cdi_dirs,

@@ -7,6 +7,7 @@
 #include "cli/app.h"
 #include "cli/build_values.h"
 #include "cli/limit_values.h"
+#include "runner/terminal.h"
 
 struct build_command {
     struct strvec tags, build_args, arg_files, labels, contexts, add_hosts, secrets, ssh,
@@ -14,7 +15,7 @@ struct build_command {
     struct build_secret *parsed_secrets;
     size_t n_parsed_secrets, parsed_secrets_capacity;
     const char *file, *target, *network, *iidfile, *metadata_file, *progress, *compression,
-        *source_date_epoch, *timestamp, *context_mode, *isolation;
+        *source_date_epoch, *timestamp, *context_mode, *isolation, *on_error, *shell_at;
     const char *call;
     bool no_cache, pull, push, quiet, harmless, check, explain, rewrite_timestamp;
     struct strvec resolved_args, proxies, no_cache_stages, allowed_devices;
@@ -25,6 +26,7 @@ struct build_command {
     size_t n_platforms, platforms_capacity;
     struct limit_texts limit_texts;
     struct sandbox_limits limits;
+    struct terminal terminal;
     struct strvec operands;
     struct build_options options;
 };

@@ -127,5 +127,5 @@ int cmd_build(struct app *app, char *const *argv, struct error **err)
     AUTO(build_result_release) struct build_result result = { 0 };
     if (build_run(app->store, app->session, &command.options, app->progress, &result, err) < 0)
         return -1;
-    return write_results(app, &command, &result, err);
+    return !result.has_image ? 0 : write_results(app, &command, &result, err);
 }

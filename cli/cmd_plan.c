@@ -70,6 +70,8 @@ int cmd_plan(struct app *app, char *const *argv, struct error **err)
     int parsed = build_command_parse(app, &help, argv, &command, err);
     if (parsed != 0)
         return parsed < 0 ? -1 : 0;
+    if (command.shell_at)
+        return error_set(err, ERR_USAGE, "--shell-at opens a shell, and plan runs nothing");
     if (!app_store(app, err) ||
         build_foresee(app->store, app_session(app), &command.options, &forecast, err) < 0)
         return -1;

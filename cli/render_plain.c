@@ -32,6 +32,7 @@ struct render_plain {
     size_t n_vertices, vertices_capacity;
     unsigned current; /* whose lines came last */
     struct strbuf line;
+    bool held; /* what there is to show waits in `line` */
 };
 
 static struct vertex *find(struct render_plain *render, unsigned number)
@@ -58,6 +59,8 @@ static void switch_to(struct render_plain *render, unsigned number, const char *
 
 static void flush(struct render_plain *render)
 {
+    if (render->held)
+        return;
     /* one write, so that lines of several processes don't mix */
     (void)fwrite(render->line.data, 1, render->line.size, stderr);
     (void)fflush(stderr);
@@ -167,6 +170,15 @@ static void emit(struct progress *progress, const struct progress_event *given)
     pthread_mutex_unlock(&render->lock);
 }
 
+static void hold(struct progress *progress, bool held)
+{
+    struct render_plain *render = CONTAINER_OF(progress, struct render_plain, progress);
+    pthread_mutex_lock(&render->lock);
+    render->held = held;
+    flush(render);
+    pthread_mutex_unlock(&render->lock);
+}
+
 static unsigned new_vertex(struct progress *progress)
 {
     struct render_plain *render = CONTAINER_OF(progress, struct render_plain, progress);
@@ -182,6 +194,7 @@ static struct progress *plain_new(void)
     struct render_plain *render = NEW(struct render_plain);
     render->progress.emit = emit;
     render->progress.new_vertex = new_vertex;
+    render->progress.hold = hold;
     pthread_mutex_init(&render->lock, NULL);
     strbuf_init(&render->line);
     return &render->progress;

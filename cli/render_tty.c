@@ -54,6 +54,7 @@ struct render_tty {
     uint64_t started_ms, drawn_ms;
     size_t n_drawn; /* lines below the ones that stay */
     struct strbuf out;
+    bool held; /* what stays waits in `out`, the rest isn't drawn */
 };
 
 /* --- pieces ---------------------------------------------------------------------------------- */
@@ -168,6 +169,8 @@ static void draw(struct render_tty *render)
 
 static void flush(struct render_tty *render)
 {
+    if (render->held)
+        return;
     (void)fwrite(render->out.data, 1, render->out.size, stderr);
     (void)fflush(stderr);
     strbuf_reset(&render->out);
@@ -176,7 +179,8 @@ static void flush(struct render_tty *render)
 static void redraw(struct render_tty *render)
 {
     erase(render);
-    draw(render);
+    if (!render->held)
+        draw(render);
     flush(render);
 }
 
@@ -253,10 +257,10 @@ static void add_whole_log(struct render_tty *render, struct vertex *vertex)
     if (!vertex->log)
         return;
     strbuf_addf(&render->out, "------\n > %s:\n", vertex->name);
-    flush(render);
     rewind(vertex->log);
     while ((n = fread(buffer, 1, sizeof(buffer), vertex->log)) > 0) {
-        (void)fwrite(buffer, 1, n, stderr);
+        strbuf_add(&render->out, buffer, n);
+        flush(render);
         last = (unsigned char)buffer[n - 1];
     }
     strbuf_adds(&render->out, last == '\n' ? "------\n" : "\n------\n");
@@ -378,6 +382,17 @@ static void emit(struct progress *progress, const struct progress_event *event)
     pthread_mutex_unlock(&render->lock);
 }
 
+static void hold(struct progress *progress, bool held)
+{
+    struct render_tty *render = CONTAINER_OF(progress, struct render_tty, progress);
+    pthread_mutex_lock(&render->lock);
+    erase(render);
+    flush(render);
+    render->held = held;
+    redraw(render);
+    pthread_mutex_unlock(&render->lock);
+}
+
 static unsigned new_vertex(struct progress *progress)
 {
     struct render_tty *render = CONTAINER_OF(progress, struct render_tty, progress);
@@ -396,6 +411,7 @@ static struct progress *tty_new(void)
     struct render_tty *render = NEW(struct render_tty);
     render->progress.emit = emit;
     render->progress.new_vertex = new_vertex;
+    render->progress.hold = hold;
     render->progress.shows_failed_log = true;
     render->no_color = no_color && *no_color;
     render->started_ms = clock_monotonic_ms();

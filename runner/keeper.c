@@ -3,7 +3,9 @@
 
 #include "runner/report.h"
 #include "runner/syscalls.h"
+#include "runner/terminal.h"
 
+#include <limits.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <pthread.h>
@@ -34,16 +36,27 @@ static pid_t clone_process(uint64_t namespaces, bool no_clone3, int *pidfd)
     return (pid_t)pid;
 }
 
-static void close_others(int a, int b)
+/* The lowest descriptor of `kept` from `from` on; UINT_MAX: none. */
+static unsigned next_kept(const int *kept, size_t n, unsigned from)
 {
-    unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
-    if ((low == 0 || sys_close_range(0, low - 1) == 0) &&
-        (low + 1 == high || sys_close_range(low + 1, high - 1) == 0) &&
-        sys_close_range(high + 1, ~0u) == 0)
-        return;
-    for (unsigned fd = 0; fd < MAX_CLOSED; fd++) /* before 5.9, or a filter */
-        if (fd != low && fd != high)
-            (void)close((int)fd);
+    unsigned next = UINT_MAX;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned)kept[i] >= from && (unsigned)kept[i] < next)
+            next = (unsigned)kept[i];
+    return next;
+}
+
+static void close_others(const int *kept, size_t n)
+{
+    unsigned from = 0, next;
+    do {
+        next = next_kept(kept, n, from);
+        unsigned last = next == UINT_MAX ? next : next - 1;
+        if (next != from && sys_close_range(from, last) < 0) /* before 5.9, or a filter */
+            for (unsigned fd = from; fd <= last && fd < MAX_CLOSED; fd++)
+                (void)close((int)fd);
+        from = next + 1;
+    } while (next != UINT_MAX);
 }
 
 _Noreturn static void fail(const struct keeper_spec *spec, const char *what)
@@ -135,7 +148,9 @@ static void kill_descendants(void)
 _Noreturn static void keep(const struct keeper_spec *spec, int pidfd)
 {
     const int control_fd = spec->control_fd;
+    const struct terminal *terminal = spec->terminal;
     struct pollfd fds[] = { { control_fd, POLLIN, 0 }, { pidfd, POLLIN, 0 } };
+    char byte;
     for (;;) {
         if (poll(fds, 2, -1) < 0)
             continue;
@@ -150,11 +165,14 @@ _Noreturn static void keep(const struct keeper_spec *spec, int pidfd)
             (void)!send(control_fd, &status, sizeof(status), MSG_NOSIGNAL);
             _exit(0);
         }
-        if (fds[0].revents) {
-            if (spec->bare)
-                kill_descendants();
-            _exit(1);
-        }
+        if (!fds[0].revents)
+            continue;
+        /* nobody is left to do it */
+        if (terminal && recv(control_fd, &byte, 1, MSG_DONTWAIT) <= 0)
+            (void)tcsetattr(terminal->in_fd, TCSANOW, &terminal->mode);
+        if (spec->bare)
+            kill_descendants();
+        _exit(1);
     }
 }
 
@@ -174,7 +192,8 @@ _Noreturn static void run(const struct keeper_spec *spec)
         spec->child(spec->data);
         _exit(1);
     }
-    close_others(spec->control_fd, pidfd);
+    const int kept[] = { spec->control_fd, pidfd, spec->terminal ? spec->terminal->in_fd : pidfd };
+    close_others(kept, sizeof(kept) / sizeof(kept[0]));
     keep(spec, pidfd);
 }
 

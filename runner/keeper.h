@@ -20,6 +20,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct terminal;
+
 struct keeper_spec {
     /*
      * Without any namespace: the keeper adopts what the child leaves behind, and kills all of that
@@ -33,6 +35,8 @@ struct keeper_spec {
     const int *cgroup_fds; /* cgroup.procs to enter */
     size_t n_cgroup_fds;
     bool no_clone3;
+    /* Gets its mode back when we are gone before the child; or NULL. */
+    const struct terminal *terminal;
     void (*child)(void *data); /* executes something; must not return */
     void *data;
 };

@@ -9,10 +9,12 @@
 #include "runner/cgroup.h"
 #include "runner/keeper.h"
 #include "runner/output.h"
+#include "runner/pty.h"
 #include "runner/report.h"
 #include "runner/rlimits.h"
 #include "runner/sandbox_places.h"
 #include "runner/sandbox_plan.h"
+#include "runner/terminal.h"
 #include "runner/userns.h"
 
 #include <errno.h>
@@ -36,8 +38,10 @@ struct sandbox {
     int keeper_fd; /* the keeper's end of control_fd */
     /* our ends, the plan has the child's */
     int control_fd, report_fd;
-    int output_fds[2]; /* stdout, stderr */
-    pid_t pid;         /* of the keeper; 0: not started, or reaped */
+    int output_fds[2];               /* stdout, stderr */
+    const struct terminal *terminal; /* the user's, or NULL */
+    int pty_socket_fd, pty_fd;       /* ours of the command's terminal */
+    pid_t pid;                       /* of the keeper; 0: not started, or reaped */
     struct report report;
 };
 
@@ -54,6 +58,7 @@ static void close_child_ends(struct sandbox *sandbox)
     close_fd(&sandbox->keeper_fd);
     close_fd(&plan->scratch_fd);
     close_fd(&plan->report_fd);
+    close_fd(&plan->pty.socket_fd);
     close_fd(&plan->stdio_fds[0]);
     close_fd(&plan->stdio_fds[1]);
 }
@@ -81,17 +86,31 @@ static int make_pipe(int *read_fd, int *write_fd, struct error **err)
     return above_stdio(read_fd, err) < 0 ? -1 : above_stdio(write_fd, err);
 }
 
-static int open_ends(struct sandbox *sandbox, struct error **err)
+static int make_socket_pair(int *a, int *b, struct error **err)
 {
-    struct child_plan *plan = &sandbox->plan;
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
         return error_errno(err, "socket pair");
-    sandbox->control_fd = fds[0];
-    sandbox->keeper_fd = fds[1];
-    if (above_stdio(&sandbox->control_fd, err) < 0 || above_stdio(&sandbox->keeper_fd, err) < 0 ||
+    *a = fds[0];
+    *b = fds[1];
+    return above_stdio(a, err) < 0 ? -1 : above_stdio(b, err);
+}
+
+static int open_terminal(struct sandbox *sandbox, struct error **err)
+{
+    struct pty_spec *pty = &sandbox->plan.pty;
+    pty->window = terminal_window(sandbox->terminal);
+    return make_socket_pair(&sandbox->pty_socket_fd, &pty->socket_fd, err);
+}
+
+static int open_ends(struct sandbox *sandbox, struct error **err)
+{
+    struct child_plan *plan = &sandbox->plan;
+    if (make_socket_pair(&sandbox->control_fd, &sandbox->keeper_fd, err) < 0 ||
         make_pipe(&sandbox->report_fd, &plan->report_fd, err) < 0)
         return -1;
+    if (sandbox->terminal)
+        return open_terminal(sandbox, err);
     for (int i = 0; i < 2; i++) {
         if (make_pipe(&sandbox->output_fds[i], &plan->stdio_fds[i], err) < 0)
             return -1;
@@ -117,6 +136,8 @@ static struct sandbox *sandbox_alloc(const struct sandbox_spec *spec)
     sandbox->name = xstrdup(spec->name ? spec->name : "sandbox");
     sandbox->keeper_fd = sandbox->control_fd = sandbox->report_fd = -1;
     sandbox->output_fds[0] = sandbox->output_fds[1] = -1;
+    sandbox->pty_socket_fd = sandbox->pty_fd = -1;
+    sandbox->terminal = spec->terminal;
     output_init(&sandbox->output, spec->log, spec->log_data);
     return sandbox;
 }
@@ -172,6 +193,7 @@ static pid_t start_keeper(struct sandbox *sandbox, struct error **err)
                                       .cgroup_fds = cgroup_fds,
                                       .n_cgroup_fds = n_cgroup_fds,
                                       .no_clone3 = plan->no_clone3,
+                                      .terminal = sandbox->terminal,
                                       .child = child_main,
                                       .data = plan };
     return keeper_start(&spec, err);
@@ -234,7 +256,10 @@ int sandbox_start(struct sandbox *sandbox, struct error **err)
         return error_wrap(err, "%s", sandbox->name);
     }
     close_fd(&sandbox->report_fd);
-    return 0;
+    if (!sandbox->terminal)
+        return 0;
+    sandbox->pty_fd = pty_receive(sandbox->pty_socket_fd, err);
+    return sandbox->pty_fd < 0 ? error_wrap(err, "%s", sandbox->name) : 0;
 }
 
 /* What is there now, until it is more than `enough`: the other stream has its turn then. */
@@ -259,6 +284,13 @@ static int drain(struct sandbox *sandbox, int which, size_t enough, struct error
     return 0;
 }
 
+/* false: the keeper is gone without a word */
+static bool read_status(struct sandbox *sandbox, struct keeper_status *status)
+{
+    return recv(sandbox->control_fd, status, sizeof(*status), MSG_WAITALL) ==
+           (ssize_t)sizeof(*status);
+}
+
 /* Until the keeper has told the status, or is gone without (false). */
 static int pump(struct sandbox *sandbox, struct keeper_status *status, bool *told,
                 struct error **err)
@@ -275,11 +307,21 @@ static int pump(struct sandbox *sandbox, struct keeper_status *status, bool *tol
                 return -1;
         output_tick(&sandbox->output, clock_monotonic_ms());
         if (fds[2].revents) {
-            ssize_t size = recv(sandbox->control_fd, status, sizeof(*status), MSG_WAITALL);
-            *told = size == (ssize_t)sizeof(*status);
+            *told = read_status(sandbox, status);
             return 0;
         }
     }
+}
+
+/* The same, with the user's terminal; a command that couldn't be executed doesn't get it. */
+static int pump_terminal(struct sandbox *sandbox, struct keeper_status *status, bool *told,
+                         struct error **err)
+{
+    if (sandbox->report.kind != REPORT_EXEC &&
+        terminal_relay(sandbox->terminal, sandbox->pty_fd, sandbox->control_fd, err) < 0)
+        return -1;
+    *told = read_status(sandbox, status);
+    return 0;
 }
 
 static char *exec_message(const struct report *report)
@@ -324,7 +366,7 @@ int sandbox_wait(struct sandbox *sandbox, struct sandbox_result *result, struct 
 {
     struct keeper_status status;
     bool told = false;
-    if (pump(sandbox, &status, &told, err) < 0) {
+    if ((sandbox->terminal ? pump_terminal : pump)(sandbox, &status, &told, err) < 0) {
         end(sandbox);
         output_finish(&sandbox->output);
         return error_wrap(err, "%s", sandbox->name);
@@ -361,6 +403,8 @@ void sandbox_free(struct sandbox *sandbox)
     close_fd(&sandbox->report_fd);
     close_fd(&sandbox->output_fds[0]);
     close_fd(&sandbox->output_fds[1]);
+    close_fd(&sandbox->pty_socket_fd);
+    close_fd(&sandbox->pty_fd);
     cgroup_free(sandbox->cgroup);
     places_free(sandbox->places);
     plan_release(&sandbox->plan);

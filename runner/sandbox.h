@@ -38,6 +38,7 @@
 
 struct network;
 struct sandbox;
+struct terminal;
 
 /* Most layers that one overlay takes: the kernel's limit (500) less our stubs. */
 #define SANDBOX_MAX_LOWERS 498
@@ -154,6 +155,11 @@ struct sandbox_spec {
      */
     void (*log)(void *data, const void *bytes, size_t size, bool error_stream);
     void *log_data;
+    /*
+     * Not NULL: the command gets a terminal of its own as standard input, output and error, and
+     * sandbox_wait() joins it to this one of the user's (terminal.h). Nothing is logged then.
+     */
+    const struct terminal *terminal;
     /* A limit that isn't set, with limits->best_effort. On the thread that creates and starts. */
     void (*warn)(void *data, const char *text);
     void *warn_data;

@@ -25,6 +25,8 @@ static int set_stdio(struct child *child)
 {
     const struct child_plan *plan = child->plan;
     (void)setsid(); /* no controlling terminal */
+    if (plan->pty.socket_fd >= 0)
+        return 0;
     for (int i = 0; i < 2; i++) {
         /* so that the command can open /dev/stdout anew as its own user */
         (void)!fchown(plan->stdio_fds[i], plan->user.uid, plan->user.gid);
@@ -57,6 +59,12 @@ static int set_network(struct child *child)
     return 0;
 }
 
+static int set_terminal(struct child *child)
+{
+    const struct pty_spec *pty = &child->plan->pty;
+    return pty->socket_fd < 0 ? 0 : pty_enter(pty, &child->report);
+}
+
 static int set_hostname(struct child *child)
 {
     const char *name = child->plan->hostname;
@@ -80,6 +88,8 @@ static int close_all(struct child *child)
 
 static int set_stdin(struct child *child)
 {
+    if (child->plan->pty.socket_fd >= 0)
+        return 0;
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (fd < 0 || dup2(fd, 0) < 0)
         return report_errno(&child->report, "opening /dev/null", NULL);
@@ -191,17 +201,14 @@ static int turn_to_tree(struct child *child)
 
 /* In the order of things: each needs what came before. */
 static int (*const bare_steps[])(struct child *child) = {
-    set_stdio, set_stdin, turn_to_tree, close_all, enter_cwd, set_process, set_privilege, NULL,
+    set_stdio, set_stdin,   set_terminal,  turn_to_tree, close_all,
+    enter_cwd, set_process, set_privilege, NULL,
 };
 static int (*const steps[])(struct child *child) = {
-    set_stdio,         set_network, /* while we still see the host's */
-    child_open_mounts, child_open_root,
-    child_own_mounts,  child_attach_root,
-    child_mount_usual, child_mount_listed,
-    child_turn_root,   set_hostname,
-    close_all,         set_stdin,
-    enter_cwd,         set_process,
-    set_privilege,     NULL,
+    set_stdio,          set_network, /* while we still see the host's */
+    child_open_mounts,  child_open_root, child_own_mounts, child_attach_root, child_mount_usual,
+    child_mount_listed, child_turn_root, set_terminal,     set_hostname,      close_all,
+    set_stdin,          enter_cwd,       set_process,      set_privilege,     NULL,
 };
 
 static void send_report(const struct child *child)

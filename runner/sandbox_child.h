@@ -9,6 +9,7 @@
 
 #include "base/strbuf.h"
 #include "runner/overlay.h"
+#include "runner/pty.h"
 #include "runner/report.h"
 #include "runner/sandbox.h"
 #include "runner/user.h"
@@ -50,7 +51,8 @@ struct child_plan {
     int network_fd;                  /* or one to enter; -1: stay */
     int scratch_fd;
     int report_fd;                /* written by the child, closed by exec */
-    int stdio_fds[2];             /* stdout, stderr */
+    int stdio_fds[2];             /* stdout, stderr; not with a terminal */
+    struct pty_spec pty;          /* socket_fd -1: no terminal */
     bool no_clone3, no_open_tree; /* CBUILD_FORCE */
 };
 

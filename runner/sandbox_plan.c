@@ -177,9 +177,12 @@ static int check(const struct sandbox_spec *spec, struct error **err)
 
 int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct error **err)
 {
-    *plan = (struct child_plan){
-        .spec = spec, .network_fd = -1, .scratch_fd = -1, .report_fd = -1, .stdio_fds = { -1, -1 }
-    };
+    *plan = (struct child_plan){ .spec = spec,
+                                 .network_fd = -1,
+                                 .scratch_fd = -1,
+                                 .report_fd = -1,
+                                 .stdio_fds = { -1, -1 },
+                                 .pty.socket_fd = -1 };
     strbuf_init(&plan->hosts);
     strbuf_init(&plan->resolv);
     plan->hostname = spec->hostname ? spec->hostname : DEFAULT_HOSTNAME;
@@ -188,6 +191,8 @@ int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct e
     if (check(spec, err) < 0 || plan_user(plan, spec, err) < 0)
         return -1;
     plan_env(plan, spec);
+    plan->pty.uid = plan->user.uid;
+    plan->pty.gid = plan->user.gid;
     if (plan_network(plan, spec, err) < 0 ||
         overlay_plan_init(&plan->root, &spec->root, 0, spec->insecure, err) < 0)
         return -1;

@@ -154,7 +154,7 @@ again_as() { # USER [VAR=VALUE...] [-- TEST...]
     [ $# = 0 ] || shift
     there=$(mktemp -d)
     mkdir -p "$there/tests/e2e"
-    cp "$TOP/tests/e2e/lib.sh" "$TOP/tests/e2e/${0##*/}" "$there/tests/e2e/"
+    cp "$TOP/tests/e2e/lib.sh" "$TOP/tests/e2e/on_pty.py" "$TOP/tests/e2e/${0##*/}" "$there/tests/e2e/"
     cp "$CBUILD" "$there/cbuild"
     chmod -R a+rX "$there"
     (cd "$there" && runuser -u "$user" -- env CBUILD="$there/cbuild" TMPDIR=/tmp "${vars[@]}" "$there/tests/e2e/${0##*/}" "$@")
