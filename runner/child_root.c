@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 
 #define NAME_SIZE 32 /* of what we put in scratch */
-#define ROUNDS 2     /* layers as they are; with stubs */
 
 const struct root_target root_targets[N_ROOT_TARGETS] = {
     { "/proc", true, LOOKUP_NO_LINK }, /* a link here would lead the masks astray */
@@ -131,18 +130,48 @@ int child_open_mounts(struct child *child)
 
 /* -- the root: layers, and stubs for what they lack -- */
 
-static int add_stub(struct child *child, int root_fd, const struct root_target *target)
+/* Mounting the root. */
+struct rounds {
+    bool attached; /* by mount(2), in a mount namespace of our own */
+    bool on_disk;  /* stubs lie in scratch, not on the tmpfs */
+    int look_fd;   /* the layers, to look at */
+};
+
+/* A tmpfs that is attached nowhere yet; -1: this kernel, or this user here, can't. */
+static int new_files_fs(bool noswap)
+{
+    int fs_fd = sys_fsopen("tmpfs"), fd = -1;
+    if (fs_fd < 0)
+        return -1;
+    if (sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "mode", "0755") == 0 &&
+        (!noswap || sys_fsconfig(fs_fd, FSCONFIG_SET_FLAG, "noswap", NULL) == 0) &&
+        sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL) == 0)
+        fd = sys_fsmount(fs_fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    (void)close(fs_fd);
+    return fd;
+}
+
+/* Where the stubs go: the tmpfs of our own when the kernel takes it as a layer, else scratch. */
+static int open_stubs(const struct child *child, bool on_disk)
+{
+    const int dir_fd = on_disk ? child->scratch_fd : child->files_fd;
+    if (mkdirat(dir_fd, SCRATCH_STUBS, 0755) < 0 && errno != EEXIST)
+        return -1;
+    return openat(dir_fd, SCRATCH_STUBS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int add_stub(struct child *child, const struct rounds *rounds,
+                    const struct root_target *target)
 {
     struct report *report = &child->report;
     struct lookup at = LOOKUP_INIT;
-    int done = lookup_in_root(root_fd, target->path, target->flags, &at, report);
+    int done = lookup_in_root(rounds->look_fd, target->path, target->flags, &at, report);
     bool missing = at.fd < 0;
     if (done == 0 && missing) {
-        int stubs_fd = -1;
-        if (mkdirat(child->scratch_fd, SCRATCH_STUBS, 0755) == 0 || errno == EEXIST)
-            stubs_fd = openat(child->scratch_fd, SCRATCH_STUBS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int stubs_fd = open_stubs(child, rounds->on_disk);
         done = stubs_fd < 0 ? report_errno(report, "making a directory for mount points", NULL)
-                            : stubs_add(stubs_fd, root_fd, &at, target->dir, report);
+                            : stubs_add(stubs_fd, rounds->look_fd, &at, target->dir,
+                                        rounds->on_disk ? 0 : STUBS_ALL_XATTRS, report);
         close_fd(&stubs_fd);
     } else if (done == 0 && at.is_dir != target->dir) {
         done = report_text(report,
@@ -168,12 +197,12 @@ bool root_is_nested(const struct sandbox_spec *spec, size_t index)
 }
 
 /* Number of targets that the mounted layers lack; each has a stub now. */
-static int add_stubs(struct child *child, int root_fd)
+static int add_stubs(struct child *child, const struct rounds *rounds)
 {
     const struct child_plan *plan = child->plan;
     int n = 0;
     for (size_t i = 0; i < N_ROOT_TARGETS; i++) {
-        int missing = add_stub(child, root_fd, &root_targets[i]);
+        int missing = add_stub(child, rounds, &root_targets[i]);
         if (missing < 0)
             return -1;
         n += missing;
@@ -183,7 +212,7 @@ static int add_stubs(struct child *child, int root_fd)
             continue;
         const struct root_target target = { plan->spec->mounts[i].target, plan->mounts[i].is_dir,
                                             0 };
-        int missing = add_stub(child, root_fd, &target);
+        int missing = add_stub(child, rounds, &target);
         if (missing < 0)
             return -1;
         n += missing;
@@ -191,39 +220,80 @@ static int add_stubs(struct child *child, int root_fd)
     return n;
 }
 
-/* 1: overlay_open() can't here. A second mount of one upper needs another work directory. */
+/* 1: overlay_open() can't here. `top` and `work` as overlay.h has them. */
+static int mount_once(struct child *child, bool attached, const char *top, const char *work,
+                      int *fd)
+{
+    struct overlay_plan *plan = &child->plan->root;
+    struct report *report = &child->report;
+    if (fchdir(child->scratch_fd) < 0)
+        return report_errno(report, "entering the scratch directory", NULL);
+    plan->is_look = !work;
+    return attached ? overlay_mount(plan, SCRATCH_POINT, top, work, fd, report)
+                    : overlay_open(plan, top, work, fd, report);
+}
+
+static bool has_trees(const struct child *child)
+{
+    for (size_t i = 0; i < child->plan->spec->n_mounts; i++)
+        if (child->plan->mounts[i].spec->kind == MOUNT_TREE)
+            return true;
+    return false;
+}
+
+static int mount_with_stubs(struct child *child, const struct rounds *rounds)
+{
+    char top[NAME_SIZE + sizeof(SCRATCH_STUBS)] = "/proc/self/fd/", number[TEXT_NUMBER_SIZE];
+    const int missing = add_stubs(child, rounds);
+    if (missing < 0)
+        return -1;
+    size_t used = strlen(top);
+    (void)(text_append(top, sizeof(top), &used, text_number(number, (unsigned)child->files_fd)) &&
+           text_append(top, sizeof(top), &used, "/" SCRATCH_STUBS)); /* fits */
+    const char *stubs = rounds->on_disk ? SCRATCH_STUBS : top;
+    /* scratch itself where nothing else is put there; a mount that failed may leave things */
+    const char *work = rounds->on_disk ? "work" : has_trees(child) ? "tree-work.0" : ".";
+    return mount_once(child, rounds->attached, missing ? stubs : NULL, work, &child->root_fd);
+}
+
+/*
+ * First a look at the layers, read-only, which makes nothing on disk: what do they lack? Then the
+ * mount that is written to. 1: overlay_open() can't here.
+ */
 static int mount_rounds(struct child *child, bool attached)
 {
-    static const char *const work[ROUNDS] = { "work.0", "work.1" };
-    const struct overlay_plan *plan = &child->plan->root;
-    struct report *report = &child->report;
-    for (int round = 0; round < ROUNDS; round++) {
-        const char *top = round ? SCRATCH_STUBS : NULL;
-        int fd = -1;
-        if (fchdir(child->scratch_fd) < 0)
-            return report_errno(report, "entering the scratch directory", NULL);
-        int done = attached ? overlay_mount(plan, SCRATCH_POINT, top, work[round], &fd, report)
-                            : overlay_open(plan, top, work[round], &fd, report);
-        if (done != 0)
-            return done;
-        int missing = add_stubs(child, fd);
-        if (missing == 0)
-            child->root_fd = fd;
-        else
-            (void)close(fd);
-        if (missing <= 0)
-            return missing;
-        if (attached && umount2(SCRATCH_POINT, UMOUNT_NOFOLLOW) < 0)
-            return report_errno(report, "unmounting the layers", NULL);
+    struct rounds rounds = { .attached = attached, .look_fd = -1 };
+    int done = mount_once(child, attached, NULL, NULL, &rounds.look_fd);
+    if (done != 0)
+        return done;
+    /* an older kernel takes no layer from a mount that is attached nowhere, and a tmpfs may be
+     * unable to hold an attribute: on disk then */
+    rounds.on_disk = attached || child->files_fd < 0;
+    done = mount_with_stubs(child, &rounds);
+    if (done < 0 && !rounds.on_disk) {
+        child->report = (struct report){ .error = 0 };
+        rounds.on_disk = true;
+        done = mount_with_stubs(child, &rounds);
     }
-    return report_text(report, "mount points of the image can't be made", NULL);
+    if (attached)
+        close_fd(&rounds.look_fd);
+    else
+        child->look_fd = rounds.look_fd;
+    return done;
 }
 
 int child_open_root(struct child *child)
 {
     if (child->plan->root_mount.spec)
         return 0;
-    return mount_rounds(child, false) < 0 ? -1 : 0;
+    child->files_fd = child->plan->root.can_add_lowers ? new_files_fs(true) : -1;
+    if (child->files_fd < 0 && child->plan->root.can_add_lowers)
+        child->files_fd = new_files_fs(false); /* before 6.4, which brought noswap */
+    if (mount_rounds(child, false) < 0)
+        return -1;
+    if (child->root_fd < 0)
+        close_fd(&child->files_fd); /* it can't be attached either */
+    return 0;
 }
 
 /* -- in the mount namespace of our own -- */
@@ -241,9 +311,9 @@ int child_own_mounts(struct child *child)
     return 0;
 }
 
-static int attach_on(struct child *child, int mount_fd, const char *point)
+static int attach_on(struct child *child, int mount_fd, int dir_fd, const char *point)
 {
-    int point_fd = openat(child->scratch_fd, point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int point_fd = openat(dir_fd, point, O_PATH | O_DIRECTORY | O_CLOEXEC);
     int done = point_fd < 0 ? -1 : sys_move_mount(mount_fd, point_fd);
     if (done < 0)
         (void)report_errno(&child->report, "attaching a mount", NULL);
@@ -268,7 +338,7 @@ static int attach_tree(struct child *child, struct child_mount *mount)
                           report) < 0)
             return -1;
     } else {
-        if (attach_on(child, mount->tree_fd, point) < 0)
+        if (attach_on(child, mount->tree_fd, child->scratch_fd, point) < 0)
             return -1;
         fd = openat(child->scratch_fd, point, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
@@ -326,6 +396,10 @@ static int write_file(struct child *child, const char *name, const void *content
 static int make_files_fs(struct child *child)
 {
     const unsigned long flags = MS_NOSUID | MS_NODEV;
+    if (child->files_fd >= 0)
+        return attach_on(child, child->files_fd, child->scratch_fd, ".");
+    if (mkdirat(child->scratch_fd, SCRATCH_POINT, 0700) < 0 && errno != EEXIST)
+        return report_errno(&child->report, "making a mount point", NULL);
     if (mount("tmpfs", SCRATCH_POINT, "tmpfs", flags, "mode=0755,noswap") < 0 &&
         mount("tmpfs", SCRATCH_POINT, "tmpfs", flags, "mode=0755") < 0)
         return report_errno(&child->report, "mounting a tmpfs", NULL);
@@ -396,8 +470,14 @@ int child_attach_root(struct child *child)
             return -1;
     if (root->spec)
         return attach_directory(child, root);
-    if (child->root_fd >= 0)
-        return attach_on(child, child->root_fd, SCRATCH_POINT);
+    if (child->root_fd >= 0) {
+        if (mkdirat(child->files_fd, SCRATCH_POINT, 0700) < 0 && errno != EEXIST)
+            return report_errno(&child->report, "making a mount point", NULL);
+        /* it goes with the old root, at no cost of its own */
+        if (attach_on(child, child->look_fd, child->files_fd, SCRATCH_POINT) < 0)
+            return -1;
+        return attach_on(child, child->root_fd, child->files_fd, SCRATCH_POINT);
+    }
     return mount_rounds(child, true);
 }
 
@@ -433,7 +513,8 @@ static int mount_usual_fs(struct child *child, size_t which)
     if (done == 0 && which == ROOT_SYS)
         done = mounts_sys(&at, !insecure, report);
     if (done == 0 && which == ROOT_DEV) {
-        const struct devices_spec devices = { plan->shm_options, insecure, plan->no_open_tree };
+        const struct devices_spec devices = { plan->shm_options, child->files_fd, insecure,
+                                              plan->no_open_tree };
         done = devices_mount(&devices, &at, report);
     }
     lookup_close(&at);

@@ -18,6 +18,7 @@ struct child {
     int report_fd;
     int scratch_fd;
     int root_fd;  /* the sandbox's root; -1: not mounted yet */
+    int look_fd;  /* its layers as they are, which were looked at; -1: none */
     int files_fd; /* a tmpfs for files that are bound into the root */
 };
 

@@ -127,13 +127,14 @@ static void make_nodes(int dir_fd)
 
 /*
  * Nodes of the sandbox's own, for its root may change mode, owner and times of what it sees. They
- * stand on a file system where nodes open, which is gone from sight when they are bound.
+ * stand on a file system where nodes open, which is out of its sight. It isn't unmounted here: it
+ * goes with the old root, and each unmounting waits for a grace period of the kernel.
  */
 static int add_nodes(const struct devices_spec *spec, const struct lookup *dev,
                      struct report *report)
 {
     struct lookup own = LOOKUP_INIT;
-    int done = lookup_child(dev, "shm", &own, report); /* a place that is covered later */
+    int done = lookup_in_root(spec->aside_fd, "nodes", LOOKUP_NO_LINK, &own, report);
     if (done == 0)
         done = lookup_create(&own, true, report);
     if (done == 0)
@@ -142,8 +143,6 @@ static int add_nodes(const struct devices_spec *spec, const struct lookup *dev,
         make_nodes(own.fd);
     for (size_t i = 0; done == 0 && i < COUNT(nodes); i++)
         done = add_node(spec, dev, i, own.fd, report);
-    if (done == 0)
-        done = mounts_leave(&own, report);
     lookup_close(&own);
     return done;
 }

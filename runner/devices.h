@@ -16,6 +16,7 @@
 
 struct devices_spec {
     const char *shm_options; /* "mode=1777,size=N" */
+    int aside_fd;            /* a directory that the sandbox won't see: "nodes" is made there */
     bool insecure;           /* nodes open everywhere */
     bool bind_by_path;       /* as for mounts_bind() */
 };

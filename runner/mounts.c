@@ -61,14 +61,6 @@ int mounts_enter(struct lookup *target, const char *type, unsigned long flags, c
     return reopen(target, report);
 }
 
-int mounts_leave(const struct lookup *target, struct report *report)
-{
-    if (fchdir(target->parent_fd) < 0 ||
-        umount2(lookup_name(target), MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-        return report_errno(report, "unmounting", target->path);
-    return 0;
-}
-
 /* Flags that are there must be given again: in a user namespace they can't be taken away. */
 static unsigned long present_flags(const char *name)
 {

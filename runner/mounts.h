@@ -20,9 +20,6 @@ int mounts_new(const struct lookup *target, const char *type, unsigned long flag
 int mounts_enter(struct lookup *target, const char *type, unsigned long flags, const char *data,
                  struct report *report);
 
-/* Takes away what mounts_enter() mounted; what was bound from there stays. */
-int mounts_leave(const struct lookup *target, struct report *report);
-
 enum bind_flags {
     BIND_READ_ONLY = 1 << 0,
     BIND_DEVICES = 1 << 1, /* device nodes may be opened */

@@ -114,17 +114,38 @@ static const char *short_name(const struct overlay_plan *plan, char kind, size_t
 
 static const char *const empty_names[] = { "empty.0", "empty.1" };
 
+static bool is_written(const struct overlay_plan *plan)
+{
+    return plan->tree->upper && !plan->is_look;
+}
+
+/* The upper as a lower: only looked at. */
+static bool has_lower_upper(const struct overlay_plan *plan)
+{
+    return plan->tree->upper && plan->is_look;
+}
+
 /* The kernel wants one lower below an upper, two without: empty directories fill up. */
 static size_t n_empty(const struct overlay_plan *plan, const char *top)
 {
-    size_t needed = plan->tree->upper ? 1 : 2, have = plan->tree->n_lowers + (top ? 1 : 0);
+    size_t needed = is_written(plan) ? 1 : 2;
+    size_t have = plan->tree->n_lowers + (top ? 1 : 0) + (has_lower_upper(plan) ? 1 : 0);
     return have < needed ? needed - have : 0;
+}
+
+static int set_upper(const struct overlay_plan *plan, int fs_fd, const char *option)
+{
+    char name[NAME_SIZE] = "";
+    const char *upper = short_name(plan, 'u', 0, plan->tree->upper, name);
+    return upper ? sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, option, upper) : -1;
 }
 
 static int set_layers(const struct overlay_plan *plan, int fs_fd, const char *top, const char *work)
 {
     const struct sandbox_tree *tree = plan->tree;
     char name[NAME_SIZE] = "";
+    if (has_lower_upper(plan) && set_upper(plan, fs_fd, "lowerdir+") < 0)
+        return -1;
     if (top && sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir+", top) < 0)
         return -1;
     for (size_t i = 0; i < tree->n_lowers; i++) {
@@ -135,10 +156,9 @@ static int set_layers(const struct overlay_plan *plan, int fs_fd, const char *to
     for (size_t i = 0; i < ARRAY_SIZE(empty_names) && i < n_empty(plan, top); i++)
         if (sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir+", empty_names[i]) < 0)
             return -1;
-    if (!tree->upper)
+    if (!is_written(plan))
         return 0;
-    const char *upper = short_name(plan, 'u', 0, tree->upper, name);
-    if (!upper || sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "upperdir", upper) < 0)
+    if (set_upper(plan, fs_fd, "upperdir") < 0)
         return -1;
     return sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "workdir", work);
 }
@@ -171,7 +191,7 @@ static int set_options(const struct overlay_plan *plan, int fs_fd)
     if (set_option(fs_fd, "redirect_dir=nofollow") < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_SIZE(optional); i++)
-        if (plan->tree->upper || !is_for_upper(optional[i]))
+        if (is_written(plan) || !is_for_upper(optional[i]))
             (void)set_option(fs_fd, optional[i]); /* an older kernel doesn't know it */
     return 0;
 }
@@ -182,7 +202,7 @@ static int prepare(const struct overlay_plan *plan, const char *top, const char 
     for (size_t i = 0; i < ARRAY_SIZE(empty_names) && i < n_empty(plan, top); i++)
         if (mkdir(empty_names[i], 0755) < 0 && errno != EEXIST)
             return report_errno(report, "making an empty lower directory", NULL);
-    if (plan->tree->upper && mkdir(work, 0700) < 0 && errno != EEXIST)
+    if (is_written(plan) && mkdir(work, 0700) < 0 && errno != EEXIST)
         return report_errno(report, "making the overlay's work directory", NULL);
     return 0;
 }
@@ -221,23 +241,32 @@ int overlay_open(const struct overlay_plan *plan, const char *top, const char *w
     return 0;
 }
 
+/* The next lower, after a colon where it isn't the first. */
+static bool add_lower(const struct overlay_plan *plan, const char *lower, bool *is_first,
+                      size_t *used)
+{
+    bool ok = lower && (*is_first || text_append(plan->options, OPTIONS_SIZE, used, ":")) &&
+              text_append(plan->options, OPTIONS_SIZE, used, lower);
+    *is_first = false;
+    return ok;
+}
+
 static bool add_layers(const struct overlay_plan *plan, const char *top, const char *work,
                        size_t *used)
 {
     const struct sandbox_tree *tree = plan->tree;
     char name[NAME_SIZE] = "";
-    bool ok = text_append(plan->options, OPTIONS_SIZE, used, "lowerdir=") &&
-              (!top || text_append(plan->options, OPTIONS_SIZE, used, top));
-    for (size_t i = 0; ok && i < tree->n_lowers; i++) {
-        const char *link = make_link(plan, 'l', i, tree->lowers[i], name);
-        ok = link && (!(i || top) || text_append(plan->options, OPTIONS_SIZE, used, ":")) &&
-             text_append(plan->options, OPTIONS_SIZE, used, link);
-    }
+    bool is_first = true;
+    bool ok = text_append(plan->options, OPTIONS_SIZE, used, "lowerdir=");
+    if (ok && has_lower_upper(plan))
+        ok = add_lower(plan, make_link(plan, 'u', 0, tree->upper, name), &is_first, used);
+    if (ok && top)
+        ok = add_lower(plan, top, &is_first, used);
+    for (size_t i = 0; ok && i < tree->n_lowers; i++)
+        ok = add_lower(plan, make_link(plan, 'l', i, tree->lowers[i], name), &is_first, used);
     for (size_t i = 0; ok && i < ARRAY_SIZE(empty_names) && i < n_empty(plan, top); i++)
-        ok = (!(i || top || tree->n_lowers) ||
-              text_append(plan->options, OPTIONS_SIZE, used, ":")) &&
-             text_append(plan->options, OPTIONS_SIZE, used, empty_names[i]);
-    if (!ok || !tree->upper)
+        ok = add_lower(plan, empty_names[i], &is_first, used);
+    if (!ok || !is_written(plan))
         return ok;
     const char *upper = make_link(plan, 'u', 0, tree->upper, name);
     return upper && text_append(plan->options, OPTIONS_SIZE, used, ",upperdir=") &&
@@ -252,7 +281,7 @@ static bool add_options(const struct overlay_plan *plan, size_t first_optional, 
               (plan->tree->trusted_xattrs ||
                text_append(plan->options, OPTIONS_SIZE, used, ",userxattr"));
     for (size_t i = first_optional; ok && i < ARRAY_SIZE(optional); i++)
-        if (plan->tree->upper || !is_for_upper(optional[i]))
+        if (is_written(plan) || !is_for_upper(optional[i]))
             ok = text_append(plan->options, OPTIONS_SIZE, used, ",") &&
                  text_append(plan->options, OPTIONS_SIZE, used, optional[i]);
     return ok;

@@ -35,6 +35,7 @@ struct overlay_plan {
     char *options;       /* room for the option string of mount(2) */
     bool can_add_lowers; /* false: CBUILD_FORCE asks for mount(2) */
     bool devices;        /* device nodes open: insecure */
+    bool is_look;        /* read-only, the upper the topmost of the lowers: makes nothing on disk */
 };
 
 /* ERR_LIMIT: too many layers. ERR_USAGE: a path that isn't absolute. */
@@ -43,8 +44,9 @@ int overlay_plan_init(struct overlay_plan *plan, const struct sandbox_tree *tree
 void overlay_plan_release(struct overlay_plan *plan);
 
 /*
- * The working directory is scratch. `top` (NULL: none) names a directory in it that goes above all
- * lowers, `work` one that becomes the work directory (made; unused without an upper).
+ * The working directory is scratch. `top` (NULL: none) names a directory, in it or absolute, that
+ * goes above all lowers, `work` one that becomes the work directory (made; unused without an
+ * upper).
  *
  * Opens it as a mount that is attached nowhere: *fd can be looked into, and attached with
  * sys_move_mount(). 1: this kernel can't.

@@ -123,11 +123,7 @@ static int open_ends(struct sandbox *sandbox, struct error **err)
 static int open_scratch(struct child_plan *plan, const char *path, struct error **err)
 {
     plan->scratch_fd = fs_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, err);
-    if (plan->scratch_fd < 0 || above_stdio(&plan->scratch_fd, err) < 0)
-        return -1;
-    if (mkdirat(plan->scratch_fd, SCRATCH_POINT, 0700) < 0 && errno != EEXIST)
-        return error_errno(err, "%s/%s", path, SCRATCH_POINT);
-    return 0;
+    return plan->scratch_fd < 0 ? -1 : above_stdio(&plan->scratch_fd, err);
 }
 
 static struct sandbox *sandbox_alloc(const struct sandbox_spec *spec)

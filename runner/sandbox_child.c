@@ -275,6 +275,7 @@ void child_main(void *data)
                            .report_fd = plan->report_fd,
                            .scratch_fd = plan->scratch_fd,
                            .root_fd = -1,
+                           .look_fd = -1,
                            .files_fd = -1 };
     int (*const *step)(struct child *) =
         plan->spec->isolation == ISOLATION_CHROOT ? bare_steps : steps;

@@ -18,8 +18,8 @@
 #include <stdbool.h>
 
 /* Names in the scratch directory */
-#define SCRATCH_POINT "root"  /* where everything is mounted first */
-#define SCRATCH_STUBS "stubs" /* what the image lacks */
+#define SCRATCH_POINT "root"  /* where everything is mounted first; or on the tmpfs for files */
+#define SCRATCH_STUBS "stubs" /* what the image lacks; likewise */
 
 struct child_mount {
     const struct mount_spec *spec;

@@ -14,11 +14,15 @@
 #include "runner/lookup.h"
 #include "runner/report.h"
 
+enum stubs_flags {
+    STUBS_ALL_XATTRS = 1, /* an attribute that stubs_fd's file system can't hold is an error */
+};
+
 /*
  * `missing` is a lookup beneath root_fd that found nothing. Makes it below stubs_fd, as a directory
  * or a file, dated 1970.
  */
-int stubs_add(int stubs_fd, int root_fd, const struct lookup *missing, bool dir,
+int stubs_add(int stubs_fd, int root_fd, const struct lookup *missing, bool dir, unsigned flags,
               struct report *report);
 
 #endif
