@@ -348,6 +348,12 @@ static int take_values(struct app *app, const struct command_help *help,
     return parse_shell(app, command, err);
 }
 
+#define SHELL_OPTIONS(command)                                                                     \
+    OPT_STRING(0, "on-error", "shell", &(command)->on_error,                                       \
+               "shell: open one where a RUN fails, in its tree and environment"),                  \
+        OPT_STRING(0, "shell-at", "STAGE|LINE", &(command)->shell_at,                              \
+                   "build up to the end of a stage or to a line, open a shell there, make no image")
+
 int build_command_parse(struct app *app, const struct command_help *help, char *const *argv,
                         struct build_command *command, struct error **err)
 {
@@ -387,11 +393,7 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
         OPT_FLAG(0, "no-cache", &command->no_cache, "run every step again"),
         OPT_LIST(0, "no-cache-filter", "STAGE,...", &command->no_cache_filters,
                  "run the steps of these stages again"),
-        OPT_STRING(0, "on-error", "shell", &command->on_error,
-                   "shell: open one where a RUN fails, in its tree and environment"),
-        OPT_STRING(
-            0, "shell-at", "STAGE|LINE", &command->shell_at,
-            "build up to the end of a stage or to a line, open a shell there, make no image"),
+        SHELL_OPTIONS(command),
         OPT_LIST(0, "allow", "WHAT", &command->allow_texts,
                  "let RUN ask for network.host, security.insecure, device[=NAME]"),
         OPT_LIST(0, "cdi-config-dir", "DIR", &command->cdi_dirs,
