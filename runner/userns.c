@@ -15,6 +15,7 @@
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -345,6 +346,42 @@ static int enter_single(const struct entry_plan *plan, struct error **err)
         write_own(holder.pid, "gid_map", gid_map, err) < 0 ||
         write_own(holder.pid, "uid_map", uid_map, err) < 0)
         return error_wrap(err, "mapping an id");
+    return join(holder.pid, err);
+}
+
+/*
+ * The map of here, each id as itself. In two ranges where it is one: so it is told from the map of
+ * a machine, whose forms of directories hold device nodes (layers/private_form.c).
+ */
+static int read_same(const char *path, struct strbuf *ret, struct error **err)
+{
+    AUTO(strbuf_release) struct strbuf map = STRBUF_INIT;
+    unsigned inside, outside, count;
+    int size;
+    if (fs_read_file(AT_FDCWD, path, &map, MAX_ENTRY, err) < 0)
+        return -1;
+    for (const char *p = map.data; sscanf(p, "%u %u %u%n", &inside, &outside, &count, &size) == 3;
+         p += size) {
+        unsigned first = ret->size || count < 2 ? count : count / 2;
+        strbuf_addf(ret, "%u %u %u\n", inside, inside, first);
+        if (first < count)
+            strbuf_addf(ret, "%u %u %u\n", inside + first, inside + first, count - first);
+    }
+    return 0;
+}
+
+int userns_enter_as_root(struct error **err)
+{
+    AUTO(holder_release) struct holder holder = { .status_fd = -1, .stop_fd = -1 };
+    AUTO(strbuf_release) struct strbuf uid_map = STRBUF_INIT;
+    AUTO(strbuf_release) struct strbuf gid_map = STRBUF_INIT;
+    if (read_same("/proc/self/uid_map", &uid_map, err) < 0 ||
+        read_same("/proc/self/gid_map", &gid_map, err) < 0 || start_holder(&holder, err) < 0 ||
+        await_holder(&holder, err) < 0)
+        return -1;
+    if (write_own(holder.pid, "gid_map", gid_map.data, err) < 0 ||
+        write_own(holder.pid, "uid_map", uid_map.data, err) < 0)
+        return error_wrap(err, "mapping ids");
     return join(holder.pid, err);
 }
 

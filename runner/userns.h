@@ -29,6 +29,13 @@ bool userns_can_enter(void);
 int userns_enter(struct error **lacking, struct error **err) WARN_UNUSED;
 
 /*
+ * For root: a namespace with the ids that there are, each as itself. For what the kernel grants to
+ * namespaces only (foreign.h). What is lost is making device nodes; forms of directories are its
+ * own. Before the first thread; with the errors of userns_enter().
+ */
+int userns_enter_as_root(struct error **err) WARN_UNUSED;
+
+/*
  * The parts of it that may be missing, each alone, with the same errors: newuidmap and the user's
  * ranges; whether the kernel lets a child of ours make a user namespace.
  */
