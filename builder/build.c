@@ -5,6 +5,7 @@
 #include "base/cancel.h"
 #include "base/mem.h"
 #include "builder/build_input.h"
+#include "builder/emulation.h"
 #include "builder/epoch.h"
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
@@ -15,6 +16,7 @@
 #include "oci/store_gc.h"
 #include "oci/store_tags.h"
 #include "registry/push_compatible.h"
+#include "runner/foreign.h"
 #include "runner/network.h"
 
 #include <string.h>
@@ -55,6 +57,7 @@ static void build_release(struct build *build)
     context_free(build->context);
     pool_free(build->pool);
     network_free(build->network);
+    foreign_free(build->foreign);
     strvec_release(&build->limit_warnings);
     ssh_agents_release(build);
     dockerfile_free(build->dockerfile);
@@ -227,7 +230,7 @@ int build_run(struct store *store, struct registry_session *session,
     AUTO(build_input_release) struct build_input input = BUILD_INPUT_INIT;
     if (privilege_enter_unseen(&build, err) < 0 || prepare(&build, &input, err) < 0 ||
         ladder_check(&build, err) < 0 || privilege_enter(&build, err) < 0 ||
-        epoch_resolve(&build, err) < 0)
+        emulation_check_ahead(&build, err) < 0 || epoch_resolve(&build, err) < 0)
         return -1;
     int status = schedule_run(&build, err);
     result.has_image = !build.shell_ended;

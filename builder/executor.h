@@ -25,6 +25,7 @@
  *   recorder.c   waits for layers in the background and writes their cache records
  *   base_image.c FROM image    image_write.c config and manifest
  *   ladder.c  how RUN is isolated on this machine
+ *   emulation.c  RUN for other platforms
  *   privilege.c  an ordinary user's namespace for RUN
  */
 #ifndef CBUILD_BUILDER_EXECUTOR_H
@@ -50,6 +51,7 @@ struct sandbox;
 struct network;
 struct ssh_agent;
 struct recorder;
+struct foreign;
 struct push_ahead;
 struct image;
 
@@ -163,6 +165,8 @@ struct build {
     size_t n_kept, kept_capacity;
     pthread_mutex_t times_lock; /* the time of metadata is looked for and kept by one at a time */
     struct network *network;
+    bool own_userns;              /* it was entered for this build */
+    struct foreign *foreign;      /* programs of other platforms; from privilege_enter() on */
     struct strvec limit_warnings; /* told already; under base_lock */
     pthread_mutex_t agents_lock;
     struct ssh_agent **agents; /* ssh_agents.h */

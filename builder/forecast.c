@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/array.h"
 #include "base/mem.h"
+#include "builder/emulation.h"
 #include "builder/forecast_internal.h"
 
 #include <string.h>
@@ -15,6 +16,7 @@ void forecast_release(struct forecast *forecast)
     for (size_t i = 0; i < forecast->n_steps; i++) {
         free(forecast->steps[i].text);
         strvec_release(&forecast->steps[i].reasons);
+        free(forecast->steps[i].architecture);
     }
     for (size_t i = 0; i < forecast->n_images; i++)
         free(forecast->images[i].name);
@@ -43,12 +45,18 @@ void forecast_add_step(struct stage_run *run, const struct instruction *instruct
     struct build *build = run->build;
     char *text = instruction_format(instruction);
     text[strcspn(text, "\n")] = '\0';
+    AUTO(free) char *lack = cached || run->lost ? NULL : emulation_lack(run, instruction);
+    char *architecture = lack ? xstrdup(run->config.platform.architecture) : NULL;
     pthread_mutex_lock(&build->lock);
     struct forecast_step *step = ARRAY_PUSH(build->forecast, steps);
     step->stage = node_of(run);
+    step->architecture = architecture;
     step->text = text;
     step->cached = cached;
+    step->range = run->current->range;
     strvec_copy(&step->reasons, reasons);
+    if (lack)
+        strvec_take(&step->reasons, TAKE(lack));
     pthread_mutex_unlock(&build->lock);
 }
 

@@ -9,12 +9,15 @@
 #define CBUILD_BUILDER_FORECAST_H
 
 #include "builder/build.h"
+#include "builder/source_text.h"
 
 struct forecast_step {
     size_t stage;
     char *text; /* the instruction's first line */
     bool cached;
     struct strvec reasons; /* why it would run */
+    struct source_range range;
+    char *architecture; /* whose programs it needs to run, and they can't; NULL: none */
 };
 
 /* With several platforms each has its own, and there is one for what several have in common. */

@@ -4,11 +4,14 @@
  * files have owners. The kernel lets us enter one only before the first thread: so it is decided
  * when the Dockerfile is planned and before any base image is fetched; for a Dockerfile that is
  * fetched itself, unseen. An ordinary user who can't have a namespace still builds all that needs
- * none; one without subordinate ids gets a namespace with a single one.
+ * none; one without subordinate ids gets a namespace with a single one. Root needs one only for an
+ * emulator that isn't registered with the kernel.
  */
 #include "base/own_ids.h"
 #include "builder/context_remote.h"
+#include "builder/emulation.h"
 #include "builder/executor.h"
+#include "runner/foreign.h"
 #include "runner/userns.h"
 
 static bool has_run(const struct stage *stage)
@@ -62,8 +65,12 @@ static bool may_run(struct build *build)
 static int enter(struct build *build, struct error **err)
 {
     AUTO(error_free) struct error *refused = NULL;
-    if (build->no_privilege || userns_enter(&build->single_id, &refused) == 0)
+    if (build->no_privilege)
         return 0;
+    if (userns_enter(&build->single_id, &refused) == 0) {
+        build->own_userns = true;
+        return 0;
+    }
     if (error_is(refused, ERR_CANCELLED)) {
         error_move(err, TAKE(refused));
         return -1;
@@ -83,8 +90,12 @@ int privilege_enter_unseen(struct build *build, struct error **err)
 
 int privilege_enter(struct build *build, struct error **err)
 {
+    AUTO(error_free) struct error *refused = NULL; /* told by the RUN that would need it */
     if (userns_can_enter() && may_run(build) && enter(build, err) < 0)
         return -1;
+    if (!userns_can_enter() && !build->own_userns && emulation_wants_userns(build))
+        build->own_userns = userns_enter_as_root(&refused) == 0;
+    build->foreign = foreign_new(build->own_userns);
     if (!build->single_id && own_ids_are_single()) { /* a container's */
         error_set_(&build->single_id, ERR_UNSUPPORTED,
                    "RUN has a single user and group id: this user namespace has no more");

@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "builder/emulation.h"
 #include "builder/step_shell.h"
 #include "runner/network.h"
 #include "runner/user.h"
@@ -17,6 +18,7 @@ void run_step_release(struct run_step *step)
     layer_step_release(&step->step);
     strvec_release(&step->argv);
     env_release(&step->env);
+    error_free(step->no_emulator);
 }
 
 static int read_optional(struct stage_run *run, const char *path, struct strbuf *buf, bool *found,
@@ -138,6 +140,9 @@ static int describe_failure(const struct stage_run *run, const struct run_step *
         strbuf_adds(&command, "...");
     }
     (void)error_wrap(err, "process \"%s\" did not complete successfully", command.data);
+    if (step->no_emulator)
+        error_hint(err, "%s: %s", error_message(step->no_emulator),
+                   error_hint_text(step->no_emulator));
     return privilege_explain(run->build, err);
 }
 
@@ -273,12 +278,26 @@ static int add_devices(struct stage_run *run, struct run_step *step, struct erro
     return 0;
 }
 
+/* An emulator that the kernel would look for in the image is shown there. */
+static int add_emulator(struct stage_run *run, struct run_step *step, struct error **err)
+{
+    const char *path;
+    if (emulation_prepare(run, step->step.instruction, &path, &step->no_emulator, err) < 0)
+        return -1;
+    if (path)
+        *ARRAY_PUSH(&step->mounts, specs) = (struct mount_spec){
+            .kind = MOUNT_BIND, .source = path, .target = path, .read_only = true
+        };
+    return 0;
+}
+
 int run_step_prepare(struct stage_run *run, struct run_step *step, struct error **err)
 {
     if (privilege_check(run->build, err) < 0)
         return -1;
     privilege_warn(run->build);
-    if (step_mounts_prepare(run, &step->mounts, err) < 0 || add_devices(run, step, err) < 0)
+    if (add_emulator(run, step, err) < 0 || step_mounts_prepare(run, &step->mounts, err) < 0 ||
+        add_devices(run, step, err) < 0)
         return -1;
     /* they win over ENV and ARG */
     const struct env *own = &step->mounts.env;

@@ -18,6 +18,7 @@ struct run_step {
     bool insecure;
     struct cdi_edits devices;
     struct step_mounts mounts;
+    struct error *no_emulator; /* why programs of the platform may not run; or NULL */
 };
 
 void run_step_release(struct run_step *step);
