@@ -67,7 +67,7 @@ static void build_release(struct build *build)
     free(build->sandboxes);
     check_options_release(&build->own_check);
     trail_release(&build->earlier);
-    strvec_release(&build->made);
+    hashmap_release(&build->made);
     free(build->created);
     pthread_mutex_destroy(&build->lock);
     pthread_mutex_destroy(&build->base_lock);
@@ -92,6 +92,7 @@ static void build_init(struct build *build)
     pthread_mutex_init(&build->times_lock, NULL);
     pthread_cond_init(&build->base_changed, NULL);
     epoch_begin(build);
+    hashmap_init(&build->made, NULL);
     build->pool = pool_new(0);
     build->group = pool_group_new(build->pool);
     build->recorder = recorder_new(build->store, &options->compression, stream_failed, build);

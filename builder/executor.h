@@ -145,8 +145,8 @@ struct build {
     bool failed;
     struct sandbox **sandboxes; /* running: killed when a stage fails */
     size_t n_sandboxes, sandboxes_capacity;
-    struct strvec
-        made; /* recipe keys of steps that were made here: with --no-cache these alone are found */
+    /* recipe keys of steps that were made here: with --no-cache these alone are found */
+    struct hashmap made;
 
     pthread_cond_t base_changed;
     pthread_mutex_t base_lock; /* base images and named contexts, network: made once */

@@ -67,7 +67,7 @@ static void remember_made(struct build *build, const struct digest *recipe)
     char hex[DIGEST_HEX_SIZE];
     digest_format_hex(recipe, hex);
     pthread_mutex_lock(&build->lock);
-    strvec_push(&build->made, hex);
+    hashmap_put(&build->made, hex, NULL);
     pthread_mutex_unlock(&build->lock);
 }
 
@@ -76,7 +76,7 @@ static bool was_made_here(struct build *build, const struct digest *recipe)
     char hex[DIGEST_HEX_SIZE];
     digest_format_hex(recipe, hex);
     pthread_mutex_lock(&build->lock);
-    bool made = strvec_has(&build->made, hex);
+    bool made = hashmap_has(&build->made, hex);
     pthread_mutex_unlock(&build->lock);
     return made;
 }

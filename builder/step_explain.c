@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/step_explain.h"
 
+#include "base/array.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "builder/explain.h"
@@ -14,15 +15,22 @@ void explain_begin(struct build *build, const char *dockerfile)
     trail_name(build->options->context, dockerfile, build->trail_name);
 }
 
+struct parts {
+    struct trail_part *items;
+    size_t n_items, items_capacity;
+};
+
 /* What platforms have in common stands in the trail of each. */
 static bool keep_run(struct stage_run *run, void *data)
 {
+    struct parts *parts = data;
     const struct stage_run *from = run;
     if (!run->started || run->is_common)
         return true;
     if (run->common && !run->trail.n_steps) /* of one that failed they have nothing */
         from = run->common;
-    trail_replace(data, run->target->name, run->stage->label, &from->trail, run->failed);
+    *ARRAY_PUSH(parts, items) =
+        (struct trail_part){ run->target->name, run->stage->label, &from->trail, run->failed };
     return true;
 }
 
@@ -30,8 +38,11 @@ void explain_end(struct build *build)
 {
     AUTO(trail_release) struct trail trail = { 0 };
     AUTO(error_free) struct error *error = NULL;
+    struct parts parts = { .items = NULL };
     trail_read(build->store, build->trail_name, &trail);
-    targets_each_run(build, keep_run, &trail);
+    targets_each_run(build, keep_run, &parts);
+    trail_replace(&trail, parts.items, parts.n_items);
+    free(parts.items);
     if (trail_write(build->store, build->trail_name, &trail, &error) < 0)
         progress_warning(build->progress, 0, "keeping what --explain needs: %s",
                          error_message(error));

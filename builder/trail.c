@@ -22,12 +22,78 @@ static void step_release(struct trail_step *step)
     free(step->base);
 }
 
+static void index_release(struct trail *trail)
+{
+    hashmap_release(&trail->alike);
+    hashmap_release(&trail->there);
+}
+
 void trail_release(struct trail *trail)
 {
     for (size_t i = 0; i < trail->n_steps; i++)
         step_release(&trail->steps[i]);
     free(trail->steps);
+    index_release(trail);
     *trail = (struct trail){ 0 };
+}
+
+/* --- steps by what is asked for -------------------------------------------------------------- */
+
+/* Steps with one key, in the trail's order. */
+struct chain {
+    size_t first, last; /* places + 1 */
+};
+
+static char *alike_key(const struct trail_step *step)
+{
+    return xasprintf("%s\n%s", step->stage, step->text); /* names of stages hold no newline */
+}
+
+static char *there_key(const struct trail_step *step)
+{
+    return xasprintf("%s\n%zu", step->stage, step->index);
+}
+
+/* Appends a place to the chain of the key; the place + 1 that was last, 0 for the first. */
+static size_t link_place(struct hashmap *map, const char *key, size_t place)
+{
+    struct chain *chain = hashmap_get(map, key);
+    if (!chain) {
+        if (!map->n)
+            hashmap_init(map, free);
+        chain = NEW(struct chain);
+        chain->first = place + 1;
+        hashmap_put(map, key, chain);
+    }
+    size_t before = chain->last;
+    chain->last = place + 1;
+    return before;
+}
+
+static void index_step(struct trail *trail, size_t place)
+{
+    struct trail_step *step = &trail->steps[place];
+    AUTO(free) char *alike = alike_key(step);
+    AUTO(free) char *there = there_key(step);
+    size_t before = link_place(&trail->alike, alike, place);
+    step->next_alike = step->next_there = 0;
+    if (before)
+        trail->steps[before - 1].next_alike = place + 1;
+    before = link_place(&trail->there, there, place);
+    if (before)
+        trail->steps[before - 1].next_there = place + 1;
+}
+
+static const struct trail_step *first_of(const struct trail *trail, const struct hashmap *map,
+                                         const char *key)
+{
+    const struct chain *chain = map->n ? hashmap_get(map, key) : NULL;
+    return chain ? &trail->steps[chain->first - 1] : NULL;
+}
+
+static const struct trail_step *step_at(const struct trail *trail, size_t place)
+{
+    return place ? &trail->steps[place - 1] : NULL;
 }
 
 struct trail_step *trail_add(struct trail *trail, const struct trail_step *step)
@@ -38,6 +104,7 @@ struct trail_step *trail_add(struct trail *trail, const struct trail_step *step)
     copy->stage = xstrdup(step->stage);
     copy->text = xstrdup(step->text);
     copy->base = xstrdup(step->base);
+    index_step(trail, trail->n_steps - 1);
     return copy;
 }
 
@@ -71,37 +138,72 @@ static bool may_be(const struct trail_step *step, const struct trail_step *like)
             strcspn(step->text, " ") == keyword);
 }
 
+static bool is_same(const struct trail_step *step, const struct trail_step *like)
+{
+    return !strcmp(step->text, like->text) && !strcmp(step->platform, like->platform);
+}
+
 const struct trail_step *trail_find(const struct trail *trail, const struct trail_step *like)
 {
-    const struct trail_step *best = NULL;
-    for (size_t i = 0; i < trail->n_steps; i++) {
-        const struct trail_step *step = &trail->steps[i];
-        if (strcmp(step->stage, like->stage) != 0 || !may_be(step, like))
-            continue;
-        if (is_nearer(step, best, like))
+    AUTO(free) char *alike = alike_key(like);
+    AUTO(free) char *there = there_key(like);
+    const struct trail_step *best = NULL, *step;
+    for (step = first_of(trail, &trail->there, there); step;
+         step = step_at(trail, step->next_there)) {
+        if (is_same(step, like)) /* none is nearer, and many may have its text */
+            return step;
+        if (may_be(step, like) && is_nearer(step, best, like))
             best = step;
     }
+    for (step = first_of(trail, &trail->alike, alike); step;
+         step = step_at(trail, step->next_alike))
+        if (is_nearer(step, best, like))
+            best = step;
     return best;
 }
 
-void trail_replace(struct trail *trail, const char *platform, const char *stage,
-                   const struct trail *steps, bool keep_rest)
+static char *part_key(const char *platform, const char *stage)
+{
+    return xasprintf("%s\n%s", platform, stage);
+}
+
+static bool is_replaced(const struct trail_part *part, const struct trail_step *step)
+{
+    const struct trail *steps = part->steps;
+    if (!part->keep_rest)
+        return true;
+    return steps->n_steps && step->index <= steps->steps[steps->n_steps - 1].index;
+}
+
+static void remove_replaced(struct trail *trail, const struct hashmap *parts)
 {
     size_t n = 0;
-    size_t end = keep_rest && steps->n_steps ? steps->steps[steps->n_steps - 1].index : SIZE_MAX;
-    if (keep_rest && !steps->n_steps)
-        return;
     for (size_t i = 0; i < trail->n_steps; i++) {
         struct trail_step *step = &trail->steps[i];
-        bool is_ours = !strcmp(step->stage, stage) && !strcmp(step->platform, platform);
-        if (is_ours && step->index <= end)
+        AUTO(free) char *key = part_key(step->platform, step->stage);
+        const struct trail_part *part = hashmap_get(parts, key);
+        if (part && is_replaced(part, step))
             step_release(step);
         else
             trail->steps[n++] = *step;
     }
     trail->n_steps = n;
-    for (size_t i = 0; i < steps->n_steps; i++)
-        (void)trail_add(trail, &steps->steps[i]);
+    index_release(trail);
+    for (size_t i = 0; i < n; i++)
+        index_step(trail, i);
+}
+
+void trail_replace(struct trail *trail, const struct trail_part *parts, size_t n)
+{
+    AUTO(hashmap_release) struct hashmap by_name = HASHMAP_INIT(NULL);
+    for (size_t i = 0; i < n; i++) {
+        AUTO(free) char *key = part_key(parts[i].platform, parts[i].stage);
+        hashmap_put(&by_name, key, (void *)(uintptr_t)&parts[i]);
+    }
+    remove_replaced(trail, &by_name);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < parts[i].steps->n_steps; k++)
+            (void)trail_add(trail, &parts[i].steps->steps[k]);
 }
 
 /* --- the file -------------------------------------------------------------------------------- */
@@ -173,6 +275,8 @@ static int parse(const struct strbuf *text, struct trail *ret, struct error **er
     for (size_t i = 0; i < json_array_size(steps); i++)
         if (parse_step(json_array_get(steps, i), &trail, err) < 0)
             return -1;
+    for (size_t i = 0; i < trail.n_steps; i++)
+        index_step(&trail, i);
     *ret = trail;
     trail = (struct trail){ 0 };
     return 0;

@@ -9,6 +9,7 @@
 #ifndef CBUILD_BUILDER_TRAIL_H
 #define CBUILD_BUILDER_TRAIL_H
 
+#include "base/hashmap.h"
 #include "oci/digest.h"
 #include "oci/store.h"
 
@@ -23,11 +24,14 @@ struct trail_step {
     struct digest rest;     /* key of its inputs, see cache.h */
     struct digest first;    /* recipe of what the stage is FROM */
     struct digest below;    /* recipe of what the step stands on */
+    /* trail.c's: places + 1 of the next steps of the stage with its text, and with its index */
+    size_t next_alike, next_there;
 };
 
 struct trail {
     struct trail_step *steps;
     size_t n_steps, steps_capacity;
+    struct hashmap alike, there; /* trail.c's: first and last place of each such chain */
 };
 
 void trail_release(struct trail *trail);
@@ -43,12 +47,14 @@ struct trail_step *trail_add(struct trail *trail, const struct trail_step *step)
  */
 const struct trail_step *trail_find(const struct trail *trail, const struct trail_step *like);
 
-/*
- * Replaces in `trail` what `stage` and `platform` have by `steps`; with `keep_rest` (the stage
- * didn't come to its end) what lies behind their last index stays.
- */
-void trail_replace(struct trail *trail, const char *platform, const char *stage,
-                   const struct trail *steps, bool keep_rest);
+/* What a build had of one stage. */
+struct trail_part {
+    const char *platform, *stage;
+    const struct trail *steps;
+    bool keep_rest; /* it didn't come to its end: what lies behind its last index stays */
+};
+/* Replaces in `trail` what the parts' stages have by their steps. */
+void trail_replace(struct trail *trail, const struct trail_part *parts, size_t n);
 
 #define TRAIL_NAME_SIZE (DIGEST_HEX_SIZE + 6)
 /* The name of the file, for a context (a path: what it resolves to) and a Dockerfile's name. */

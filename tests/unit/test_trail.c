@@ -70,15 +70,20 @@ static void a_stage_takes_its_own_place(void **state UNUSED)
     AUTO(trail_release) struct trail steps = { 0 };
     fill(&trail);
     add(&steps, amd, a, 0, "COPY y");
-    trail_replace(&trail, amd, a, &steps, true); /* failed behind its first step */
+    struct trail_part part = { amd, a, &steps, true };
+    trail_replace(&trail, &part, 1); /* failed behind its first step */
     assert_int_equal(trail.n_steps, 5);
-    trail_replace(&trail, amd, a, &steps, false);
+    part.keep_rest = false;
+    trail_replace(&trail, &part, 1);
     assert_int_equal(trail.n_steps, 3);
     assert_string_equal(trail.steps[0].platform, arm);
     assert_string_equal(trail.steps[2].text, "COPY y");
     struct trail none = { 0 };
-    trail_replace(&trail, amd, a, &none, true); /* failed before its first step */
+    part = (struct trail_part){ amd, a, &none, true };
+    trail_replace(&trail, &part, 1); /* failed before its first step */
     assert_int_equal(trail.n_steps, 3);
+    const struct trail_step like = { .platform = amd, .stage = a, .text = steps.steps[0].text };
+    assert_ptr_equal(trail_find(&trail, &like), &trail.steps[2]);
 }
 
 static void a_trail_is_kept_in_the_store(void **state)
