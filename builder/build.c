@@ -74,6 +74,7 @@ static void build_release(struct build *build)
     pthread_mutex_destroy(&build->agents_lock);
     pthread_mutex_destroy(&build->times_lock);
     pthread_cond_destroy(&build->base_changed);
+    pthread_cond_destroy(&build->sandbox_ended);
 }
 DEFINE_AUTO_STRUCT(struct build, build_release)
 
@@ -91,6 +92,7 @@ static void build_init(struct build *build)
     pthread_mutex_init(&build->agents_lock, NULL);
     pthread_mutex_init(&build->times_lock, NULL);
     pthread_cond_init(&build->base_changed, NULL);
+    pthread_cond_init(&build->sandbox_ended, NULL);
     epoch_begin(build);
     hashmap_init(&build->made, NULL);
     build->pool = pool_new(0);

@@ -145,6 +145,7 @@ struct build {
     bool failed;
     struct sandbox **sandboxes; /* running: killed when a stage fails */
     size_t n_sandboxes, sandboxes_capacity;
+    pthread_cond_t sandbox_ended; /* or the build has failed */
     /* recipe keys of steps that were made here: with --no-cache these alone are found */
     struct hashmap made;
 
@@ -251,8 +252,10 @@ bool schedule_begin_failure(struct build *build);
 void schedule_fail(struct build *build, struct error *error);
 /* Waits for another process or stage, unless the build fails meanwhile. */
 struct lockfile *schedule_lock(struct build *build, const char *name, struct error **err);
-/* Registers a running sandbox so that another stage's failure ends it; -1 when the build has failed
- * already. */
+/*
+ * Waits until it may run (--jobs) and registers it, so that another stage's failure ends it; -1
+ * when the build has failed meanwhile. Who is registered waits for nobody else's step.
+ */
 int schedule_add_sandbox(struct build *build, struct sandbox *sandbox,
                          struct error **err) WARN_UNUSED;
 void schedule_remove_sandbox(struct build *build, struct sandbox *sandbox);

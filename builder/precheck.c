@@ -5,6 +5,7 @@
 #include "builder/instruction_words.h"
 #include "builder/precheck_values.h"
 #include "builder/words.h"
+#include "oci/manifest.h"
 
 #include <string.h>
 
@@ -61,15 +62,41 @@ static int check_instruction(struct precheck *check, const struct instruction *i
     return -1;
 }
 
+bool precheck_makes_layer(const struct instruction *instruction)
+{
+    return instruction->kind == INSTRUCTION_RUN || instruction->kind == INSTRUCTION_COPY ||
+           instruction->kind == INSTRUCTION_ADD;
+}
+
+/* Counts into layers[], by stage. A WORKDIR may make none, and the base's aren't known yet. */
+static int check_layers(const struct stage_graph *graph, const struct stage *stage, size_t *layers,
+                        struct error **err)
+{
+    size_t *n = &layers[stage->index];
+    *n = stage->base.kind == STAGE_SOURCE_STAGE ? layers[stage->base.stage] : 0;
+    for (size_t i = 0; i < stage->n_instructions; i++) {
+        if (!precheck_makes_layer(&stage->instructions[i]) || ++*n <= MANIFEST_MAX_LAYERS)
+            continue;
+        error_set_(err, ERR_LIMIT, "layer %zu of stage %s: more than %d can't be mounted", *n,
+                   stage->label, MANIFEST_MAX_LAYERS);
+        error_hint(err, "join RUN and COPY steps");
+        return dockerfile_locate(graph->dockerfile, &stage->instructions[i], NULL, err);
+    }
+    return 0;
+}
+
 int precheck_words(const struct stage_graph *graph, bool all_stages, struct error **err)
 {
     struct precheck check = { .graph = graph };
+    AUTO(free) size_t *layers = xcalloc(graph->n_stages, sizeof(*layers));
     for (size_t i = 0; i < graph->n_stages; i++) {
         const struct stage *stage = &graph->stages[i];
         if (!all_stages && !stage->is_needed)
             continue;
         if (stage->is_needed && precheck_base(graph, stage, err) < 0)
             return dockerfile_locate(graph->dockerfile, stage->from, NULL, err);
+        if (stage->is_needed && check_layers(graph, stage, layers, err) < 0)
+            return -1;
         for (size_t j = 0; j < stage->n_instructions; j++) {
             const struct instruction *instruction = &stage->instructions[j];
             if (check_instruction(&check, instruction, err) < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Mistakes that can be found before anything is fetched or run: words whose expansion would fail
- * whatever the variables hold. Pure.
+ * whatever the variables hold, more layers than a mount takes. Pure.
  */
 #ifndef CBUILD_BUILDER_PRECHECK_H
 #define CBUILD_BUILDER_PRECHECK_H
@@ -14,5 +14,7 @@
  */
 int precheck_words(const struct stage_graph *graph, bool all_stages,
                    struct error **err) WARN_UNUSED;
+/* RUN, COPY, ADD: each makes one, whatever it does. (A WORKDIR may.) */
+bool precheck_makes_layer(const struct instruction *instruction);
 
 #endif

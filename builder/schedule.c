@@ -28,6 +28,7 @@ void schedule_fail(struct build *build, struct error *error)
     }
     for (size_t i = 0; i < build->n_sandboxes; i++)
         sandbox_kill(build->sandboxes[i]);
+    pthread_cond_broadcast(&build->sandbox_ended);
     pthread_mutex_unlock(&build->lock);
 }
 
@@ -112,8 +113,12 @@ struct lockfile *schedule_lock(struct build *build, const char *name, struct err
 
 int schedule_add_sandbox(struct build *build, struct sandbox *sandbox, struct error **err)
 {
+    const unsigned jobs = build->options->jobs;
     int result = 0;
     pthread_mutex_lock(&build->lock);
+    /* no timeout: those that run end on cancellation by themselves */
+    while (!build->failed && jobs && build->n_sandboxes >= jobs)
+        pthread_cond_wait(&build->sandbox_ended, &build->lock);
     if (build->failed)
         result = error_set(err, ERR_CANCELLED, "another step failed");
     else
@@ -131,6 +136,7 @@ void schedule_remove_sandbox(struct build *build, struct sandbox *sandbox)
             break;
         }
     }
+    pthread_cond_signal(&build->sandbox_ended);
     pthread_mutex_unlock(&build->lock);
 }
 

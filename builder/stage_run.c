@@ -6,9 +6,11 @@
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
 #include "builder/lint.h"
+#include "builder/precheck.h"
 #include "builder/push_ahead.h"
 #include "builder/step_shell.h"
 #include "builder/words.h"
+#include "oci/manifest.h"
 
 #include <string.h>
 
@@ -377,11 +379,27 @@ static int execute_triggers(struct stage_run *run, struct error **err)
 
 /* --- the stage ------------------------------------------------------------------------------- */
 
+/* With the base's, which precheck.c didn't know: before the first step, not after the last. */
+static int check_layers(struct stage_run *run, struct error **err)
+{
+    const size_t below = run->tree ? tree_n_layers(run->tree) : 0;
+    size_t own = 0;
+    for (size_t i = 0; i < run->stage->n_instructions; i++)
+        own += precheck_makes_layer(&run->stage->instructions[i]);
+    if (below + own <= MANIFEST_MAX_LAYERS)
+        return 0;
+    error_set_(err, ERR_LIMIT,
+               "%zu layers of its base and %zu of its own: more than %d can't be mounted", below,
+               own, MANIFEST_MAX_LAYERS);
+    error_hint(err, "join RUN and COPY steps");
+    return locate(run, err);
+}
+
 /* 1: it ends early, being a common. */
 static int execute_base(struct stage_run *run, struct error **err)
 {
     int ends = stage_common_ends(run, err);
-    if (ends || execute_from(run, err) < 0)
+    if (ends || execute_from(run, err) < 0 || check_layers(run, err) < 0)
         return ends ? ends : -1;
     run->has_base = true;
     return 0;

@@ -319,6 +319,7 @@ static void fill_options(struct build_command *command, const char *context)
     options->named_contexts = command->contexts.n ? &command->contexts : NULL;
     options->add_hosts = &command->add_hosts;
     options->target = command->target;
+    options->jobs = command->jobs;
     options->no_cache = command->no_cache;
     options->no_cache_stages = &command->no_cache_stages;
     options->annotations = command->annotations.items;
@@ -393,6 +394,8 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
         OPT_FLAG(0, "no-cache", &command->no_cache, "run every step again"),
         OPT_LIST(0, "no-cache-filter", "STAGE,...", &command->no_cache_filters,
                  "run the steps of these stages again"),
+        OPT_UNSIGNED(0, "jobs", "N", &command->jobs,
+                     "run at most N RUN steps of different stages at a time; 0, the default: all"),
         SHELL_OPTIONS(command),
         OPT_LIST(0, "allow", "WHAT", &command->allow_texts,
                  "let RUN ask for network.host, security.insecure, device[=NAME]"),

@@ -17,6 +17,7 @@ struct build_command {
     const char *file, *target, *network, *iidfile, *metadata_file, *progress, *compression,
         *source_date_epoch, *timestamp, *context_mode, *isolation, *on_error, *shell_at;
     const char *call;
+    unsigned jobs;
     bool no_cache, pull, push, quiet, harmless, check, explain, rewrite_timestamp;
     struct strvec resolved_args, proxies, no_cache_stages, allowed_devices;
     struct build_annotations annotations;

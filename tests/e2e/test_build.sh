@@ -111,6 +111,54 @@ EOT
     [ "$(cat a-start)" -lt "$(cat b-end)" ] && [ "$(cat b-start)" -lt "$(cat a-end)" ] || fail "one after the other"
 }
 
+# Four stages whose RUNs see each other in a cache mount: /c/now holds a name per RUN that runs.
+four_stages() { # COMMAND, which waits in between
+    for i in 1 2 3 4; do
+        printf 'FROM busybox AS s%s\nRUN --mount=type=cache,target=/c mkdir -p /c/now /c/seen && touch /c/now/%s && %s; ' \
+            "$i" "$i" "$1"
+        printf 'ls /c/now | wc -l >/n; rm /c/now/%s; touch /c/seen/%s\n' "$i" "$i"
+    done
+    printf 'FROM scratch\n'
+    for i in 1 2 3 4; do printf 'COPY --from=s%s /n /n%s\n' "$i" "$i"; done
+}
+
+test_all_stages_that_are_ready_run_whatever_the_number_of_processors() {
+    need_run
+    import_busybox
+    # none goes on before all four have been there
+    four_stages 'for t in $(seq 200); do [ $(ls /c/now /c/seen | grep -c [1-4]) -ge 4 ] && break; sleep 0.05; done; [ $t -lt 200 ] || exit 9' >Dockerfile
+    ok taskset -c "$(taskset -cp $$ | sed 's/.*[:,-] *//')" "$CBUILD" build -t x --network none .
+    ok cbuild --no-cache -t x --network none --jobs 4 .
+}
+
+test_jobs_limits_how_many_RUNs_run_at_a_time() {
+    need_run
+    import_busybox
+    four_stages 'sleep 0.2' >Dockerfile
+    ok cbuild -t x --network none --jobs 1 .
+    image_tree x >/dev/null
+    for i in 1 2 3 4; do equal "$(cat "$TEST_TMP/tree/n$i")" 1; done
+    ok cbuild --no-cache -t x --network none --jobs=2 .
+    image_tree x >/dev/null
+    for i in 1 2 3 4; do [ "$(cat "$TEST_TMP/tree/n$i")" -le 2 ] || fail "more than two at a time"; done
+    # a step that waits for its turn ends when another one fails
+    printf 'FROM busybox AS a\nRUN sleep 0.3; false\nFROM busybox AS b\nRUN sleep 0.3; false\nFROM a\nCOPY --from=b / /\n' >Dockerfile
+    fails 1 cbuild -t x --network none --jobs 1 .
+    err_has 'exit code: 1'
+    fails 2 cbuild --jobs -1 .
+}
+
+test_too_many_layers_are_refused_before_anything_runs() {
+    { echo 'FROM no.such.host.invalid/image'; for _ in $(seq 501); do echo 'RUN true'; done; } >Dockerfile
+    fails 1 cbuild -t x .
+    err_has 'Dockerfile:502: layer 501 of stage stage-0: more than 500'
+    import_busybox
+    sed -i -e 's/^FROM .*/FROM busybox/' -e '$d' Dockerfile
+    fails 1 cbuild -t x .
+    err_has '1 layers of its base and 500 of its own: more than 500'
+    err_lacks '[2/'
+}
+
 test_output_files_and_quiet_mode() {
     printf 'FROM scratch\nLABEL a=b\n' >Dockerfile
     ok cbuild -q -t user/app:1.0 --iidfile iid --metadata-file meta.json .

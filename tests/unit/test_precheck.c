@@ -48,6 +48,41 @@ static void words_that_can_never_be_expanded_are_refused(void **state UNUSED)
     }
 }
 
+static void add_lines(struct strbuf *text, const char *line, int n)
+{
+    for (int i = 0; i < n; i++)
+        strbuf_adds(text, line);
+}
+
+static void more_layers_than_a_mount_takes_are_refused(void **state UNUSED)
+{
+    static const struct {
+        int base, other,
+            own;           /* lines of a stage, of one that nobody needs, of one FROM the first */
+        const char *error; /* NULL: accepted */
+    } cases[] = {
+        { 0, 0, 500, NULL },
+        { 0, 0, 501, "Dockerfile:505: layer 501 of stage stage-2: more than 500" },
+        { 300, 600, 200, NULL },
+        { 300, 0, 201, "Dockerfile:505: layer 501 of stage stage-2: more than 500" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+        struct error *err = NULL;
+        strbuf_adds(&text, "FROM a AS base\n");
+        add_lines(&text, "RUN true\n", cases[i].base);
+        strbuf_adds(&text, "FROM a\n");
+        add_lines(&text, "COPY a /\n", cases[i].other);
+        strbuf_adds(&text, "FROM base\nWORKDIR /w\n");
+        add_lines(&text, "RUN true\n", cases[i].own);
+        int result = precheck(text.data, NULL, &err);
+        if (cases[i].error)
+            assert_fails(result, err, ERR_LIMIT, cases[i].error);
+        else
+            assert_ok(result, err);
+    }
+}
+
 static void the_place_and_the_word_are_shown(void **state UNUSED)
 {
     struct error *err = NULL;
@@ -82,6 +117,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_that_can_never_be_expanded_are_refused),
+        cmocka_unit_test(more_layers_than_a_mount_takes_are_refused),
         cmocka_unit_test(the_place_and_the_word_are_shown),
         cmocka_unit_test(what_depends_on_values_is_left_to_the_executor),
     };
