@@ -95,6 +95,7 @@ struct build_options {
     enum build_times times;
     int64_t timestamp; /* of BUILD_TIMES_SET: takes the place of SOURCE_DATE_EPOCH */
     struct compression compression;
+    bool record_owners; /* of RUN, where they can't be made: owner_watch.h; not in keys */
     const struct sandbox_limits *limits; /* of RUN: not in keys; NULL: the usual ones */
     bool shell_on_error;                 /* a shell where a RUN failed, if there is a terminal */
     const char

@@ -122,19 +122,21 @@ void privilege_warn(struct build *build)
     build->told_single_id = true;
     pthread_mutex_unlock(&build->base_lock);
     if (is_new)
-        progress_warning(build->progress, 0,
-                         "%s; in RUN all files look as root's, and neither owners nor users can "
-                         "be changed (%s)",
-                         error_message(build->single_id), error_hint_text(build->single_id));
+        progress_warning(build->progress, 0, "%s; in RUN all files look as root's, and %s (%s)",
+                         error_message(build->single_id),
+                         build->options->record_owners ? "owners that it sets are recorded"
+                                                       : "neither owners nor users can be changed",
+                         error_hint_text(build->single_id));
 }
 
 int privilege_explain(const struct build *build, struct error **err)
 {
     if (build->single_id && !error_hint_text(*err) &&
         (error_is(*err, ERR_RUN) || error_is(*err, ERR_UNSUPPORTED)))
-        error_hint(err,
-                   "a chown to another id, or a change of user, fails without uidmap and "
-                   "subordinate ids in /etc/subuid: %s; or build with --record-owners",
-                   error_hint_text(build->single_id));
+        error_hint(err, "%s fails without uidmap and subordinate ids in /etc/subuid: %s%s",
+                   build->options->record_owners ? "a change of user"
+                                                 : "a chown to another id, or a change of user,",
+                   error_hint_text(build->single_id),
+                   build->options->record_owners ? "" : "; or build with --record-owners");
     return -1;
 }

@@ -10,6 +10,7 @@ void run_tree_release(struct run_tree *tree)
     snapshot_free(tree->snapshot);
     tree_copy_free(tree->copy);
     strvec_release(&tree->lowers);
+    owner_records_free(tree->records);
     free(tree->root);
     free(tree->scratch);
     *tree = (struct run_tree)RUN_TREE_INIT;
@@ -46,6 +47,8 @@ int run_tree_prepare(struct stage_run *run, struct run_tree *ret, struct error *
 {
     if (ladder_choose(run->build, err) < 0)
         return -1;
+    if (run->build->options->record_owners)
+        ret->records = owner_records_new();
     if (run->build->copies)
         return prepare_copy(run, ret, err);
     ret->snapshot = snapshot_new(run->build->store, err);
@@ -60,6 +63,7 @@ int run_tree_prepare(struct stage_run *run, struct run_tree *ret, struct error *
 void run_tree_fill(const struct run_tree *tree, struct sandbox_spec *spec)
 {
     spec->scratch = tree->scratch;
+    spec->records = tree->records;
     if (tree->copy)
         spec->root = (struct sandbox_tree){ .directory = tree->root };
     else
@@ -72,7 +76,8 @@ int run_tree_finish(struct stage_run *run, struct run_tree *tree, struct changes
                     struct error **err)
 {
     const struct diff_options options = { .times = epoch_file_times(run->build),
-                                          .single_id = run->build->single_id != NULL };
+                                          .single_id = run->build->single_id != NULL,
+                                          .records = tree->records };
     if (tree->copy)
         return tree_copy_seal(tree->copy, err) < 0
                    ? -1

@@ -18,6 +18,7 @@ struct run_tree {
     struct snapshot *snapshot; /* or */
     struct tree_copy *copy;
     struct strvec lowers;
+    struct owner_records *records; /* with --record-owners; else NULL */
     char *root, *scratch; /* paths of the upper or of the whole tree, and of the work directory */
 };
 

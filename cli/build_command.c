@@ -352,8 +352,17 @@ static int take_values(struct app *app, const struct command_help *help,
 #define SHELL_OPTIONS(command)                                                                     \
     OPT_STRING(0, "on-error", "shell", &(command)->on_error,                                       \
                "shell: open one where a RUN fails, in its tree and environment"),                  \
-        OPT_STRING(0, "shell-at", "STAGE|LINE", &(command)->shell_at,                              \
-                   "build up to the end of a stage or to a line, open a shell there, make no image")
+        OPT_STRING(                                                                                \
+            0, "shell-at", "STAGE|LINE", &(command)->shell_at,                                     \
+            "build up to the end of a stage or to a line, open a shell there, make no image")
+
+#define RIGHTS_OPTIONS(command)                                                                    \
+    OPT_FLAG(0, "record-owners", &(command)->options.record_owners,                                \
+             "note owners and devices of RUN that can't be made without root"),                    \
+        OPT_LIST(0, "allow", "WHAT", &(command)->allow_texts,                                      \
+                 "let RUN ask for network.host, security.insecure, device[=NAME]"),                \
+        OPT_LIST(0, "cdi-config-dir", "DIR", &(command)->cdi_dirs,                                 \
+                 "device specs for RUN --device, instead of /etc/cdi and /var/run/cdi")
 
 int build_command_parse(struct app *app, const struct command_help *help, char *const *argv,
                         struct build_command *command, struct error **err)
@@ -397,10 +406,7 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
         OPT_UNSIGNED(0, "jobs", "N", &command->jobs,
                      "run at most N RUN steps of different stages at a time; 0, the default: all"),
         SHELL_OPTIONS(command),
-        OPT_LIST(0, "allow", "WHAT", &command->allow_texts,
-                 "let RUN ask for network.host, security.insecure, device[=NAME]"),
-        OPT_LIST(0, "cdi-config-dir", "DIR", &command->cdi_dirs,
-                 "device specs for RUN --device, instead of /etc/cdi and /var/run/cdi"),
+        RIGHTS_OPTIONS(command),
         OPT_STRING(0, "context-mode", "MODE", &command->context_mode,
                    "git: files of contexts are 0644 or 0755, whatever the umask was"),
         OPT_STRING(0, "source-date-epoch", "TIME", &command->source_date_epoch,

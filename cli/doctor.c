@@ -159,7 +159,7 @@ static void probe_privilege(struct doctor *doctor, struct finding *finding)
 static void probe_seccomp(struct doctor *doctor UNUSED, struct finding *finding)
 {
     struct error *error = NULL;
-    const struct sock_fprog *filter = seccomp_filter(&error);
+    const struct sock_fprog *filter = seccomp_filter(SECCOMP_DEFAULT, &error);
     if (!filter)
         refused(finding, VERDICT_FAILS, error);
     else if (access("/proc/sys/kernel/seccomp/actions_avail", F_OK) < 0)

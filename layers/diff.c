@@ -46,6 +46,8 @@ struct diff {
     bool knows_linked;
     struct work *work;
     size_t n_work, work_capacity;
+    struct moved_file *moved; /* perhaps */
+    size_t n_moved, moved_capacity;
     uint8_t *buffers[2];
 };
 
@@ -58,6 +60,9 @@ struct thing {
     bool hidden; /* as its directory */
     const struct entry *parent;
     struct entry entry;
+    bool is_recorded_device;
+    bool has_uid, has_gid; /* recorded */
+    bool may_be_moved;
     struct tree_entry found; /* what is below at its path; path NULL: nothing */
 };
 
@@ -77,6 +82,7 @@ static void diff_release(struct diff *diff)
     for (size_t i = 0; i < diff->n_work; i++)
         free(diff->work[i].path);
     free(diff->work);
+    free(diff->moved);
     free(diff->buffers[0]);
     free(diff->buffers[1]);
 }
@@ -375,9 +381,8 @@ static int set_owner(struct thing *thing, struct error **err)
         .dir_fd = thing->dir_fd, .name = thing->name, .st = &thing->st, .parent = thing->parent
     };
     const struct tree_copy *copy = thing->diff->copy;
-    bool there =
-        found->path &&
-        (copy ? tree_copy_has_kept(copy, thing->entry.path, &thing->st) : !thing->hidden);
+    bool there = found->path &&
+                 (copy ? tree_copy_has_kept(copy, thing->entry.path, &thing->st) : !thing->hidden);
     place.is_copy = copy != NULL;
     if (there && found->entry && found->entry->type == ENTRY_HARDLINK) {
         if (tree_resolve_hardlink(thing->diff->below, found, &file, err) < 0)
@@ -393,7 +398,42 @@ static int set_owner(struct thing *thing, struct error **err)
             return -1;
         place.has_names = linked;
     }
+    thing->may_be_moved = !place.below && thing->st.st_mtim.tv_nsec == 0;
     return upper_owner_set(&place, options->uid, options->gid, &thing->entry, err);
+}
+
+static void apply_record(struct thing *thing)
+{
+    const struct owner_records *records = thing->diff->options->records;
+    struct entry *entry = &thing->entry;
+    const struct owner_record *record =
+        records ? owner_records_find(records, thing->dir_fd, thing->name) : NULL;
+    if (!record)
+        return;
+    thing->has_uid = record->uid != OWNER_UNCHANGED;
+    thing->has_gid = record->gid != OWNER_UNCHANGED;
+    if (thing->has_uid)
+        entry->uid = record->uid;
+    if (thing->has_gid)
+        entry->gid = record->gid;
+    if (!record->device_type || entry->type != ENTRY_FILE)
+        return;
+    entry->type = record->device_type == S_IFBLK ? ENTRY_BLOCK : ENTRY_CHAR;
+    entry->size = 0;
+    entry->dev_major = record->dev_major;
+    entry->dev_minor = record->dev_minor;
+    thing->is_recorded_device = true;
+}
+
+/* What is below must not show in place of a device that isn't there. */
+static int remove_placeholder(struct thing *thing, struct error **err)
+{
+    if (fs_unlink(thing->dir_fd, thing->name, err) < 0)
+        return -1;
+    if (thing->found.path && !thing->hidden && !thing->diff->copy &&
+        mknodat(thing->dir_fd, thing->name, S_IFCHR, makedev(0, 0)) < 0)
+        return error_errno(err, "making a whiteout");
+    return 0;
 }
 
 static bool is_whiteout(const struct stat *st)
@@ -419,12 +459,22 @@ static int diff_thing(struct thing *thing, struct error **err)
         return -1;
     if (thing->diff->options->single_id && set_owner(thing, err) < 0)
         return -1;
+    apply_record(thing);
     if (thing->entry.type == ENTRY_DIRECTORY)
         return diff_directory(thing, err);
     int64_t mtime = thing->entry.mtime;
     int unchanged = is_unchanged(thing, &mtime, err);
     if (unchanged < 0 || set_time(thing->dir_fd, thing->name, &thing->st, mtime, err) < 0)
         return -1;
+    if (thing->is_recorded_device && remove_placeholder(thing, err) < 0)
+        return -1;
+    if (!unchanged && thing->may_be_moved && thing->entry.type != ENTRY_HARDLINK)
+        *ARRAY_PUSH(thing->diff, moved) =
+            (struct moved_file){ .index = thing->diff->list->n_entries,
+                                 .size = thing->entry.size,
+                                 .mtime = thing->st.st_mtim.tv_sec,
+                                 .keeps_uid = thing->has_uid,
+                                 .keeps_gid = thing->has_gid };
     if (!unchanged)
         emit_file(thing);
     return 0;
@@ -547,6 +597,8 @@ static int walk(struct diff *diff, struct error **err)
         if (diff_children(diff, path, diff->work[i].hidden, &owner, err) < 0)
             return -1;
     }
+    if (upper_owner_set_moved(diff->list, diff->below, diff->moved, diff->n_moved, err) < 0)
+        return -1;
     name_parents(diff);
     return diff->copy ? 0 : set_directory_times(diff, err); /* no form of the layer */
 }
@@ -584,10 +636,9 @@ int diff_copy(struct tree_copy **copy, struct tree *below, const struct diff_opt
 {
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
     AUTO(diff_release)
-    struct diff diff = { .root_fd = tree_copy_root_fd(*copy),
-                         .copy = *copy,
-                         .below = below,
-                         .options = options };
+    struct diff diff = {
+        .root_fd = tree_copy_root_fd(*copy), .copy = *copy, .below = below, .options = options
+    };
     if (compare(&diff, &changeset, err) < 0 ||
         upper_content_set(&changeset, diff.root_fd, *copy, err) < 0)
         return -1;

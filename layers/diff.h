@@ -11,12 +11,15 @@
  * 4. Names of one file are hard links among what is named; a file of a lower layer that got one
  * more name is copied under the new name only.
  * 5. Sockets are left out; `*.overlay.*` attributes never leave; "/" itself is never named.
- * 6. Where owners aren't on the disk (single_id) they come from the chain below.
+ * 6. Where owners aren't on the disk (single_id) they come from the chain below; what was recorded
+ *    of a file (records) counts before both.
+ * 7. A recorded device goes to the layer, and leaves the upper, which can't hold it.
  * Costs what the upper holds, not what the tree holds.
  */
 #ifndef CBUILD_LAYERS_DIFF_H
 #define CBUILD_LAYERS_DIFF_H
 
+#include "base/owner_records.h"
 #include "layers/changeset.h"
 #include "layers/file_times.h"
 #include "layers/snapshot.h"
@@ -28,6 +31,8 @@ struct diff_options {
     /* All files of the upper are a single id's: owners are what upper_owner.h says. */
     bool single_id;
     uint32_t uid, gid; /* then: whose new things are */
+    /* What the RUN would have made; devices stand as files in the upper. May be NULL. */
+    const struct owner_records *records;
 };
 
 /*
@@ -41,8 +46,8 @@ int diff_upper(struct snapshot *upper, struct tree *below, const struct diff_opt
 /*
  * The same of a whole tree that was copied from `below`, by the same rules, with the same outcome
  * but for one thing: names of one file of a lower layer are one file in the copy, where overlay
- * parts them at the first write. So what is written under one name is a change of all. The changeset
- * owns *copy, which becomes NULL; on failure it stays the caller's.
+ * parts them at the first write. So what is written under one name is a change of all. The
+ * changeset owns *copy, which becomes NULL; on failure it stays the caller's.
  */
 int diff_copy(struct tree_copy **copy, struct tree *below, const struct diff_options *options,
               struct changeset *ret, struct error **err) WARN_UNUSED;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layers/upper_owner.h"
 
+#include "base/hashmap.h"
 #include "base/mem.h"
 #include "layers/attributes.h"
 
@@ -48,5 +49,48 @@ int upper_owner_set(const struct upper_place *place, uint32_t uid, uint32_t gid,
     bool inherits = place->parent && place->parent->mode & S_ISGID;
     entry->uid = copied ? place->below->uid : uid;
     entry->gid = copied ? place->below->gid : inherits ? place->parent->gid : gid;
+    return 0;
+}
+
+/* Without padding, since its bytes are the key */
+struct look {
+    uint64_t size;
+    int64_t mtime;
+    uint64_t type;
+};
+
+/* What a whiteout hides, by its looks: the first of equal ones. */
+static int add_gone(struct hashmap *gone, struct tree *below, const char *path, struct error **err)
+{
+    AUTO(tree_entry_release) struct tree_entry found = { 0 };
+    AUTO(tree_entry_release) struct tree_entry file = { 0 };
+    int there = tree_lookup(below, path, TREE_NO_LINKS, &found, err);
+    if (there <= 0 || tree_entry_is_directory(&found))
+        return there < 0 ? -1 : 0;
+    if (tree_resolve_hardlink(below, &found, &file, err) < 0)
+        return -1;
+    const struct look look = { file.entry->size, file.entry->mtime, file.entry->type };
+    if (!hashmap_getn(gone, &look, sizeof(look)))
+        hashmap_putn(gone, &look, sizeof(look), (void *)(uintptr_t)file.entry); /* the layer's */
+    return 0;
+}
+
+int upper_owner_set_moved(struct entry_list *list, struct tree *below,
+                          const struct moved_file *moved, size_t n_moved, struct error **err)
+{
+    AUTO(hashmap_release) struct hashmap gone = HASHMAP_INIT(NULL);
+    for (size_t i = 0; n_moved && i < list->n_entries; i++)
+        if (list->entries[i].type == ENTRY_WHITEOUT &&
+            add_gone(&gone, below, list->entries[i].path, err) < 0)
+            return -1;
+    for (size_t i = 0; i < n_moved; i++) {
+        struct entry *entry = &list->entries[moved[i].index];
+        const struct look look = { moved[i].size, moved[i].mtime, entry->type };
+        const struct entry *was = hashmap_getn(&gone, &look, sizeof(look));
+        if (was && !moved[i].keeps_uid)
+            entry->uid = was->uid;
+        if (was && !moved[i].keeps_gid)
+            entry->gid = was->gid;
+    }
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "runner/cgroup.h"
 #include "runner/keeper.h"
 #include "runner/output.h"
+#include "runner/owner_watch.h"
 #include "runner/pty.h"
 #include "runner/report.h"
 #include "runner/rlimits.h"
@@ -38,6 +39,9 @@ struct sandbox {
     int keeper_fd; /* the keeper's end of control_fd */
     /* our ends, the plan has the child's */
     int control_fd, report_fd;
+    int watch_fd, upper_fd; /* -1: nobody watches; the tree is none */
+    struct owner_records *records;
+    struct owner_watch *watch;
     int output_fds[2];               /* stdout, stderr */
     const struct terminal *terminal; /* the user's, or NULL */
     int pty_socket_fd, pty_fd;       /* ours of the command's terminal */
@@ -59,6 +63,7 @@ static void close_child_ends(struct sandbox *sandbox)
     close_fd(&plan->scratch_fd);
     close_fd(&plan->report_fd);
     close_fd(&plan->pty.socket_fd);
+    close_fd(&plan->watch_fd);
     close_fd(&plan->stdio_fds[0]);
     close_fd(&plan->stdio_fds[1]);
 }
@@ -126,11 +131,45 @@ static int open_scratch(struct child_plan *plan, const char *path, struct error 
     return plan->scratch_fd < 0 ? -1 : above_stdio(&plan->scratch_fd, err);
 }
 
+static int open_watch(struct sandbox *sandbox, const struct sandbox_spec *spec, struct error **err)
+{
+    int fds[2];
+    if (!spec->records)
+        return 0;
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds) < 0)
+        return error_errno(err, "socket pair");
+    sandbox->watch_fd = fds[0];
+    sandbox->plan.watch_fd = fds[1];
+    sandbox->records = spec->records;
+    if (above_stdio(&sandbox->watch_fd, err) < 0 || above_stdio(&sandbox->plan.watch_fd, err) < 0)
+        return -1;
+    if (!spec->root.upper)
+        return 0;
+    sandbox->upper_fd = fs_open(AT_FDCWD, spec->root.upper, O_PATH | O_DIRECTORY, 0, err);
+    return sandbox->upper_fd < 0 ? -1 : 0;
+}
+
+/* The command is executing, and may be waiting for the first answer. */
+static int start_watch(struct sandbox *sandbox, struct error **err)
+{
+    int listener_fd = -1;
+    uint64_t root_mount = 0;
+    if (sandbox->watch_fd < 0)
+        return 0;
+    int received = owner_watch_receive(sandbox->watch_fd, &listener_fd, &root_mount, err);
+    if (received <= 0)
+        return received;
+    sandbox->watch =
+        owner_watch_start(listener_fd, root_mount, sandbox->upper_fd, sandbox->records, err);
+    return sandbox->watch ? 0 : -1;
+}
+
 static struct sandbox *sandbox_alloc(const struct sandbox_spec *spec)
 {
     struct sandbox *sandbox = NEW(struct sandbox);
     sandbox->name = xstrdup(spec->name ? spec->name : "sandbox");
     sandbox->keeper_fd = sandbox->control_fd = sandbox->report_fd = -1;
+    sandbox->watch_fd = sandbox->upper_fd = -1;
     sandbox->output_fds[0] = sandbox->output_fds[1] = -1;
     sandbox->pty_socket_fd = sandbox->pty_fd = -1;
     sandbox->terminal = spec->terminal;
@@ -154,7 +193,7 @@ struct sandbox *sandbox_create(const struct sandbox_spec *spec, struct error **e
     AUTO(sandbox_free) struct sandbox *sandbox = sandbox_alloc(spec);
     struct child_plan *plan = &sandbox->plan;
     if (plan_init(plan, spec, err) < 0 || open_scratch(plan, spec->scratch, err) < 0 ||
-        open_ends(sandbox, err) < 0)
+        open_ends(sandbox, err) < 0 || open_watch(sandbox, spec, err) < 0)
         return error_wrap_null(err, "%s", sandbox->name);
     if (spec->root.directory) {
         sandbox->places = sandbox_places_new(plan, err);
@@ -202,6 +241,7 @@ static void reap(struct sandbox *sandbox)
         return;
     keeper_reap(sandbox->pid);
     sandbox->pid = 0;
+    owner_watch_free(TAKE(sandbox->watch)); /* nobody is left to ask */
 }
 
 static void end(struct sandbox *sandbox)
@@ -247,7 +287,7 @@ int sandbox_start(struct sandbox *sandbox, struct error **err)
         return error_wrap(err, "%s", sandbox->name);
     sandbox->pid = pid;
     close_child_ends(sandbox);
-    if (read_report(sandbox, err) < 0) {
+    if (read_report(sandbox, err) < 0 || start_watch(sandbox, err) < 0) {
         end(sandbox);
         return error_wrap(err, "%s", sandbox->name);
     }
@@ -397,6 +437,8 @@ void sandbox_free(struct sandbox *sandbox)
     close_child_ends(sandbox);
     close_fd(&sandbox->control_fd);
     close_fd(&sandbox->report_fd);
+    close_fd(&sandbox->watch_fd);
+    close_fd(&sandbox->upper_fd);
     close_fd(&sandbox->output_fds[0]);
     close_fd(&sandbox->output_fds[1]);
     close_fd(&sandbox->pty_socket_fd);

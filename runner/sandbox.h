@@ -37,6 +37,7 @@
 #include <sys/types.h>
 
 struct network;
+struct owner_records;
 struct sandbox;
 struct terminal;
 
@@ -139,7 +140,12 @@ struct sandbox_spec {
     size_t group_size;
     const char *hostname;                /* NULL: "buildkitsandbox" */
     const struct sandbox_limits *limits; /* NULL: the usual ones */
-    bool insecure;                       /* all capabilities, no seccomp filter, nothing masked */
+    /*
+     * Gets owners and devices that can't be made here, in place of errors (owner_watch.h). Complete
+     * when the sandbox is freed. NULL: they are errors.
+     */
+    struct owner_records *records;
+    bool insecure; /* all capabilities, no seccomp filter, nothing masked */
 
     /* network; with NETWORK_PRIVATE `network` is needed, else NULL */
     enum network_mode network_mode;

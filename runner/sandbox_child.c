@@ -5,6 +5,7 @@
 #include "runner/child_root.h"
 #include "runner/exec_guard.h"
 #include "runner/keeper.h"
+#include "runner/owner_watch.h"
 #include "runner/rlimits.h"
 #include "runner/seccomp.h"
 #include "runner/syscalls.h"
@@ -19,7 +20,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#define REPORT_FD 3 /* where the report pipe ends up: the only one above stderr until exec */
+#define REPORT_FD 3 /* where the report pipe ends up: above stderr until exec there is ... */
+#define WATCH_FD 4  /* ... at most one more */
 
 static int set_stdio(struct child *child)
 {
@@ -75,13 +77,20 @@ static int set_hostname(struct child *child)
 
 static int close_all(struct child *child)
 {
-    int fd = child->plan->report_fd;
-    if (fd != REPORT_FD && dup3(fd, REPORT_FD, O_CLOEXEC) < 0)
+    /* above both places first, since either may stand in the other's */
+    int report_fd = fcntl(child->plan->report_fd, F_DUPFD_CLOEXEC, WATCH_FD + 1);
+    int watch_fd = child->plan->watch_fd;
+    if (watch_fd >= 0)
+        watch_fd = fcntl(watch_fd, F_DUPFD_CLOEXEC, WATCH_FD + 1);
+    if (report_fd < 0 || dup3(report_fd, REPORT_FD, O_CLOEXEC) < 0)
         return report_errno(&child->report, "keeping the report pipe", NULL);
     child->report_fd = REPORT_FD;
-    if (sys_close_range(REPORT_FD + 1, ~0u) == 0)
+    if (watch_fd >= 0 && dup3(watch_fd, WATCH_FD, O_CLOEXEC) < 0)
+        return report_errno(&child->report, "keeping a socket", NULL);
+    const int first = watch_fd >= 0 ? WATCH_FD + 1 : WATCH_FD;
+    if (sys_close_range((unsigned)first, ~0u) == 0)
         return 0;
-    for (int other = REPORT_FD + 1; other < 65536; other++)
+    for (int other = first; other < 65536; other++)
         (void)close(other);
     return 0;
 }
@@ -178,8 +187,13 @@ static int set_privilege(struct child *child)
     const bool bare = plan->spec->isolation == ISOLATION_CHROOT;
     if (bare && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return report_errno(&child->report, "giving up new privileges", NULL);
+    int listener = -1;
+    const bool is_watched = plan->watch_fd >= 0;
     /* the filter first: loading it takes a capability that is gone afterwards */
-    if (plan->filter && seccomp_load_filter(plan->filter, &child->report) < 0)
+    if (plan->filter &&
+        seccomp_load_filter(plan->filter, is_watched ? &listener : NULL, &child->report) < 0)
+        return -1;
+    if (is_watched && owner_watch_send(WATCH_FD, listener, &child->report) < 0)
         return -1;
     return caps_become(&ids,
                        plan->spec->insecure ? CAPS_ALL

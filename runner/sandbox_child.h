@@ -53,6 +53,7 @@ struct child_plan {
     int report_fd;                /* written by the child, closed by exec */
     int stdio_fds[2];             /* stdout, stderr; not with a terminal */
     struct pty_spec pty;          /* socket_fd -1: no terminal */
+    int watch_fd;                 /* the child's end for owner_watch.h; -1: nobody watches */
     bool no_clone3, no_open_tree; /* CBUILD_FORCE */
 };
 

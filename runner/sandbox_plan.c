@@ -182,7 +182,9 @@ int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct e
                                  .scratch_fd = -1,
                                  .report_fd = -1,
                                  .stdio_fds = { -1, -1 },
-                                 .pty.socket_fd = -1 };
+                                 .pty.socket_fd = -1,
+
+                                 .watch_fd = -1 };
     strbuf_init(&plan->hosts);
     strbuf_init(&plan->resolv);
     plan->hostname = spec->hostname ? spec->hostname : DEFAULT_HOSTNAME;
@@ -210,8 +212,11 @@ int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct e
     uint64_t shm_size = spec->limits ? spec->limits->shm_size : 0;
     plan->shm_options = xasprintf("mode=1777,size=%llu",
                                   (unsigned long long)(shm_size ? shm_size : DEFAULT_SHM_SIZE));
-    if (!spec->insecure) {
-        plan->filter = seccomp_filter(err);
+    if (!spec->insecure || spec->records) {
+        plan->filter = seccomp_filter(!spec->records   ? SECCOMP_DEFAULT
+                                      : spec->insecure ? SECCOMP_INSECURE_RECORDING
+                                                       : SECCOMP_RECORDING,
+                                      err);
         if (!plan->filter)
             return -1;
     }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/seccomp.h"
 
+#include "base/array.h"
 #include "base/auto.h"
 #include "base/mem.h"
 #include "runner/bpf.h"
+#include "runner/owner_calls.h"
 #include "runner/seccomp_calls.h"
 
 #include <errno.h>
@@ -23,6 +25,7 @@
 #define X32_OWN_LAST 547     /* ... */
 #define ARM_PRIVATE 0xf0000u /* breakpoint, cacheflush, set_tls */
 #define ARM_PRIVATE_SIZE 16
+#define WAIT_KILLABLE (1UL << 5) /* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV */
 
 enum action {
     ALLOW,
@@ -31,6 +34,7 @@ enum action {
     BY_CLONE_FLAGS,
     BY_PERSONALITY,
     BY_SOCKET_DOMAIN,
+    ASK, /* owner_watch.h */
     N_ACTIONS,
 };
 
@@ -136,6 +140,7 @@ static const struct bpf_leaf leaves[N_ACTIONS] = {
                            RETURN(SECCOMP_RET_ALLOW),
                            RETURN_ERRNO(EPERM) },
                          8 },
+    [ASK] = { { RETURN(SECCOMP_RET_USER_NOTIF) }, 1 },
     /* the rest of it is one shared search, made by add_socket() */
     [BY_SOCKET_DOMAIN] = { { LOAD_ARG0, { BPF_JMP | BPF_JA, 0, 0, 0 } }, 2 },
 };
@@ -178,7 +183,7 @@ static void put(struct actions *actions, const struct architecture *arch, const 
         actions->arm_private[n - ARM_PRIVATE] = (uint8_t)action;
 }
 
-static void fill(struct actions *actions, const struct architecture *arch)
+static void fill_default(struct actions *actions, const struct architecture *arch)
 {
     for (unsigned n = 0; n < WINDOW; n++) {
         bool own = arch->base == X32_BIT && n >= X32_OWN_FIRST && n <= X32_OWN_LAST;
@@ -195,11 +200,22 @@ static void fill(struct actions *actions, const struct architecture *arch)
         put(actions, arch, special[i].name, special[i].action);
 }
 
-static void add_architecture(struct bpf_program *program, const struct architecture *arch)
+static void fill(struct actions *actions, const struct architecture *arch, enum seccomp_kind kind)
+{
+    if (kind == SECCOMP_INSECURE_RECORDING)
+        memset(actions, ALLOW, sizeof(*actions));
+    else
+        fill_default(actions, arch);
+    for (size_t i = 0; kind != SECCOMP_DEFAULT && owner_calls[i]; i++)
+        put(actions, arch, owner_calls[i], ASK);
+}
+
+static void add_architecture(struct bpf_program *program, const struct architecture *arch,
+                             enum seccomp_kind kind)
 {
     struct actions actions;
     struct bpf_range ranges[WINDOW + ARM_PRIVATE_SIZE + 1];
-    fill(&actions, arch);
+    fill(&actions, arch, kind);
     size_t n = ranges_of(actions.main, WINDOW, arch->base, ranges);
     ranges[0].start = 0;
     if (arch->token == SCMP_ARCH_ARM)
@@ -234,7 +250,7 @@ static void skip_end(struct bpf_program *program, size_t jump)
     program->code[jump].k = (uint32_t)(program->n_code - jump - 1);
 }
 
-static void build(struct bpf_program *program)
+static void build(struct bpf_program *program, enum seccomp_kind kind)
 {
     const struct sock_filter load_arch = LOAD(arch), load_number = LOAD(nr);
     (void)bpf_add(program, load_arch.code, 0, 0, load_arch.k);
@@ -246,41 +262,60 @@ static void build(struct bpf_program *program)
         (void)bpf_add(program, load_number.code, 0, 0, load_number.k);
         if (i + 1 < ARRAY_SIZE(architectures) && architectures[i + 1].base) {
             size_t native = skip_unless(program, BPF_JGE, architectures[i + 1].base);
-            add_architecture(program, &architectures[i + 1]);
+            add_architecture(program, &architectures[i + 1], kind);
             skip_end(program, native);
         }
-        add_architecture(program, arch);
+        add_architecture(program, arch, kind);
         skip_end(program, other);
     }
-    (void)bpf_add(program, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
+    (void)bpf_add(program, BPF_RET | BPF_K, 0, 0,
+                  kind == SECCOMP_INSECURE_RECORDING ? SECCOMP_RET_ALLOW
+                                                     : SECCOMP_RET_KILL_PROCESS);
     add_socket(program);
 }
 
-static struct sock_fprog filter;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct sock_fprog filters[SECCOMP_N_KINDS]; /* kept for good */
+static pthread_mutex_t filters_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void make_filter(void)
+const struct sock_fprog *seccomp_filter(enum seccomp_kind kind, struct error **err)
 {
-    static struct bpf_program program; /* kept for good */
-    build(&program);
-    filter.len = (unsigned short)program.n_code;
-    filter.filter = program.code;
-}
-
-const struct sock_fprog *seccomp_filter(struct error **err)
-{
-    (void)pthread_once(&once, make_filter); /* fails only for a bad argument */
-    if (filter.len > BPF_MAXINSNS)
+    struct sock_fprog *filter = &filters[kind];
+    pthread_mutex_lock(&filters_lock);
+    if (!filter->filter) {
+        struct bpf_program program = { NULL, 0, 0 };
+        build(&program, kind);
+        filter->len = (unsigned short)program.n_code;
+        filter->filter = program.code;
+    }
+    pthread_mutex_unlock(&filters_lock);
+    if (filter->len > BPF_MAXINSNS)
         return error_set_null(err, ERR_UNSUPPORTED, "seccomp filter of %u instructions",
-                              filter.len);
-    return &filter;
+                              filter->len);
+    return filter;
 }
 
-int seccomp_load_filter(const struct sock_fprog *prog, struct report *report)
+/*
+ * Two flags that kernels may not know: before 5.16 a filter would turn on a costly mitigation
+ * without the first, as container runtimes do; without the second (5.19) a signal may interrupt a
+ * call that we are answering.
+ */
+int seccomp_load_filter(const struct sock_fprog *prog, int *listener, struct report *report)
 {
-    /* As container runtimes do: before 5.16 a filter would turn on a costly mitigation. */
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, prog) == 0 ||
-        (errno == EINVAL && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, prog) == 0))
-        return 0;
+    const unsigned long asked = listener ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
+    const unsigned long tries[] = {
+        asked | SECCOMP_FILTER_FLAG_SPEC_ALLOW | (listener ? WAIT_KILLABLE : 0),
+        asked | SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+        asked,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
+        long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, tries[i], prog);
+        if (result >= 0) {
+            if (listener)
+                *listener = (int)result;
+            return 0;
+        }
+        if (errno != EINVAL)
+            break;
+    }
     return report_errno(report, "loading the seccomp filter", NULL);
 }

@@ -16,10 +16,20 @@
 
 #include <linux/filter.h>
 
-/* The filter, built by the first caller; lives as long as the process. Thread-safe. */
-const struct sock_fprog *seccomp_filter(struct error **err);
+enum seccomp_kind {
+    SECCOMP_DEFAULT,
+    SECCOMP_RECORDING,          /* owner_watch.h is asked for the calls of owner_calls.h */
+    SECCOMP_INSECURE_RECORDING, /* the same, and everything else is allowed */
+    SECCOMP_N_KINDS,
+};
 
-/* Needs CAP_SYS_ADMIN: without it the kernel asks for no_new_privs. Async-signal-safe. */
-int seccomp_load_filter(const struct sock_fprog *prog, struct report *report);
+/* The filter, built by the first caller; lives as long as the process. Thread-safe. */
+const struct sock_fprog *seccomp_filter(enum seccomp_kind kind, struct error **err);
+
+/*
+ * Needs CAP_SYS_ADMIN: without it the kernel asks for no_new_privs. Async-signal-safe. listener
+ * (may be NULL) becomes the fd that answers for a recording filter, close-on-exec.
+ */
+int seccomp_load_filter(const struct sock_fprog *prog, int *listener, struct report *report);
 
 #endif

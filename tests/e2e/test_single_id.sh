@@ -30,7 +30,8 @@ import_owners() {
     local dir=$TEST_TMP/owners
     import_busybox
     rm -rf "$dir"
-    mkdir -p "$dir/data/shared" "$dir/data/again" "$dir/t/d" "$dir/home/app"
+    mkdir -p "$dir/bin" "$dir/data/shared" "$dir/data/again" "$dir/t/d" "$dir/home/app"
+    ln -s busybox "$dir/bin/chroot"
     cp -a "$TEST_TMP/busybox-rootfs/." "$dir/"
     for name in www log gone replaced second; do echo $name >"$dir/data/$name"; done
     ln "$dir/data/second" "$dir/data/second-name"
@@ -73,7 +74,6 @@ test_layers_are_what_root_gets() {
     [ -z "${CBUILD_ROOT_LAYERS:-}" ] || equal "$layers" "$CBUILD_ROOT_LAYERS" "root's"
     if [ "$(id -u)" = 0 ]; then
         CBUILD_FORCE='' CBUILD_ROOT=$TEST_TMP/roots
-        rm -f "$TEST_TMP/owners.tar"
         equal "$layers" "$(build_layers)" "without force"
     fi
 }
@@ -212,18 +212,83 @@ test_forms_are_apart() {
     case ${forms[0]} in */u-root/ | */u-plain/) fail "${forms[0]}" ;; esac
 }
 
-test_all_of_this_by_a_user_without_ids() {
-    [ "$(id -u)" = 0 ] || skip "root starts it"
+# What programs do with owners and devices, and what becomes of these files afterwards
+write_recording_dockerfile() {
+    cat >Dockerfile <<'EOF'
+FROM owners
+RUN mkdir -p /a/b && echo one >/a/b/f && ln /a/b/f /a/l && ln -s b/f /a/s && chown -R 1000:50 /a/b && chown -h 7:8 /a/s && chmod 2750 /a/b
+RUN echo tool >/tool && chmod 4755 /tool && chown 0:50 /tool && mkfifo /pipe && chown 65535:65535 /pipe && cp /bin/busybox /su && chown 5:6 /su && chmod 6755 /su
+RUN mknod /tmp/null c 1 3 && mknod -m 600 /tmp/disk b 8 1 && chown 5 /tmp/null && mknod /tmp/gone c 1 5 && rm /tmp/gone && mv /tmp/disk /tmp/moved
+RUN chown 1000:44 /data/www && chown 33:55 /data/log && chown 0:0 /data/tool && cd /data/shared && echo x >rel && chown 9:9 rel ./../second
+RUN echo a >/one && chown 1:1 /one && rm /one && echo b >/two && echo c >/three && chown 3:3 /three && mv /three /two && chown -h 4:4 /a/s
+RUN ln -s /data/replaced /x && chown 11:12 /x && mkdir -p /jail/d && echo in >/jail/d/f && cp -a /bin /jail/ && chroot /jail /bin/busybox chown 21:22 /d/../../d/f
+RUN mv /data/www /data/moved && chmod 700 /data/moved && mv /data/gone /data/again
+RUN touch /a/b/f /tool && chown 0:0 /a/b && true
+EOF
+}
+recorded_layers() { # OPTION...
+    import_owners
+    write_recording_dockerfile
+    ok env SOURCE_DATE_EPOCH=1700000000 "$CBUILD" "$@" -t recorded .
+    layers_of recorded
+}
+
+test_recorded_owners_are_what_root_gets() {
+    need_single
+    layers=$(recorded_layers --record-owners)
+    listing recorded >list
+    listed '^a/l -rw-r--r-- 1000/50 4$'
+    listed '^a/s lrwxrwxrwx 4/4 '
+    listed '^tool -rwxr-xr-x 0/50 '
+    listed '^su -rwsr-sr-x 5/6 '
+    listed '^tmp/moved brw------- 0/0 8,1$'
+    listed '^data/moved -rwx------ 1000/44 '
+    listed '^data/log -rw-r--r-- 33/55 '
+    listed '^data/second -rw-r--r-- 9/9 '
+    listed '^two -rw-r--r-- 3/3 2$'
+    listed '^data/replaced -rw-r--r-- 11/12 '
+    listed '^jail/d/f -rw-r--r-- 21/22 '
+    store_verifies
+    [ -z "${CBUILD_ROOT_RECORDED:-}" ] || equal "$layers" "$CBUILD_ROOT_RECORDED" "root's"
+    if [ "$(id -u)" = 0 ]; then
+        CBUILD_FORCE='' CBUILD_ROOT=$TEST_TMP/roots
+        equal "$layers" "$(recorded_layers)" "without force"
+    fi
+}
+
+# What isn't the root file system keeps no owners, and what the kernel refuses to root is refused.
+test_recording_is_for_files_of_the_image() {
+    need_single
+    import_busybox
+    cat >Dockerfile <<'EOF'
+FROM busybox
+RUN --mount=type=cache,target=/cache --mount=type=tmpfs,target=/scratch touch /cache/f /scratch/f && chown 5:6 /cache/f /scratch/f /dev/shm
+RUN ! chown 5:6 /absent 2>/dev/null && ! mknod /proc/x c 1 3 2>/dev/null && ! mknod /bin/sh c 1 3 2>/dev/null
+EOF
+    ok cbuild --record-owners -t x .
+    cbuild inspect -f '{{json .RootFS.Layers}}' x | jq -r '.[1,2]' | sort -u >empty
+    equal "$(cat empty)" sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
+}
+
+# What root's builds of the same input give, in a store of their own
+by_root() { # FUNCTION
+    local there
     there=$(mktemp -d)
-    layers=$(
+    (
         export TEST_TMP=$there/tmp CBUILD_ROOT=$there/store HOME=$there CBUILD_FORCE=
         mkdir "$there/tmp" "$there/dir"
         cd "$there/dir"
-        build_layers
+        "$1"
     )
     rm -rf "$there"
+}
+
+test_all_of_this_by_a_user_without_ids() {
+    [ "$(id -u)" = 0 ] || skip "root starts it"
+    layers=$(by_root build_layers)
+    recorded=$(by_root recorded_layers)
     unset CBUILD_FORCE
-    again_as "${CBUILD_TEST_USER_NOIDS:-}" CBUILD_ROOT_LAYERS="$layers" >log 2>&1 || {
+    again_as "${CBUILD_TEST_USER_NOIDS:-}" CBUILD_ROOT_LAYERS="$layers" CBUILD_ROOT_RECORDED="$recorded" >log 2>&1 || {
         status=$?
         [ $status != 77 ] || skip "CBUILD_TEST_USER_NOIDS names no ordinary user"
         cat log >&2

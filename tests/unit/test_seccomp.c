@@ -69,7 +69,7 @@ static uint32_t run(const struct sock_fprog *program, const struct seccomp_data 
 static uint32_t ask(uint32_t arch, int number, uint64_t arg0)
 {
     struct error *err = NULL;
-    const struct sock_fprog *filter = seccomp_filter(&err);
+    const struct sock_fprog *filter = seccomp_filter(SECCOMP_DEFAULT, &err);
     assert_ok_ptr(filter, err);
     const struct seccomp_data data = { .nr = number, .arch = arch, .args = { arg0 } };
     return run(filter, &data);
@@ -218,9 +218,9 @@ static int probe(void)
 {
     struct error *err = NULL;
     struct report report = { 0 };
-    const struct sock_fprog *filter = seccomp_filter(&err);
+    const struct sock_fprog *filter = seccomp_filter(SECCOMP_DEFAULT, &err);
     if (!filter || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-        seccomp_load_filter(filter, &report) < 0)
+        seccomp_load_filter(filter, NULL, &report) < 0)
         return 1;
     if (syscall(SYS_mount, "x", "/", "tmpfs", 0, NULL) != -1 || errno != EPERM)
         return 2;
@@ -265,12 +265,12 @@ static void filter_is_small_and_quick_to_make(void **state)
     (void)state;
     struct error *err = NULL;
     int64_t start = clock_now_ns();
-    const struct sock_fprog *filter = seccomp_filter(&err);
+    const struct sock_fprog *filter = seccomp_filter(SECCOMP_DEFAULT, &err);
     assert_ok_ptr(filter, err);
     print_message("# filter of %u instructions, %.2f ms\n", filter->len,
                   (double)(clock_now_ns() - start) / 1e6);
     assert_true(filter->len < 1000);
-    assert_ptr_equal(filter, seccomp_filter(&err));
+    assert_ptr_equal(filter, seccomp_filter(SECCOMP_DEFAULT, &err));
 }
 
 /* -- the distribution's profile as the judge -- */
