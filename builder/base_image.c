@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
-#include "layers/image_check.h"
+#include "layers/arrival.h"
 #include "oci/image.h"
 #include "oci/store_tags.h"
 #include "registry/pull.h"
@@ -19,6 +19,11 @@ void base_image_free(struct base_image *base)
 {
     if (!base)
         return;
+    if (base->thread)
+        (void)thread_join(base->thread);
+    descriptor_release(&base->target);
+    error_free(base->fetch_error);
+    pthread_mutex_destroy(&base->fetch_lock);
     free(base->name);
     free(base->platform);
     reference_release(&base->reference);
@@ -87,36 +92,135 @@ static int find_local(struct build *build, const struct reference *reference,
     return 1;
 }
 
-static int pull(struct build *build, const struct reference *reference,
-                const struct platform *platform, unsigned vertex, struct image *ret,
-                struct error **err)
+/* Manifest and config; the layers stay where they are until somebody needs them. */
+static int pull(struct build *build, struct base_image *base, const struct platform *platform,
+                unsigned vertex, struct image *ret, struct error **err)
 {
-    struct pull_request request = { .reference = reference,
+    struct pull_request request = { .reference = &base->reference,
                                     .platform = platform,
-                                    .vertex = vertex,
-                                    .watcher = &image_check_watcher };
+                                    .flags = PULL_NO_LAYERS,
+                                    .vertex = vertex };
     AUTO(descriptor_release) struct descriptor target = { 0 };
     AUTO(descriptor_release) struct descriptor manifest = { 0 };
     if (registry_pull(build->session, build->store, &request, &target, &manifest, err) < 0) {
-        AUTO(free) char *name = reference_familiar(reference);
+        AUTO(free) char *name = reference_familiar(&base->reference);
         return error_wrap(err, "pulling %s", name);
     }
     if (image_read(build->store, &manifest, platform, ret, err) < 0)
         return -1;
     struct platform host = { 0 };
     platform_host(&host);
-    bool is_host = platform_match(&host, &ret->config.platform) > 0;
+    base->is_foreign = platform_match(&host, &ret->config.platform) <= 0;
     platform_release(&host);
-    /* a foreign platform doesn't take the name away from the host's image */
-    if (reference->digest.is_set || !is_host)
-        return store_tag_keep(build->store, &target, err);
-    return store_tag_set(build->store, reference, &target, err);
+    descriptor_copy(&base->target, &target);
+    base->build = build;
+    return 0;
 }
 
-static int find_image(struct build *build, const struct reference *reference,
-                      const struct platform *platform, unsigned vertex, struct image *ret,
-                      struct error **err)
+/* A foreign platform doesn't take the name away from the host's image. */
+static int give_name(struct base_image *base, struct error **err)
 {
+    struct store *store = base->build->store;
+    if (base->reference.digest.is_set || base->is_foreign)
+        return store_tag_keep(store, &base->target, err);
+    return store_tag_set(store, &base->reference, &base->target, err);
+}
+
+/* Its documents are in the store: nothing but layers is asked for. */
+static int fetch_layers(struct base_image *base, unsigned vertex, struct error **err)
+{
+    struct build *build = base->build;
+    AUTO(arrival_free)
+    struct arrival *arrival = arrival_new(build->store, base->tree, base->is_mounted);
+    AUTO(reference_release) struct reference exact = { 0 };
+    AUTO(descriptor_release) struct descriptor ignored = { 0 }; /* the digest that was asked for */
+    reference_copy(&exact, &base->reference);
+    exact.digest = base->digest;
+    const struct pull_request request = { .reference = &exact,
+                                          .vertex = vertex,
+                                          .watcher = arrival_watcher(arrival) };
+    if (registry_pull(build->session, build->store, &request, &ignored, NULL, err) < 0 ||
+        arrival_finish(arrival, err) < 0 || give_name(base, err) < 0) {
+        AUTO(free) char *name = reference_familiar(&base->reference);
+        return error_wrap(err, "pulling %s", name);
+    }
+    return 0;
+}
+
+static int fetch_shown(struct base_image *base, struct error **err)
+{
+    struct progress *progress = base->build->progress;
+    AUTO(free) char *name = reference_familiar(&base->reference);
+    AUTO(free) char *title = xasprintf("pulling %s", name);
+    unsigned vertex = progress_vertex(progress);
+    progress_started(progress, vertex, title);
+    int result = fetch_layers(base, vertex, err);
+    if (result < 0)
+        progress_failed(progress, vertex, error_message(*err));
+    else
+        progress_simple(progress, PROGRESS_DONE, vertex);
+    return result;
+}
+
+/* Of all layers, since who needs one mostly needs the others: side by side, once. */
+static int fetch(void *data, const struct descriptor *blob UNUSED, struct error **err)
+{
+    struct base_image *base = data;
+    pthread_mutex_lock(&base->fetch_lock);
+    if (!base->is_fetched) {
+        (void)fetch_shown(base, &base->fetch_error);
+        base->is_fetched = true;
+    }
+    error_move(err, error_copy(base->fetch_error));
+    pthread_mutex_unlock(&base->fetch_lock);
+    return *err ? -1 : 0;
+}
+
+static void *fetch_ahead(void *data)
+{
+    AUTO(error_free) struct error *ignored = NULL; /* who needs them hears of it */
+    int result = fetch(data, NULL, &ignored);
+    (void)result;
+    return NULL;
+}
+
+static bool is_mounted(const struct stage_graph *graph, const struct stage *stage)
+{
+    for (size_t i = 0; i < stage->n_instructions; i++)
+        if (stage->instructions[i].kind == INSTRUCTION_RUN)
+            return true;
+    for (size_t i = stage->index + 1; i < graph->n_stages; i++) {
+        const struct stage *heir = &graph->stages[i];
+        if (heir->is_needed && heir->base.kind == STAGE_SOURCE_STAGE &&
+            heir->base.stage == stage->index && is_mounted(graph, heir))
+            return true;
+    }
+    return false;
+}
+
+int base_image_is_used(struct base_image *base, const struct stage_run *run, struct error **err)
+{
+    if (!base->build)
+        return 0;
+    bool mounted = is_mounted(run->target->graph, run->stage);
+    bool needed = stage_run_is_of_image(run) && !base->build->options->push_only;
+    pthread_mutex_lock(&base->build->base_lock);
+    if (mounted)
+        atomic_store(&base->is_mounted, true);
+    int result = 0;
+    /* a RUN asks soon, unless it is cached; where there is none, nobody may ask until the end */
+    if (needed && !mounted && !base->thread) {
+        base->thread = thread_start(fetch_ahead, base, err);
+        result = base->thread ? 0 : -1;
+    }
+    pthread_mutex_unlock(&base->build->base_lock);
+    return result;
+}
+
+static int find_image(struct build *build, struct base_image *base, const struct platform *platform,
+                      unsigned vertex, struct image *ret, struct error **err)
+{
+    const struct reference *reference = &base->reference;
     AUTO(image_release) struct image local = { 0 };
     int found = find_local(build, reference, platform, &local, err);
     if (found < 0)
@@ -126,7 +230,7 @@ static int find_image(struct build *build, const struct reference *reference,
         found && (reference->digest.is_set || platform_match(platform, &local.config.platform) > 0);
     if (!suits || build->options->pull) {
         AUTO(error_free) struct error *refused = NULL;
-        if (pull(build, reference, platform, vertex, ret, &refused) == 0)
+        if (pull(build, base, platform, vertex, ret, &refused) == 0)
             return 0;
         /* an image made here for another platform, that no registry knows: take it, and it is said
          */
@@ -196,7 +300,7 @@ static int fill(struct build *build, struct base_image *base, const struct platf
             return is_here;
         if (find_local(build, &base->reference, platform, &image, err) <= 0)
             return *err ? -1 : error_set(err, ERR_STORE, "%s was removed meanwhile", base->name);
-    } else if (find_image(build, &base->reference, platform, vertex, &image, err) < 0 ||
+    } else if (find_image(build, base, platform, vertex, &image, err) < 0 ||
                lease_image(build->store, &image, err) < 0) {
         return -1;
     }
@@ -205,10 +309,12 @@ static int fill(struct build *build, struct base_image *base, const struct platf
                          base->name, image.manifest.n_layers, image.config.n_diff_ids);
     base->digest = image.descriptor.digest;
     base->tree = tree_new(build->store);
+    const struct layer_fetcher fetcher = { fetch, base };
     for (size_t i = 0; i < image.manifest.n_layers; i++) {
         AUTO(layer_unref)
-        struct layer *layer = layer_from_blob(build->store, &image.manifest.layers[i],
-                                              &image.config.diff_ids[i], NULL);
+        struct layer *layer =
+            layer_from_blob(build->store, &image.manifest.layers[i], &image.config.diff_ids[i],
+                            base->build ? &fetcher : NULL);
         struct tree *tree = tree_push(base->tree, layer);
         tree_unref(base->tree);
         base->tree = tree;
@@ -241,6 +347,7 @@ struct base_image *base_image_get(struct build *build, const char *name,
     bool ours = !base;
     if (ours) {
         base = NEW(struct base_image);
+        pthread_mutex_init(&base->fetch_lock, NULL);
         base->name = xstrdup(name);
         base->platform = xstrdup(text.data);
         *ARRAY_PUSH(build, bases) = base;

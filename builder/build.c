@@ -104,6 +104,8 @@ static void build_init(struct build *build)
 static int write_tags(struct build *build, const struct descriptor *image, struct error **err)
 {
     const struct build_options *options = build->options;
+    if (options->push_only)
+        return store_sync(build->store, err);
     for (size_t i = 0; i < options->n_tags; i++)
         if (store_tag_set(build->store, &options->tags[i], image, err) < 0)
             return -1;
@@ -241,8 +243,10 @@ int build_run(struct store *store, struct registry_session *session,
         status = finish_shell(&build, err);
     else if (status == 0)
         status = finish(&build, &result, err);
-    if (status < 0)
+    if (status < 0) {
         push_ahead_stop(build.ahead);
+        registry_session_abort(session); /* what is on the way is for nothing */
+    }
     explain_end(&build);
     if (status < 0)
         return -1;

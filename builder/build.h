@@ -101,7 +101,8 @@ struct build_options {
     const char
         *shell_at; /* a stage's name or a line's number: a shell there, and no image; or NULL */
     const struct terminal *terminal; /* the user's, for these; needed with shell_at, or NULL */
-    bool push; /* upload layers of `tags` while later steps run, and the image at the end */
+    bool push;      /* upload layers of `tags` while later steps run, and the image at the end */
+    bool push_only; /* with push: no name in the store, where layers of the base may be absent */
 };
 
 #define BUILD_OPTIONS_INIT                                                                         \

@@ -45,6 +45,7 @@
 #include "oci/image_config.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct forecast;
 struct sandbox;
@@ -66,6 +67,16 @@ struct base_image {
     struct tree *tree;
     struct digest recipe; /* the key that steps on it start from */
     bool is_lost;         /* of a forecast: it isn't in the store, nothing of it is known */
+
+    /* Of one whose layers stay at the registry until somebody needs them. */
+    struct build *build;        /* NULL: they are in the store */
+    struct descriptor target;   /* what the name will point to */
+    bool is_foreign;            /* for another platform than this machine's */
+    pthread_mutex_t fetch_lock; /* while they are fetched, all at once */
+    bool is_fetched;            /* or it was tried; under fetch_lock, as fetch_error */
+    struct error *fetch_error;
+    atomic_bool is_mounted; /* some stage on it has a RUN: forms are made on the way */
+    struct thread *thread;  /* that fetches ahead; or NULL */
 };
 
 void base_image_free(struct base_image *base);
@@ -303,6 +314,10 @@ int step_workdir_execute(struct stage_run *run, const struct instruction *instru
 int step_user_files(struct stage_run *run, struct strbuf *passwd, bool *has_passwd,
                     struct strbuf *group, bool *has_group, struct error **err) WARN_UNUSED;
 
+/* Whether the stage's layers are the image's, of its platform: it is the target, or what the target
+ * is FROM. */
+bool stage_run_is_of_image(const struct stage_run *run);
+
 /* step.c: a step that makes a layer */
 struct layer_step {
     const struct instruction *instruction;
@@ -377,6 +392,12 @@ struct base_image *base_image_get(struct build *build, const char *name,
 int base_image_read_local(struct store *store, const struct reference *reference,
                           const struct platform *platform, struct image *ret,
                           struct error **err) WARN_UNUSED;
+/*
+ * A stage is FROM it: what the stage will do with its layers decides how they are fetched, and
+ * whether that begins before somebody asks.
+ */
+int base_image_is_used(struct base_image *base, const struct stage_run *run,
+                       struct error **err) WARN_UNUSED;
 bool base_image_may_trigger(struct build *build, const char *name, const struct platform *platform);
 /* A named context that has files; NULL and *err NULL: it stands for an image, named in *image (free
  * it). */

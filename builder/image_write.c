@@ -39,6 +39,9 @@ static int add_layers(struct stage_run *run, struct image_config *config, struct
         struct digest diff_id;
         if (layer_wait(tree_layer(run->tree, i), &blob, &diff_id, err) < 0)
             return error_wrap(err, "layer %zu", i + 1);
+        /* of a base that no step looked into */
+        if (!run->build->options->push_only && layer_fetch(tree_layer(run->tree, i), err) < 0)
+            return -1;
         image_config_add_diff_id(config, &diff_id);
         struct descriptor *layer = ARRAY_PUSH(manifest, layers);
         descriptor_copy(layer, &blob);

@@ -108,9 +108,14 @@ static int upload_run(void *data, struct error **err)
 static void send_layer(struct push_ahead *ahead, struct layer *layer)
 {
     AUTO(descriptor_release) struct descriptor blob = { 0 };
-    AUTO(error_free) struct error *ignored = NULL; /* the stream's group has it too */
-    if (layer_wait(layer, &blob, NULL, &ignored) < 0 || has_failed(ahead))
+    AUTO(error_free) struct error *error = NULL;
+    if (layer_wait(layer, &blob, NULL, &error) < 0 || has_failed(ahead))
+        return; /* the stream's group has the error too */
+    /* the base's, which the image in the store needs as well */
+    if (!ahead->build->options->push_only && layer_fetch(layer, &error) < 0) {
+        fail(ahead, error);
         return;
+    }
     for (size_t i = 0; i < ahead->n_repositories; i++) {
         struct upload *upload = NEW(struct upload);
         upload->ahead = ahead;
@@ -138,16 +143,6 @@ static void *ahead_thread(void *data)
     return NULL;
 }
 
-/* Whether the stage's layers are the image's, of the platform that it is made for. */
-static bool is_of_image(const struct stage_run *run)
-{
-    const struct stage_graph *graph = run->target->graph;
-    const struct stage *of = &graph->stages[graph->target];
-    while (of != run->stage && of->base.kind == STAGE_SOURCE_STAGE)
-        of = &graph->stages[of->base.stage];
-    return of == run->stage;
-}
-
 /* With the lock held. */
 static void begin(struct push_ahead *ahead, struct error **err)
 {
@@ -161,7 +156,7 @@ void push_ahead_add_layer(struct push_ahead *ahead, const struct stage_run *run,
                           struct layer *layer)
 {
     AUTO(error_free) struct error *error = NULL;
-    if (!ahead || !is_of_image(run))
+    if (!ahead || !stage_run_is_of_image(run))
         return;
     pthread_mutex_lock(&ahead->lock);
     if (!ahead->vertex)
@@ -216,12 +211,9 @@ void push_ahead_stop(struct push_ahead *ahead)
     if (!ahead)
         return;
     pthread_mutex_lock(&ahead->lock);
-    bool is_busy = ahead->vertex != 0;
     ahead->stopped = ahead->closed = true;
     pthread_cond_signal(&ahead->changed);
     pthread_mutex_unlock(&ahead->lock);
-    if (is_busy)
-        registry_session_abort(ahead->build->session);
 }
 
 void push_ahead_free(struct push_ahead *ahead)

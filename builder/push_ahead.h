@@ -31,9 +31,8 @@ void push_ahead_add_tree(struct push_ahead *ahead, const struct stage_run *run, 
 /* No further layers: waits until all are there. The first failure. Accepts NULL. */
 int push_ahead_finish(struct push_ahead *ahead, struct error **err) WARN_UNUSED;
 /*
- * In a build that fails: nothing new is sent, and what is under way is cut. The session can't be
- * used any more. Accepts NULL. push_ahead_free() waits for layers that are being made: their group
- * is freed before.
+ * In a build that fails: nothing new is sent; aborting the session cuts what is under way. Accepts
+ * NULL. push_ahead_free() waits for layers that are being made: their group is freed before.
  */
 void push_ahead_stop(struct push_ahead *ahead);
 void push_ahead_free(struct push_ahead *ahead);

@@ -22,6 +22,15 @@ const char *stage_run_cwd(const struct stage_run *run)
     return run->config.working_dir && *run->config.working_dir ? run->config.working_dir : "/";
 }
 
+bool stage_run_is_of_image(const struct stage_run *run)
+{
+    const struct stage_graph *graph = run->target->graph;
+    const struct stage *of = &graph->stages[graph->target];
+    while (of != run->stage && of->base.kind == STAGE_SOURCE_STAGE)
+        of = &graph->stages[of->base.stage];
+    return of == run->stage;
+}
+
 int stage_run_expand(struct stage_run *run, const char *word, unsigned flags, char **ret,
                      struct error **err)
 {
@@ -254,6 +263,8 @@ static int from_image(struct stage_run *run, const char *name, unsigned vertex, 
                    "base image %s is for %s, not for the %s that was asked for", name, have.data,
                    want.data);
     }
+    if (base_image_is_used(run->base, run, err) < 0)
+        return -1;
     run->tree = tree_ref(run->base->tree);
     push_ahead_add_tree(run->build->ahead, run, run->tree);
     run->recipe = run->base->recipe;

@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cli/output_value.h"
 #include "oci/platform.h"
 
 #include <stdio.h>
@@ -244,14 +245,27 @@ static int parse_platforms(struct build_command *command, struct error **err)
     return 0;
 }
 
+/* Before the tags: it may bring some. */
+static int parse_output(struct build_command *command, struct error **err)
+{
+    struct output_value output = { false, false };
+    if (!command->output)
+        return 0;
+    if (output_value_parse(command->output, &output, &command->tags, err) < 0)
+        return -1;
+    command->push = command->push || output.push;
+    command->options.push_only = output.is_elsewhere;
+    return 0;
+}
+
 static int parse_values(struct build_command *command, struct error **err)
 {
     struct build_options *options = &command->options;
-    if (parse_tags(command, err) < 0 || parse_network(command, err) < 0 ||
-        parse_isolation(command, err) < 0 || parse_secrets(command, err) < 0 ||
-        parse_lists(command, err) < 0 || parse_context_mode(command, err) < 0 ||
-        parse_platforms(command, err) < 0 || resolve_args(command, err) < 0 ||
-        parse_epoch(command, err) < 0 ||
+    if (parse_output(command, err) < 0 || parse_tags(command, err) < 0 ||
+        parse_network(command, err) < 0 || parse_isolation(command, err) < 0 ||
+        parse_secrets(command, err) < 0 || parse_lists(command, err) < 0 ||
+        parse_context_mode(command, err) < 0 || parse_platforms(command, err) < 0 ||
+        resolve_args(command, err) < 0 || parse_epoch(command, err) < 0 ||
         limits_parse(&command->limit_texts, &command->limits, err) < 0)
         return -1;
     if (command->compression &&
@@ -260,7 +274,7 @@ static int parse_values(struct build_command *command, struct error **err)
         return error_wrap(err, "--compression");
     }
     if (command->push && !command->n_references)
-        return error_set(err, ERR_USAGE, "--push needs a name: give -t");
+        return error_set(err, ERR_USAGE, "pushing needs a name: give -t");
     for (size_t i = 0; i < command->add_hosts.n; i++)
         if (build_host_check(command->add_hosts.items[i], err) < 0)
             return -1;
@@ -364,6 +378,16 @@ static int take_values(struct app *app, const struct command_help *help,
         OPT_LIST(0, "cdi-config-dir", "DIR", &(command)->cdi_dirs,                                 \
                  "device specs for RUN --device, instead of /etc/cdi and /var/run/cdi")
 
+/* Where the result goes, and in which form. */
+#define RESULT_OPTIONS(command)                                                                    \
+    OPT_FLAG(0, "push", &(command)->push, "push the image, layers while later steps run"),         \
+        OPT_STRING(                                                                                \
+            'o', "output", "type=TYPE,...", &(command)->output,                                    \
+            "registry: push it, and name it nowhere else; image[,push=true]: the store too"),      \
+        OPT_STRING(                                                                                \
+            0, "compression", "CODEC", &(command)->compression,                                    \
+            "of layers: gzip[:1-12], zstd[:1-19] (not read by docker before 23), uncompressed")
+
 int build_command_parse(struct app *app, const struct command_help *help, char *const *argv,
                         struct build_command *command, struct error **err)
 {
@@ -417,10 +441,7 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
         OPT_FLAG(0, "rewrite-timestamp", &command->rewrite_timestamp,
                  "--rewrite-timestamp=false: let files be younger than SOURCE_DATE_EPOCH"),
         OPT_FLAG(0, "pull", &command->pull, "ask the registries for newer base images"),
-        OPT_FLAG(0, "push", &command->push, "push the image when it is built"),
-        OPT_STRING(
-            0, "compression", "CODEC", &command->compression,
-            "of layers: gzip[:1-12], zstd[:1-19] (not read by docker before 23), uncompressed"),
+        RESULT_OPTIONS(command),
         OPT_FLAG('q', "quiet", &command->quiet, "print the image's digest only"),
         OPT_STRING(0, "progress", "STYLE", &command->progress,
                    "auto, plain, tty, rawjson, quiet or none"),

@@ -15,7 +15,7 @@ struct build_command {
     struct build_secret *parsed_secrets;
     size_t n_parsed_secrets, parsed_secrets_capacity;
     const char *file, *target, *network, *iidfile, *metadata_file, *progress, *compression,
-        *source_date_epoch, *timestamp, *context_mode, *isolation, *on_error, *shell_at;
+        *source_date_epoch, *timestamp, *context_mode, *isolation, *on_error, *shell_at, *output;
     const char *call;
     unsigned jobs;
     bool no_cache, pull, push, quiet, harmless, check, explain, rewrite_timestamp;

@@ -95,10 +95,11 @@ static int write_results(struct app *app, const struct build_command *command,
         return error_wrap(err, "--iidfile");
     if (command->metadata_file && write_metadata(command, result, err) < 0)
         return -1;
+    bool is_elsewhere = command->options.push_only;
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     for (size_t i = 0; i < command->n_references; i++)
         strvec_take(&names, reference_format(&command->references[i]));
-    if (names.n && last_build_write(app->store, app->uid, &names, err) < 0)
+    if (names.n && !is_elsewhere && last_build_write(app->store, app->uid, &names, err) < 0)
         return error_wrap(err, "remembering the tags for push");
     if (command->quiet) {
         printf("%s\n", id);
@@ -106,7 +107,8 @@ static int write_results(struct app *app, const struct build_command *command,
     }
     progress_note(app->progress, 0, "%s", id);
     for (size_t i = 0; i < names.n; i++)
-        progress_note(app->progress, 0, "tagged %s", names.items[i]);
+        progress_note(app->progress, 0, "%s %s", is_elsewhere ? "pushed" : "tagged",
+                      names.items[i]);
     return 0;
 }
 

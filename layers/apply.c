@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/path.h"
 #include "layers/form_writer.h"
+#include "layers/tar_read.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#define BUFFER_SIZE ((size_t)128 << 10)
 #define HOLE_SIZE ((size_t)4096) /* zeros of at least this size aren't written */
 
 static void directory_free(void *value)
@@ -81,6 +83,7 @@ void form_writer_free(struct form_writer *form)
     hashmap_release(&form->directories);
     hashmap_release(&form->copies);
     strvec_release(&form->whiteouts);
+    free(form->buffer);
     private_form_free(form->form);
     free(form);
 }
@@ -409,4 +412,30 @@ int form_writer_data(struct form_writer *form, const void *data, size_t size, st
         return 0;
     }
     return io_write_full(form->file_fd, data, size, entry->path, err);
+}
+
+int form_writer_unpack(struct form_writer *form, struct tar_reader *tar, const struct entry *entry,
+                       struct error **err)
+{
+    if (form_writer_entry(form, entry, err) < 0)
+        return -1;
+    if (entry->type != ENTRY_FILE || !entry->size)
+        return 0;
+    if (!form->buffer)
+        form->buffer = xmalloc(BUFFER_SIZE);
+    ssize_t n;
+    while ((n = tar_reader_data(tar, form->buffer, BUFFER_SIZE, err)) > 0)
+        if (form_writer_data(form, form->buffer, (size_t)n, err) < 0)
+            return -1;
+    return n < 0 ? -1 : 0;
+}
+
+int form_writer_rest(struct form_writer *form, struct error **err)
+{
+    if (form_finish_file(form, err) < 0)
+        return -1;
+    open_dir_close(&form->parent);
+    open_dir_close(&form->link_parent);
+    free(TAKE(form->buffer));
+    return 0;
 }

@@ -12,6 +12,7 @@
 #include "oci/store.h"
 
 struct form_writer;
+struct tar_reader;
 struct tree;
 
 /*
@@ -23,6 +24,11 @@ int form_writer_entry(struct form_writer *form, const struct entry *entry,
                       struct error **err) WARN_UNUSED;
 int form_writer_data(struct form_writer *form, const void *data, size_t size,
                      struct error **err) WARN_UNUSED;
+/* The tar's current entry, with its content. */
+int form_writer_unpack(struct form_writer *form, struct tar_reader *tar, const struct entry *entry,
+                       struct error **err) WARN_UNUSED;
+/* Nothing happens for a while: gives back what it can do without. */
+int form_writer_rest(struct form_writer *form, struct error **err) WARN_UNUSED;
 /* No entry follows: completes links and directories. Called by commit where it wasn't before. */
 int form_writer_finish(struct form_writer *form, struct error **err) WARN_UNUSED;
 /* After finish: it left out parents or links into a lower layer, so commit names it by chain_id. */

@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/cancel.h"
 #include "base/fs.h"
+#include "layers/apply.h"
 #include "layers/compress.h"
 #include "layers/tar_read.h"
 
@@ -341,13 +342,16 @@ static struct hash_source *hash_source_new(struct source *next)
     return self;
 }
 
-static int collect(struct tar_reader *tar, struct entry_list *list, struct error **err)
+static int collect(struct tar_reader *tar, struct form_writer *form, struct entry_list *list,
+                   struct error **err)
 {
     AUTO(entry_release) struct entry entry = { .type = ENTRY_FILE };
     for (;;) {
         int more = tar_reader_next(tar, &entry, err);
         if (more <= 0)
             return more;
+        if (form && form_writer_unpack(form, tar, &entry, err) < 0)
+            return -1;
         *ARRAY_PUSH(list, entries) = entry;
         entry = (struct entry){ .type = ENTRY_FILE };
     }
@@ -360,13 +364,14 @@ static int drain(struct source *source, struct error **err)
     return source_pump(source, null, NULL, err);
 }
 
-int entries_scan_source(struct source *blob, struct entries *ret, struct error **err)
+int entries_scan_source(struct source *blob, struct form_writer *form, struct entries *ret,
+                        struct error **err)
 {
     AUTO(entries_release) struct entries entries = { .tar_size = 0 };
     struct hash_source *hash = hash_source_new(decompress_source_new(blob, 0));
     AUTO(tar_reader_free)
     struct tar_reader *tar = tar_reader_new(&hash->source, TAR_READ_LAYER | TAR_READ_TAR_ONLY, err);
-    if (!tar || collect(tar, &entries.list, err) < 0 || drain(&hash->source, err) < 0)
+    if (!tar || collect(tar, form, &entries.list, err) < 0 || drain(&hash->source, err) < 0)
         return -1;
     uint8_t diff_id[SHA256_SIZE];
     sha256_finish(hash->hash, diff_id);
@@ -386,7 +391,7 @@ int entries_scan(struct store *store, const struct digest *blob, struct entries 
     int fd = store_open_blob(store, blob, err);
     if (fd < 0)
         return error_wrap(err, "layer %s", name);
-    if (entries_scan_source(source_fd_new(fd, true, name), &entries, err) < 0)
+    if (entries_scan_source(source_fd_new(fd, true, name), NULL, &entries, err) < 0)
         return error_wrap(err, "layer %s", name);
     if (entries_write(store, blob, &entries, err) < 0)
         return -1;

@@ -12,6 +12,8 @@
 #include "layers/entry.h"
 #include "oci/store.h"
 
+struct form_writer;
+
 struct member {
     uint64_t offset, size; /* in the blob */
     uint64_t input_size;   /* of the tar */
@@ -40,8 +42,12 @@ int entries_read_members(struct store *store, const struct digest *blob, struct 
                          struct error **err) WARN_UNUSED;
 int entries_write(struct store *store, const struct digest *blob, const struct entries *entries,
                   struct error **err) WARN_UNUSED;
-/* From a blob's bytes (owned), wherever they come from; writes nothing. */
-int entries_scan_source(struct source *blob, struct entries *ret, struct error **err) WARN_UNUSED;
+/*
+ * From a blob's bytes (owned), wherever they come from; writes nothing. `form` (may be NULL) gets
+ * the entries with their contents on the same pass, and isn't finished.
+ */
+int entries_scan_source(struct source *blob, struct form_writer *form, struct entries *ret,
+                        struct error **err) WARN_UNUSED;
 /* From the blob itself: decompresses and parses it once, computing diff_id; writes the file. */
 int entries_scan(struct store *store, const struct digest *blob, struct entries *ret,
                  struct error **err) WARN_UNUSED;

@@ -57,15 +57,16 @@ static void drop_entries(void *made)
     free(entries);
 }
 
-static int scan_arriving(const struct descriptor *blob UNUSED, struct source *bytes, void **made,
-                         struct error **err)
+static int scan_arriving(void *data UNUSED, const struct descriptor *blob UNUSED,
+                         struct source *bytes, void **made, struct error **err)
 {
     struct entries *entries = NEW(struct entries);
     *made = entries;
-    return entries_scan_source(bytes, entries, err);
+    return entries_scan_source(bytes, NULL, entries, err);
 }
 
-static void keep_entries(struct store *store, const struct descriptor *blob, void *made)
+static void keep_entries(void *data UNUSED, struct store *store, const struct descriptor *blob,
+                         void *made)
 {
     AUTO(error_free) struct error *ignored = NULL; /* a cache: they are made again */
     int written = entries_write(store, &blob->digest, made, &ignored);
@@ -73,4 +74,4 @@ static void keep_entries(struct store *store, const struct descriptor *blob, voi
     drop_entries(made);
 }
 
-const struct blob_watcher image_check_watcher = { scan_arriving, keep_entries, drop_entries };
+const struct blob_watcher image_check_watcher = { scan_arriving, keep_entries, drop_entries, NULL };

@@ -11,33 +11,20 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
-#define BUFFER_SIZE ((size_t)128 * 1024)
-
 /* Making forms */
 
 static int unpack(struct form_writer *form, struct tar_reader *tar, struct error **err)
 {
     AUTO(entry_release) struct entry entry = { 0 };
-    AUTO(free) uint8_t *buffer = xmalloc(BUFFER_SIZE);
     int found;
-    while ((found = tar_reader_next(tar, &entry, err)) > 0) {
-        if (form_writer_entry(form, &entry, err) < 0)
+    while ((found = tar_reader_next(tar, &entry, err)) > 0)
+        if (form_writer_unpack(form, tar, &entry, err) < 0)
             return -1;
-        if (entry.type != ENTRY_FILE || !entry.size)
-            continue;
-        ssize_t n;
-        while ((n = tar_reader_data(tar, buffer, BUFFER_SIZE, err)) > 0)
-            if (form_writer_data(form, buffer, (size_t)n, err) < 0)
-                return -1;
-        if (n < 0)
-            return -1;
-    }
     return found;
 }
 
-/* Its name is asked for last: the chain may wait for the streams of steps below. */
-static int commit(struct form_writer *form, struct tree *node, const struct digest *diff_id,
-                  struct error **err)
+int tree_commit_form(struct form_writer *form, struct tree *node, const struct digest *diff_id,
+                     struct error **err)
 {
     struct digest chain_id = { 0 };
     if (form_writer_finish(form, err) < 0 ||
@@ -60,7 +47,7 @@ static int unpack_blob(struct tree *node, const struct descriptor *blob,
     struct form_writer *form = form_writer_new(node->store, node->parent, err);
     if (!form || unpack(form, tar, err) < 0)
         return -1;
-    return commit(form, node, diff_id, err);
+    return tree_commit_form(form, node, diff_id, err);
 }
 
 static bool chain_is_known(const struct tree *node)
@@ -71,8 +58,7 @@ static bool chain_is_known(const struct tree *node)
     return true;
 }
 
-/* An O_PATH fd, -1 when there is none. */
-static int find_form(struct tree *node, const struct digest *diff_id, struct error **err)
+int tree_find_form(struct tree *node, const struct digest *diff_id, struct error **err)
 {
     struct digest chain_id = { 0 };
     /* a layer upon a step that still streams is one of ours, which names its parents: d-HEX */
@@ -85,7 +71,7 @@ static int find_form(struct tree *node, const struct digest *diff_id, struct err
 static int find_or_make_form(struct tree *node, const struct descriptor *blob,
                              const struct digest *diff_id, struct error **err)
 {
-    int fd = find_form(node, diff_id, err);
+    int fd = tree_find_form(node, diff_id, err);
     if (fd >= 0 || *err)
         return fd;
     /* a lazily pulled blob is fetched, and checked against its diff_id */
@@ -97,7 +83,7 @@ static int find_or_make_form(struct tree *node, const struct descriptor *blob,
     AUTO(lockfile_release) struct lockfile *lock = store_lock(node->store, name, err);
     if (!lock)
         return -1;
-    fd = find_form(node, diff_id, err);
+    fd = tree_find_form(node, diff_id, err);
     return fd >= 0 || *err ? fd : unpack_blob(node, blob, diff_id, err);
 }
 
@@ -247,6 +233,21 @@ static struct tree **visible_nodes(struct tree *tree, size_t *n, struct error **
     return TAKE(nodes);
 }
 
+/* A download isn't for the pool's threads, which others wait for. */
+static int fetch_unless_formed(struct tree *node, struct error **err)
+{
+    (void)pthread_mutex_lock(&node->form_lock);
+    bool is_known = node->form_fd >= 0;
+    (void)pthread_mutex_unlock(&node->form_lock);
+    struct digest diff_id;
+    if (is_known)
+        return 0;
+    if (layer_wait(node->layer, NULL, &diff_id, err) < 0)
+        return -1;
+    AUTO(close) int there = tree_find_form(node, &diff_id, err);
+    return there >= 0 ? 0 : *err ? -1 : layer_fetch(node->layer, err);
+}
+
 static int make_forms(struct tree **nodes, size_t n, struct pool *pool, struct error **err)
 {
     AUTO(pool_group_free) struct pool_group *group = pool && n > 1 ? pool_group_new(pool) : NULL;
@@ -260,7 +261,7 @@ static int make_forms(struct tree **nodes, size_t n, struct pool *pool, struct e
             continue;
         }
         /* a task must not wait for a stream that needs the same pool */
-        if (layer_wait(node->layer, NULL, NULL, err) < 0)
+        if (fetch_unless_formed(node, err) < 0)
             return -1;
         pool_submit(group, node_form_task, NULL, node);
     }

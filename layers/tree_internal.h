@@ -19,6 +19,8 @@
 
 #define TREE_MAX_INDEXES 33
 
+struct form_writer;
+
 struct tree {
     atomic_uint n_refs;
     struct store *store;
@@ -41,6 +43,14 @@ struct tree {
 int tree_load(struct tree *tree, struct error **err) WARN_UNUSED;
 /* The node whose topmost layer is `layer`. */
 struct tree *tree_at_layer(struct tree *tree, size_t layer);
+/* An O_PATH fd of the form of its topmost layer; -1 with *err NULL when there is none. */
+int tree_find_form(struct tree *node, const struct digest *diff_id, struct error **err) WARN_UNUSED;
+/*
+ * The form is complete: names it; an O_PATH fd. Its name is asked for last, since the chain may
+ * wait for the streams of steps below.
+ */
+int tree_commit_form(struct form_writer *form, struct tree *node, const struct digest *diff_id,
+                     struct error **err) WARN_UNUSED;
 /* The nodes of a tree with layers, lowest first; free() it. */
 struct tree **tree_nodes(struct tree *tree);
 

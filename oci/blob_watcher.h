@@ -16,11 +16,12 @@ struct blob_watcher {
      * are right. *made gets what came of it. Its failing is no failure of the fetch: whoever needs
      * the result makes it from the stored blob, and reports what is wrong then.
      */
-    int (*look)(const struct descriptor *blob, struct source *bytes, void **made,
+    int (*look)(void *data, const struct descriptor *blob, struct source *bytes, void **made,
                 struct error **err);
     /* The blob is in the store, and is what its digest says. Consumes made. */
-    void (*keep)(struct store *store, const struct descriptor *blob, void *made);
+    void (*keep)(void *data, struct store *store, const struct descriptor *blob, void *made);
     void (*drop)(void *made);
+    void *data; /* for look and keep, which several threads call */
 };
 
 #endif

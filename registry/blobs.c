@@ -57,7 +57,8 @@ struct watch {
 static int watch_run(void *data, struct source *bytes, struct error **err)
 {
     struct watch *watch = data;
-    return watch->watcher->look(watch->blob, bytes, &watch->made, err);
+    const struct blob_watcher *watcher = watch->watcher;
+    return watcher->look(watcher->data, watch->blob, bytes, &watch->made, err);
 }
 
 static void watch_free(struct watch *watch)
@@ -89,7 +90,7 @@ static void watch_finish(struct watch *watch, struct store *store)
 {
     AUTO(error_free) struct error *ignored = NULL; /* see struct blob_watcher */
     if (watch && relay_finish(TAKE(watch->relay), &ignored) == 0)
-        watch->watcher->keep(store, watch->blob, TAKE(watch->made));
+        watch->watcher->keep(watch->watcher->data, store, watch->blob, TAKE(watch->made));
     watch_free(watch);
 }
 

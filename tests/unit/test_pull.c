@@ -350,8 +350,8 @@ static struct {
     uint64_t size_kept;
 } seen = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
-static int count_bytes(const struct descriptor *blob UNUSED, struct source *bytes, void **made,
-                       struct error **err)
+static int count_bytes(void *data UNUSED, const struct descriptor *blob UNUSED,
+                       struct source *bytes, void **made, struct error **err)
 {
     char buffer[8192];
     uint64_t *size = NEW(uint64_t);
@@ -365,7 +365,8 @@ static int count_bytes(const struct descriptor *blob UNUSED, struct source *byte
     return n < 0 ? -1 : 0;
 }
 
-static void note_kept(struct store *store, const struct descriptor *blob, void *made)
+static void note_kept(void *data UNUSED, struct store *store, const struct descriptor *blob,
+                      void *made)
 {
     assert_true(store_has_blob(store, &blob->digest, NULL));
     pthread_mutex_lock(&seen.mutex);
@@ -387,7 +388,7 @@ static void note_dropped(void *made)
  */
 static void layers_are_watched_as_they_come(void **state)
 {
-    static const struct blob_watcher watcher = { count_bytes, note_kept, note_dropped };
+    static const struct blob_watcher watcher = { count_bytes, note_kept, note_dropped, NULL };
     static const struct {
         const char *fault;
         bool succeeds, keeps;
