@@ -105,7 +105,7 @@ E2E := $(wildcard tests/e2e/test_*.sh)
 SETTING ?= $(if $(filter 0,$(shell id -u)),root,user)
 TESTS = $(addprefix $(O)/unit/,$(UNIT)) $(E2E) tests/conformance/run.py
 test_env = CBUILD=$(abspath $(O)/cbuild) FAULT_SO=$(abspath $(O)/tests/fault.so) \
-    FAULT_PROBE=$(abspath $(O)/tests/fault-probe) ESCAPE_PROBE=$(abspath $(O)/tests/escape-probe) FAULT_NO_MALLOC=$(filter asan tsan,$(MODE)) MODE=$(MODE)
+    FAULT_PROBE=$(abspath $(O)/tests/fault-probe) ESCAPE_PROBE=$(abspath $(O)/tests/escape-probe) FAULT_NO_MALLOC=$(filter asan tsan,$(MODE)) MODE=$(MODE) CBUILD_NETWORK=pasta,slirp4netns
 
 # In a make of its own, since pkg-config finds what deps installs.
 .PHONY: check check-run check-real check-real-run

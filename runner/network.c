@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/network.h"
 
+#include "base/force.h"
 #include "base/mem.h"
 #include "runner/network_helper.h"
+#include "runner/network_resolv.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +16,8 @@ struct network {
     struct network_helper helper;
 };
 
-static const struct network_kind *const kinds[] = { &network_pasta, &network_slirp4netns };
+static const struct network_kind *const kinds[] = { &network_veth, &network_pasta,
+                                                    &network_slirp4netns };
 
 static struct network *host_network(void)
 {
@@ -22,12 +26,41 @@ static struct network *host_network(void)
     return network;
 }
 
+/* CBUILD_NETWORK: names of kinds that may be tried; without it all. */
+static bool is_allowed(const char *name)
+{
+    const char *list = getenv("CBUILD_NETWORK");
+    return !list || !*list || force_list_has(list, name);
+}
+
+static int check_list(struct error **err)
+{
+    const char *list = getenv("CBUILD_NETWORK");
+    for (const char *word = list ? list : ""; *word;) {
+        const size_t size = strcspn(word, ",");
+        bool known = !size;
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+            known =
+                known || (strlen(kinds[i]->name) == size && !strncmp(kinds[i]->name, word, size));
+        if (!known)
+            return error_set(err, ERR_USAGE,
+                             "CBUILD_NETWORK=%s: veth, pasta and slirp4netns are what there is",
+                             list);
+        word += size + (word[size] == ',');
+    }
+    return 0;
+}
+
 int network_new(bool reach_host, struct network **ret, char **warning, struct error **err)
 {
     AUTO(strbuf_release) struct strbuf why = STRBUF_INIT;
     AUTO(network_free) struct network *network = host_network();
+    if (check_list(err) < 0)
+        return -1;
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         AUTO(error_free) struct error *failed = NULL;
+        if (!is_allowed(kinds[i]->name))
+            continue;
         if (kinds[i]->start(&network->helper, reach_host, &failed) == 0) {
             network->kind = kinds[i];
             *warning = NULL;
@@ -38,7 +71,7 @@ int network_new(bool reach_host, struct network **ret, char **warning, struct er
             error_move(err, TAKE(failed));
             return -1;
         }
-        strbuf_addf(&why, "%s%s", i ? "; " : "", error_message(failed));
+        strbuf_addf(&why, "%s%s", why.size ? "; " : "", error_message(failed));
         network_helper_release(&network->helper);
     }
     if (access("/dev/net/tun", R_OK | W_OK) < 0) /* what both helpers need */
@@ -89,41 +122,14 @@ void network_format_hosts(const char *hostname, const char *const *extra, size_t
         strbuf_addf(buf, "%s\n", extra[i]);
 }
 
-static bool is_name_server(const char *line, size_t size)
-{
-    static const char key[] = "nameserver";
-    size_t at = sizeof(key) - 1;
-    if (size <= at || strncmp(line, key, at) != 0 || !strchr(" \t", line[at]))
-        return false;
-    while (at < size && strchr(" \t\r", line[at]))
-        at++;
-    return at < size;
-}
-
-/* Copies the lines of `host`; true when it kept a name server. */
-static bool copy_lines(const char *host, bool keep_servers, struct strbuf *buf)
-{
-    bool kept = false;
-    for (const char *line = host; *line;) {
-        size_t size = strcspn(line, "\n");
-        bool server = is_name_server(line, size);
-        if (!server || keep_servers) {
-            strbuf_add(buf, line, size);
-            strbuf_addc(buf, '\n');
-            kept = kept || server;
-        }
-        line += size;
-        line += *line == '\n';
-    }
-    return kept;
-}
-
 void network_format_resolv(const struct network *network, const char *host, const char *const *dns,
                            size_t n_dns, struct strbuf *buf)
 {
     static const char *const public_servers[] = { "8.8.8.8", "8.8.4.4" };
     const bool own = network && network->helper.name_server;
-    if (copy_lines(host, !own && !n_dns, buf))
+    if (network && network->helper.resolv)
+        host = network->helper.resolv;
+    if (network_resolv_copy(host, !own && !n_dns, buf))
         return;
     if (own && !n_dns) {
         dns = &network->helper.name_server;

@@ -3,9 +3,10 @@
  * The network of a build's steps. Made once, when the first RUN needs it, and shared
  * by all its steps; `none` and `host` need no object.
  *
- * Kinds, in the order that they are tried: pasta, slirp4netns (a helper program that
- * joins a network namespace of ours to the host's network), then the host's network
- * with a warning. A kind is a table of operations, so that bridges can come later.
+ * Kinds, in the order that they are tried: veth (a pair of interfaces and address translation, for
+ * root), pasta, slirp4netns (a helper program that joins a network namespace of ours to the host's
+ * network), then the host's network with a warning. A kind is a table of operations, so that
+ * bridges can come later. CBUILD_NETWORK lists those that may be tried, as "pasta,slirp4netns".
  */
 #ifndef CBUILD_RUNNER_NETWORK_H
 #define CBUILD_RUNNER_NETWORK_H
@@ -20,7 +21,8 @@ struct network;
 
 /*
  * *warning (free it) is NULL, or one sentence for the user: where no helper could be used, the
- * network is the host's. An error only for what must not be passed over: ERR_CANCELLED.
+ * network is the host's. An error only for what must not be passed over: ERR_CANCELLED,
+ * and ERR_USAGE for CBUILD_NETWORK.
  * reach_host: what listens on the host, on loopback too, is reached at network_gateway().
  */
 int network_new(bool reach_host, struct network **ret, char **warning,
@@ -29,7 +31,7 @@ int network_new(bool reach_host, struct network **ret, char **warning,
 void network_free(struct network *network);
 DEFINE_AUTO(struct network, network_free)
 
-/* "pasta", "slirp4netns", "host" */
+/* "veth", "pasta", "slirp4netns", "host" */
 const char *network_kind(const struct network *network);
 bool network_is_host(const struct network *network);
 /* Where the host is seen from in it; "127.0.0.1" in the host's own. NULL: nowhere. */

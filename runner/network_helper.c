@@ -4,16 +4,14 @@
 #include "base/cancel.h"
 #include "base/force.h"
 #include "base/mem.h"
-#include "base/pool.h"
 #include "runner/keeper.h"
+#include "runner/network_namespace.h"
+#include "runner/nft.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,49 +27,6 @@ struct launch {
     char *const *argv;
     int namespace_fd, ready_fd;
 };
-
-/* -- the namespace -- */
-
-struct namespace_work {
-    int fd;
-    struct error *error;
-};
-
-static int raise_loopback(struct error **err)
-{
-    struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-    AUTO(close) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-        return error_errno(err, "loopback network");
-    return 0;
-}
-
-/* On a thread of its own, which takes its place in the old namespace with it when it ends. */
-static void *make_namespace(void *data)
-{
-    struct namespace_work *work = data;
-    struct error **err = &work->error;
-    if (unshare(CLONE_NEWNET) < 0) {
-        (void)error_errno(err, "making a network namespace");
-    } else if (raise_loopback(err) == 0) {
-        work->fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-        if (work->fd < 0)
-            (void)error_errno(err, "opening the network namespace");
-    }
-    return NULL;
-}
-
-static int open_namespace(struct error **err)
-{
-    struct namespace_work work = { -1, NULL };
-    struct thread *thread = thread_start(make_namespace, &work, err);
-    if (!thread)
-        return -1;
-    (void)thread_join(thread);
-    if (work.fd < 0)
-        error_move(err, work.error);
-    return work.fd;
-}
 
 /* -- the program -- */
 
@@ -176,7 +131,7 @@ static int start(struct network_helper *helper, const char *name, const char *co
         argv[n++] = xstrdup(*args);
     argv[n] = NULL;
     int ready[2] = { -1, -1 }, result = -1;
-    helper->namespace_fd = open_namespace(err);
+    helper->namespace_fd = network_namespace_new(err);
     if (helper->namespace_fd >= 0 && pipe2(ready, O_CLOEXEC) < 0) {
         (void)error_errno(err, "pipe");
     } else if (helper->namespace_fd >= 0) {
@@ -246,6 +201,11 @@ const struct network_kind network_slirp4netns = { "slirp4netns", start_slirp4net
 
 void network_helper_release(struct network_helper *helper)
 {
+    nft_close(&helper->nft_fd);
+    if (helper->interface)
+        network_veth_remove(helper->interface);
+    free(helper->interface);
+    free(helper->resolv);
     keeper_stop(helper->control_fd);
     if (helper->pid > 0)
         keeper_reap(helper->pid);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A private network through a helper program: a network namespace of ours, and pasta or slirp4netns
- * that joins it to the host's network from outside. The helper ends when we do (keeper.h).
+ * Private networks: a network namespace of ours, and what joins it to the host's network: a pair of
+ * interfaces (network_veth.c), or pasta or slirp4netns from outside, which end when we do
+ * (keeper.h).
  */
 #ifndef CBUILD_RUNNER_NETWORK_HELPER_H
 #define CBUILD_RUNNER_NETWORK_HELPER_H
@@ -15,13 +16,17 @@ struct network_helper {
     int namespace_fd;
     int control_fd; /* the keeper's, -1: none runs */
     pid_t pid;
+    char *interface; /* the host's end of a pair; NULL: there is none */
+    int nft_fd;      /* nft.h; -1: none */
+    char *resolv;    /* text of resolv.conf, in place of the host's; or NULL */
+    char gateway_text[16];
     const char *name_server; /* address that forwards to the host's name servers */
     const char *gateway;     /* address that leads to the host; NULL: none does */
 };
 
 #define NETWORK_HELPER_INIT                                                                        \
     {                                                                                              \
-        -1, -1, 0, NULL, NULL                                                                      \
+        .namespace_fd = -1, .control_fd = -1, .nft_fd = -1                                         \
     }
 
 struct network_kind {
@@ -33,7 +38,9 @@ struct network_kind {
     int (*start)(struct network_helper *helper, bool reach_host, struct error **err);
 };
 
-extern const struct network_kind network_pasta, network_slirp4netns;
+extern const struct network_kind network_veth, network_pasta, network_slirp4netns;
+/* Of network_veth. */
+void network_veth_remove(const char *interface);
 
 /* Ends the helper; ready to be used again. */
 void network_helper_release(struct network_helper *helper);

@@ -10,6 +10,8 @@ CBUILD=${CBUILD:-$TOP/build/release/cbuild}
 export TOP CBUILD
 unset SOURCE_DATE_EPOCH DOCKER_CONFIG DOCKER_AUTH_CONFIG REGISTRY_AUTH_FILE BUILDKIT_PROGRESS HTTP_PROXY HTTPS_PROXY http_proxy https_proxy
 umask 022
+# this machine's own network is let alone: test_network.sh has one for itself
+export CBUILD_NETWORK=pasta,slirp4netns
 
 cbuild() { "$CBUILD" "$@"; }
 

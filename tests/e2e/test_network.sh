@@ -1,0 +1,181 @@
+#!/bin/bash
+# shellcheck disable=SC2154 # status is lib.sh's
+# The private network of RUN. Each test has a network namespace of its own that plays the host, and
+# another one behind it that is the world: nothing of this machine's network is touched.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+HOST_ADDRESS=198.18.0.2 WORLD_ADDRESS=198.18.0.1
+
+# The rest of the test, by name, in a host of its own. Where it is done already: true.
+on_a_host() {
+    [ -z "${ON_A_HOST:-}" ] || return 0
+    need_root
+    need ip nft python3
+    ON_A_HOST=1 unshare -n -m -- "$TOP/tests/e2e/test_network.sh" "${FUNCNAME[1]}" >"$TEST_TMP/host.log" 2>&1 || :
+    cat "$TEST_TMP/host.log"
+    local reason
+    reason=$(sed -n 's/^ok 1 .* # SKIP //p' "$TEST_TMP/host.log")
+    [ -z "$reason" ] || skip "$reason"
+    grep -q '^ok 1' "$TEST_TMP/host.log" || fail "on its host"
+    exit 0
+}
+
+make_world() {
+    ip link set lo up
+    unshare -n sleep 100 &
+    WORLD=$!
+    while [ "$(readlink /proc/$WORLD/ns/net)" = "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
+    ip link add up0 type veth peer name down0 netns $WORLD || skip "no veth here"
+    ip addr add $HOST_ADDRESS/24 dev up0
+    ip link set up0 up
+    in_world ip addr add $WORLD_ADDRESS/24 dev down0
+    in_world ip link set down0 up
+    in_world ip link set lo up
+    ip route add default via $WORLD_ADDRESS
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    echo "nameserver $WORLD_ADDRESS" >resolv.conf
+    mount --bind resolv.conf /etc/resolv.conf
+    nft list tables >/dev/null || skip "no packet filter here"
+    # answers with the address that it is asked from
+    cat >server.py <<'EOF'
+import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(("from " + self.client_address[0]).encode())
+    def log_message(self, *args):
+        pass
+http.server.HTTPServer(("", 8080), Handler).serve_forever()
+EOF
+    in_world python3 server.py &
+    SERVER=$!
+    for _ in $(seq 100); do in_world bash -c 'echo >/dev/tcp/127.0.0.1/8080' 2>/dev/null || { sleep 0.05; continue; }; break; done
+    export CBUILD_NETWORK=veth
+    import_busybox
+}
+in_world() { nsenter -t "$WORLD" -n -- "$@"; }
+teardown() { kill "${WORLD:-}" "${SERVER:-}" "${LOCAL:-}" 2>/dev/null || :; }
+nothing_is_left() {
+    equal "$(nft list tables)" "${1:-}" "tables of the packet filter"
+    equal "$(ip -o link | grep -c cbuild)" 0 "interfaces"
+}
+
+test_root_has_a_private_network_without_helpers() {
+    on_a_host
+    make_world
+    printf 'FROM busybox\nRUN wget -qO- http://%s:8080/; ip -o addr\nRUN cat /etc/resolv.conf; ip route\n' $WORLD_ADDRESS >Dockerfile
+    ok cbuild --no-cache --progress=plain -t x .
+    err_lacks 'warning'
+    err_has "from $HOST_ADDRESS"
+    err_has "nameserver $WORLD_ADDRESS"
+    grep -qE ' eth0 +inet 10\.213\.' "$TEST_TMP/err" || { show; fail "no address"; }
+    grep -q ' up0 ' "$TEST_TMP/err" && fail "the host's interfaces"
+    nothing_is_left
+    # and after a failing build
+    printf 'FROM busybox\nRUN exit 3\n' >Dockerfile
+    fails 1 cbuild -t x .
+    nothing_is_left
+}
+
+test_a_step_reaches_nothing_of_the_host() {
+    on_a_host
+    make_world
+    python3 server.py &
+    LOCAL=$!
+    for _ in $(seq 100); do (echo >/dev/tcp/127.0.0.1/8080) 2>/dev/null || { sleep 0.05; continue; }; break; done
+    cat >Dockerfile <<EOF
+FROM busybox
+RUN gateway=\$(ip route | sed -n 's/default via \\([^ ]*\\).*/\\1/p'); \\
+    for host in \$gateway 127.0.0.1 $HOST_ADDRESS; do ! timeout 2 wget -qO- http://\$host:8080/ || exit 9; done
+EOF
+    ok cbuild --no-cache --progress=plain -t x .
+    # but asked for, by name, loopback included
+    kill $LOCAL
+    sed 's/("", 8080)/("127.0.0.1", 8080)/' server.py >local.py
+    python3 local.py &
+    LOCAL=$!
+    for _ in $(seq 100); do (echo >/dev/tcp/127.0.0.1/8080) 2>/dev/null || { sleep 0.05; continue; }; break; done
+    printf 'FROM busybox\nRUN timeout 5 wget -qO- http://here:8080/\n' >Dockerfile
+    ok cbuild --no-cache --progress=plain --add-host here:host-gateway -t x .
+    err_has 'from '
+    nothing_is_left
+}
+
+test_nobody_outside_reaches_a_step() {
+    on_a_host
+    make_world
+    in_world ip route add 10.213.0.0/16 via $HOST_ADDRESS
+    # shellcheck disable=SC2016 # the step's
+    printf 'FROM busybox\nRUN ip -o -4 addr show eth0; (echo hi | nc -l -p 9999) & sleep 2; kill %%1\n' >Dockerfile
+    cbuild --no-cache --progress=plain -t x . 2>err &
+    pid=$!
+    for _ in $(seq 100); do grep -q 'inet 10' err && break; sleep 0.05; done
+    address=$(sed -n 's/.* inet \(10[.0-9]*\).*/\1/p' err)
+    ! in_world timeout 1 bash -c "echo >/dev/tcp/$address/9999" 2>/dev/null || fail "it is reached"
+    wait $pid
+}
+
+test_a_killed_build_leaves_no_rules_and_no_interface() {
+    on_a_host
+    make_world
+    printf 'FROM busybox\nRUN echo begun; sleep 100\n' >Dockerfile
+    for force in '' no-nft-owner; do
+        CBUILD_FORCE=$force cbuild --no-cache --progress=plain -t x . 2>err &
+        pid=$!
+        for _ in $(seq 600); do grep -q ' begun$' err && break; sleep 0.05; done
+        grep -q 'table inet cbuild-' <(nft list tables) || fail "no table: $(cat err)"
+        # a shell function runs in a subshell, whose child it is
+        kill -9 "$(pgrep -P $pid || echo $pid)"
+        wait $pid 2>/dev/null || :
+        for _ in $(seq 600); do [ -n "$(ip -o link | grep cbuild)" ] || break; sleep 0.05; done
+        equal "$(ip -o link | grep -c cbuild)" 0 "interfaces"
+        [ -z "$force" ] || break
+        for _ in $(seq 600); do [ -n "$(nft list tables)" ] || break; sleep 0.05; done
+        nothing_is_left
+    done
+    # what an older kernel leaves, the next build sweeps; what isn't ours stays
+    nft add table inet cbuild-mine
+    nft add table inet other
+    grep -q 'table inet cbuild-[0-9]' <(nft list tables) || fail "it wasn't left"
+    printf 'FROM busybox\nRUN true\n' >Dockerfile
+    ok cbuild --no-cache -t x .
+    nothing_is_left $'table inet cbuild-mine\ntable inet other'
+}
+
+test_where_the_host_does_not_forward_another_way_is_taken() {
+    on_a_host
+    make_world
+    printf 'FROM busybox\nRUN ip -o addr\n' >Dockerfile
+    nft 'add table ip wall; add chain ip wall forward { type filter hook forward priority 0; policy drop; }'
+    ok cbuild --no-cache --progress=plain -t x .
+    err_has "RUN uses the host's network: a private one can't be made (veth: the host doesn't forward packets"
+    nothing_is_left 'table ip wall'
+    nft flush ruleset
+    echo 0 >/proc/sys/net/ipv4/ip_forward
+    ok cbuild --no-cache --progress=plain -t x .
+    err_has "veth: the host doesn't forward packets"
+    equal "$(cat /proc/sys/net/ipv4/ip_forward)" 0
+    # a stub resolver is no good there, unless it tells whom it asks
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    echo 'nameserver 127.0.0.53' >resolv.conf
+    ok cbuild --no-cache --progress=plain -t x .
+    err_has "veth: the host's name servers are reached from the host alone"
+    fails 2 env CBUILD_NETWORK=bridge "$CBUILD" --no-cache .
+    err_has 'CBUILD_NETWORK=bridge'
+}
+
+test_builds_at_once_have_networks_of_their_own() {
+    on_a_host
+    make_world
+    printf 'FROM busybox\nARG N\nRUN wget -qO- http://%s:8080/; ip -o -4 addr show eth0; sleep 1\n' $WORLD_ADDRESS >Dockerfile
+    for i in 1 2 3; do cbuild --build-arg N=$i --progress=plain -t x$i . 2>err.$i & pids="${pids:-} $!"; done
+    for pid in $pids; do wait "$pid"; done
+    cat err.? >all
+    equal "$(grep -c "from $HOST_ADDRESS" all)" 3
+    equal "$(sed -n 's/.* inet \(10[.0-9]*\).*/\1/p' all | sort -u | wc -l)" 3 "addresses"
+    nothing_is_left
+}
+
+run_tests "$@"
