@@ -133,10 +133,10 @@ demo: deps
 demo-run: $(O)/cbuild
 	@CBUILD=$(abspath $(O)/cbuild) tests/demo.sh
 
-# beside buildah, on what check-real left in build/cache; as root
+# bench/README.md
 .PHONY: bench
 bench: $(O)/cbuild
-	@bench/compare --cbuild $(abspath $(O)/cbuild)
+	@bench/run --cbuild $(abspath $(O)/cbuild)
 
 .PHONY: clean
 clean:

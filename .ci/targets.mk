@@ -4,8 +4,8 @@ TOOLS := 14# of clang-format and clang-tidy: another version formats otherwise
 SOURCES = $(foreach f,$(FOLDERS),$(call sources,$(f)))
 HEADERS = $(foreach f,$(FOLDERS),$(wildcard $(f)/*.h))
 TEST_SOURCES = $(wildcard tests/unit/*.[ch] tests/e2e/*.[ch] tests/fault/*.[ch] tests/fuzz/*.[ch])
-SCRIPTS = $(shell grep -lsE '^\#!.*[/ ](ba)?sh$$' .ci/* tests/* tests/*/* bench/*)
-PROSE = $(wildcard README.md docs/*.md .ci/* bench/* tests/run $(filter-out %/bad_dockerfiles.txt,$(wildcard tests/e2e/*)) tests/fault/* tests/fuzz/*.c) Makefile
+SCRIPTS = $(shell grep -lsE '^\#!.*[/ ](ba)?sh$$' .ci/* tests/* tests/*/* bench/* bench/lib/*)
+PROSE = $(wildcard README.md docs/*.md .ci/* bench/* bench/lib/* tests/run $(filter-out %/bad_dockerfiles.txt,$(wildcard tests/e2e/*)) tests/fault/* tests/fuzz/*.c) Makefile
 
 .PHONY: help
 help:
@@ -28,7 +28,7 @@ help:
 	'fuzz-cover     what these inputs cover of the parser files' \
 	'unit-FOLDER    unit tests of a folder; run-test_NAME: of one file' \
 	'cover          line coverage of the unit tests' \
-	'bench          measure speed' \
+	'bench          measure speed beside peers and floors; bench-micro: the hot loops' \
 	'install        to DESTDIR PREFIX/bin; uninstall: from there' \
 	'dist           build/cbuild-$(VERSION).tar.gz of what is committed' \
 	'clean          remove build/' \

@@ -29,25 +29,38 @@ JUDGE_INIT='
     pivot_root . mnt
     export PATH=/usr/sbin:/usr/bin HOME=/root
     busybox umount -l /mnt
-    dockerd --host unix:///t/docker.sock --data-root /t/docker --exec-root /t/exec --pidfile /t/docker.pid \
-        --bridge none --iptables=false --ip6tables=false --storage-driver overlay2 --cgroup-parent "$1" >/t/log 2>&1 &
-    wait $! || :
-    [ ! -d "/sys/fs/cgroup/$1" ] || busybox find "/sys/fs/cgroup/$1" -depth -type d -exec busybox rmdir {} +'
+    group=$1
+    shift
+    while :; do
+        dockerd --host unix:///t/docker.sock --data-root "/t/$(busybox cat /t/data)" --exec-root /t/exec \
+            --pidfile /t/docker.pid --bridge none --iptables=false --ip6tables=false --cgroup-parent "$group" "$@" >/t/log 2>&1 &
+        wait $! || :
+        [ -f /t/again ] || break
+        busybox rm /t/again
+    done
+    [ ! -d "/sys/fs/cgroup/$group" ] || busybox find "/sys/fs/cgroup/$group" -depth -type d -exec busybox rmdir {} +'
+
+# what else dockerd is given
+JUDGE_OPTIONS=(--storage-driver overlay2)
 
 JUDGE=$SHARED/judge
 judge() { chroot "$JUDGE" /usr/bin/docker --host unix:///t/docker.sock "$@"; }
 
 judge_start() {
-    local _
     mkdir -p "$JUDGE"
     tar -C "$JUDGE" --exclude './usr/share/doc' --exclude './usr/share/man' -xf "$CACHE/judge13.tar"
     mkdir -p "$JUDGE"/{t,mnt,proc,sys,dev,etc,run,tmp}
     ln -sfn usr/lib "$JUDGE/lib" # packages say it of /lib, base-files makes the links
     ln -sfn usr/lib64 "$JUDGE/lib64"
     cp /etc/resolv.conf /etc/hosts "$JUDGE/etc/"
-    (cd "$JUDGE" && exec unshare --mount --pid --fork --kill-child sh -euc "$JUDGE_INIT" sh "cbuild-judge-$$") \
-        >"$SHARED/judge.log" 2>&1 9>&- &
+    echo docker >"$JUDGE/t/data"
+    (cd "$JUDGE" && exec unshare --mount --pid --fork --kill-child sh -euc "$JUDGE_INIT" sh "cbuild-judge-$$" \
+        "${JUDGE_OPTIONS[@]}") >"$SHARED/judge.log" 2>&1 9>&- &
     echo $! >"$SHARED/judge.pid"
+    judge_wait
+}
+judge_wait() {
+    local _
     for _ in $(seq 150); do
         judge version >/dev/null 2>&1 && return
         kill -0 "$(cat "$SHARED/judge.pid")" 2>/dev/null || break
@@ -57,13 +70,33 @@ judge_start() {
     fail "dockerd doesn't start"
 }
 
+judge_daemon() {
+    local space init
+    space=$(cat "$SHARED/judge.pid")
+    init=$(pgrep -P "$space" || :)
+    pgrep -x -P "${init:-$space}" dockerd || :
+}
+
+# Another dockerd, that knows nothing, in the same tree: NAME is that of its data's folder below $JUDGE/t.
+judge_fresh() { # NAME
+    local daemon _
+    daemon=$(judge_daemon)
+    echo "$1" >"$JUDGE/t/data"
+    touch "$JUDGE/t/again"
+    kill "$daemon"
+    for _ in $(seq 150); do
+        kill -0 "$daemon" 2>/dev/null || break
+        sleep 0.1
+    done
+    judge_wait
+}
+
 # From any subshell of the one that started it.
 judge_stop() {
     [ -f "$SHARED/judge.pid" ] || return 0
-    local space init daemon
+    local space daemon _
     space=$(cat "$SHARED/judge.pid")
-    init=$(pgrep -P "$space" || :)
-    daemon=$(pgrep -x -P "${init:-$space}" dockerd || :)
+    daemon=$(judge_daemon)
     [ -z "$daemon" ] || kill "$daemon"
     for _ in $(seq 100); do
         kill -0 "$space" 2>/dev/null || return 0
