@@ -83,16 +83,32 @@ static int write_root_file(struct store *store, const char *name, const char *te
     return fs_write_file(store->dir_fds[STORE_ROOT], name, text, strlen(text), 0644, err);
 }
 
+/* 1 there is a store; 0 none, and room for one. Another process may be making it meanwhile. */
+static int find_store(struct store *store, struct error **err)
+{
+    int root = store->dir_fds[STORE_ROOT];
+    struct stat st;
+    AUTO(error_free) struct error *not_empty = NULL;
+    int there = fs_stat(root, FORMAT_FILE, &st, err);
+    if (there != 0)
+        return there;
+    if (check_is_empty(store, &not_empty) == 0)
+        return 0;
+    /* the format file comes first, so what else was made between the two looks has it beside it */
+    there = fs_stat(root, FORMAT_FILE, &st, err);
+    if (there != 0)
+        return there;
+    error_move(err, TAKE(not_empty));
+    return -1;
+}
+
 /* 1 an existing store of our format, 0 a new one */
 static int check_format(struct store *store, struct error **err)
 {
     int root = store->dir_fds[STORE_ROOT];
-    struct stat st;
-    int there = fs_stat(root, FORMAT_FILE, &st, err);
-    if (there < 0)
-        return -1;
-    if (!there)
-        return check_is_empty(store, err);
+    int there = find_store(store, err);
+    if (there <= 0)
+        return there;
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     if (fs_read_file(root, FORMAT_FILE, &text, 4096, err) < 0)
         return -1;

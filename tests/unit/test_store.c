@@ -21,6 +21,39 @@ static void new_store_is_an_image_layout(void **state)
     assert_string_equal(format, "1\n");
 }
 
+/* All in the same moment, as far as one can say so. */
+static void processes_may_make_a_store_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int round = 0; round < 30; round++) {
+        AUTO(free) char *path = xasprintf("%s/together-%d", fixture->dir, round);
+        pid_t children[8];
+        int gate[2];
+        assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(children); i++) {
+            children[i] = fork();
+            if (children[i] == 0) {
+                struct error *err = NULL;
+                char end;
+                close(gate[1]);
+                if (read(gate[0], &end, 1) != 0)
+                    _exit(2);
+                struct store *store = store_open(path, &err);
+                if (!store)
+                    print_error("%s\n", error_message(err));
+                _exit(!store);
+            }
+        }
+        close(gate[0]);
+        close(gate[1]);
+        for (size_t i = 0; i < ARRAY_SIZE(children); i++) {
+            int status = 0;
+            assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+            assert_int_equal(status, 0);
+        }
+    }
+}
+
 static mode_t mode_of(const struct fixture *fixture, const char *path)
 {
     struct stat st;
@@ -344,6 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(new_store_is_an_image_layout),
+        fixture_test(processes_may_make_a_store_at_once),
         fixture_test(others_read_the_layout_and_nothing_else),
         fixture_test(newer_format_is_refused),
         fixture_test(foreign_folder_is_refused),
