@@ -4,34 +4,55 @@
 #include "base/hashmap.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 struct owner_records {
-    struct hashmap files; /* struct key → struct owner_record */
+    struct hashmap files; /* bytes of a struct key → struct owner_record */
 };
 
-/* Without padding, since its bytes are the key */
+/* The used bytes are the key. */
 struct key {
-    uint64_t inode;
-    uint32_t dev_major, dev_minor;
-    int64_t birth_sec, birth_nsec; /* 0: the file system doesn't know */
+    size_t size;
+    union {
+        struct file_handle handle; /* has the number of the inode's use */
+        struct {
+            uint64_t inode, device;
+            int64_t birth_sec, birth_nsec;
+        } numbers; /* where the file system gives no handles */
+        char bytes[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+    };
 };
 
-static bool key_of(int dir_fd, const char *name, struct key *ret)
+static bool numbers_of(int dir_fd, const char *name, struct key *key)
 {
     struct statx st;
     const int flags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT;
     if (statx(dir_fd, name, flags, STATX_INO | STATX_BTIME, &st) < 0)
         return false;
-    bool has_birth = st.stx_mask & STATX_BTIME;
-    *ret = (struct key){ .inode = st.stx_ino,
-                         .dev_major = st.stx_dev_major,
-                         .dev_minor = st.stx_dev_minor,
-                         .birth_sec = has_birth ? st.stx_btime.tv_sec : 0,
-                         .birth_nsec = has_birth ? st.stx_btime.tv_nsec : 0 };
+    const bool has_birth = st.stx_mask & STATX_BTIME;
+    key->size = sizeof(key->numbers);
+    key->numbers.inode = st.stx_ino;
+    key->numbers.device = makedev(st.stx_dev_major, st.stx_dev_minor);
+    key->numbers.birth_sec = has_birth ? st.stx_btime.tv_sec : 0;
+    key->numbers.birth_nsec = has_birth ? st.stx_btime.tv_nsec : 0;
     return true;
+}
+
+static bool key_of(int dir_fd, const char *name, struct key *ret)
+{
+    int mount_id;
+    memset(ret, 0, sizeof(*ret));
+    ret->handle.handle_bytes = MAX_HANDLE_SZ;
+    if (name_to_handle_at(dir_fd, name, &ret->handle, &mount_id, AT_EMPTY_PATH) == 0) {
+        ret->size = sizeof(ret->handle) + ret->handle.handle_bytes;
+        return true;
+    }
+    memset(ret, 0, sizeof(*ret));
+    return errno != ENOENT && numbers_of(dir_fd, name, ret);
 }
 
 struct owner_records *owner_records_new(void)
@@ -60,12 +81,12 @@ static struct owner_record *get(struct owner_records *records, int dir_fd, const
     struct key key;
     if (!key_of(dir_fd, name, &key))
         return NULL;
-    struct owner_record *record = hashmap_getn(&records->files, &key, sizeof(key));
+    struct owner_record *record = hashmap_getn(&records->files, key.bytes, key.size);
     if (record)
         return record;
     record = NEW(struct owner_record);
     record->uid = record->gid = OWNER_UNCHANGED;
-    hashmap_putn(&records->files, &key, sizeof(key), record);
+    hashmap_putn(&records->files, key.bytes, key.size, record);
     return record;
 }
 
@@ -80,6 +101,14 @@ bool owner_records_chown(struct owner_records *records, int dir_fd, const char *
     if (gid != OWNER_UNCHANGED)
         record->gid = gid;
     return true;
+}
+
+bool owner_records_restored(struct owner_records *records, int dir_fd, const char *name)
+{
+    struct owner_record *record = get(records, dir_fd, name);
+    if (record)
+        record->is_restored = true;
+    return record != NULL;
 }
 
 bool owner_records_device(struct owner_records *records, int dir_fd, const char *name,
@@ -99,6 +128,6 @@ const struct owner_record *owner_records_find(const struct owner_records *record
 {
     struct key key;
     return records->files.n && key_of(dir_fd, name, &key)
-               ? hashmap_getn(&records->files, &key, sizeof(key))
+               ? hashmap_getn(&records->files, key.bytes, key.size)
                : NULL;
 }

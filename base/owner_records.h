@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a command would have made of files if it had been allowed to: owners, and devices. By the
- * file itself, so that names may change and go: device, inode and time of birth, since numbers of
- * inodes are used again.
+ * file itself, so that names may change and go: its handle, since numbers of inodes are used again.
+ * All files are of one file system.
  *
  * Not thread-safe: who writes has ended before others read.
  */
@@ -21,6 +21,7 @@ struct owner_records;
 
 struct owner_record {
     uint32_t uid, gid;    /* or OWNER_UNCHANGED */
+    bool is_restored;     /* somebody gave it the owner that all files seem to have */
     uint32_t device_type; /* S_IFCHR, S_IFBLK: an empty file stands for it; else 0 */
     uint32_t dev_major, dev_minor;
 };
@@ -33,6 +34,8 @@ size_t owner_records_n(const struct owner_records *records);
 /* Of dir_fd/name, or with "" of dir_fd itself. False: there is no such file. */
 bool owner_records_chown(struct owner_records *records, int dir_fd, const char *name, uint32_t uid,
                          uint32_t gid);
+/* A program that writes a file anew and gives it the owner that it saw. */
+bool owner_records_restored(struct owner_records *records, int dir_fd, const char *name);
 bool owner_records_device(struct owner_records *records, int dir_fd, const char *name,
                           uint32_t device_type, uint32_t dev_major, uint32_t dev_minor);
 /* NULL: there is none. */

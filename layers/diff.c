@@ -61,7 +61,7 @@ struct thing {
     const struct entry *parent;
     struct entry entry;
     bool is_recorded_device;
-    bool has_uid, has_gid; /* recorded */
+    const struct owner_record *record; /* or NULL */
     bool may_be_moved;
     struct tree_entry found; /* what is below at its path; path NULL: nothing */
 };
@@ -384,6 +384,7 @@ static int set_owner(struct thing *thing, struct error **err)
     bool there = found->path &&
                  (copy ? tree_copy_has_kept(copy, thing->entry.path, &thing->st) : !thing->hidden);
     place.is_copy = copy != NULL;
+    place.is_restored = thing->record && thing->record->is_restored;
     if (there && found->entry && found->entry->type == ENTRY_HARDLINK) {
         if (tree_resolve_hardlink(thing->diff->below, found, &file, err) < 0)
             return -1;
@@ -402,19 +403,25 @@ static int set_owner(struct thing *thing, struct error **err)
     return upper_owner_set(&place, options->uid, options->gid, &thing->entry, err);
 }
 
+static bool has_uid(const struct owner_record *record)
+{
+    return record && record->uid != OWNER_UNCHANGED;
+}
+
+static bool has_gid(const struct owner_record *record)
+{
+    return record && record->gid != OWNER_UNCHANGED;
+}
+
 static void apply_record(struct thing *thing)
 {
-    const struct owner_records *records = thing->diff->options->records;
+    const struct owner_record *record = thing->record;
     struct entry *entry = &thing->entry;
-    const struct owner_record *record =
-        records ? owner_records_find(records, thing->dir_fd, thing->name) : NULL;
     if (!record)
         return;
-    thing->has_uid = record->uid != OWNER_UNCHANGED;
-    thing->has_gid = record->gid != OWNER_UNCHANGED;
-    if (thing->has_uid)
+    if (has_uid(record))
         entry->uid = record->uid;
-    if (thing->has_gid)
+    if (has_gid(record))
         entry->gid = record->gid;
     if (!record->device_type || entry->type != ENTRY_FILE)
         return;
@@ -457,7 +464,10 @@ static int diff_thing(struct thing *thing, struct error **err)
     }
     if (read_entry(thing, err) < 0)
         return -1;
-    if (thing->diff->options->single_id && set_owner(thing, err) < 0)
+    const struct diff_options *options = thing->diff->options;
+    if (options->records)
+        thing->record = owner_records_find(options->records, thing->dir_fd, thing->name);
+    if (options->single_id && set_owner(thing, err) < 0)
         return -1;
     apply_record(thing);
     if (thing->entry.type == ENTRY_DIRECTORY)
@@ -473,8 +483,8 @@ static int diff_thing(struct thing *thing, struct error **err)
             (struct moved_file){ .index = thing->diff->list->n_entries,
                                  .size = thing->entry.size,
                                  .mtime = thing->st.st_mtim.tv_sec,
-                                 .keeps_uid = thing->has_uid,
-                                 .keeps_gid = thing->has_gid };
+                                 .keeps_uid = has_uid(thing->record),
+                                 .keeps_gid = has_gid(thing->record) };
     if (!unchanged)
         emit_file(thing);
     return 0;

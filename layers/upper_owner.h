@@ -10,7 +10,10 @@
  *    In a copy of a tree it is what was made for the copy at that path.
  * 2. A file that was moved keeps its owner, too: where one of the same size and time is gone, it is
  *    that one. (Directories can't be moved in an overlay: programs copy them.)
- * 3. What is new belongs to whom the command ran as; in a set-group-id directory to that one's
+ * 3. A file that took another's place and was given the owner that all files seem to have
+ *    (owner_records.h) gets that one's, unless it has whole seconds: then it is of an archive,
+ * which said so.
+ * 4. What is new belongs to whom the command ran as; in a set-group-id directory to that one's
  *    group.
  */
 #ifndef CBUILD_LAYERS_UPPER_OWNER_H
@@ -30,6 +33,7 @@ struct upper_place {
     const struct entry *below;  /* the chain's at its path, of the same type; NULL: none */
     bool is_copy;               /* of a tree_copy.h: `below` is what it was made from, or NULL */
     bool has_names;             /* and that is a file with several */
+    bool is_restored;           /* a record says so */
     const struct entry *parent; /* its directory, with the owner that it has in the layer */
 };
 

@@ -167,8 +167,9 @@ static int open_in_upper(const struct owner_watch *watch, int fd)
 
 /* -- chown -- */
 
-static int chown_file(const struct caller *caller, int fd, uint32_t uid, uint32_t gid)
+static int chown_file(const struct caller *caller, int fd, const struct owner_call *call)
 {
+    const uint32_t uid = call->uid, gid = call->gid;
     struct owner_watch *watch = caller->watch;
     if (!is_there_still(caller))
         return -ESRCH;
@@ -179,8 +180,12 @@ static int chown_file(const struct caller *caller, int fd, uint32_t uid, uint32_
     if (!is_in_root(watch, fd))
         return 0;
     AUTO(close) int upper_fd = open_in_upper(watch, fd);
-    if (upper_fd >= 0)
-        (void)owner_records_chown(watch->records, upper_fd, "", uid, gid); /* it is open */
+    if (upper_fd < 0)
+        return 0;
+    if (!call->has_path && uid == 0 && gid == 0) /* which can't fail: it is open */
+        (void)owner_records_restored(watch->records, upper_fd, "");
+    else
+        (void)owner_records_chown(watch->records, upper_fd, "", uid, gid);
     return 0;
 }
 
@@ -192,15 +197,15 @@ static int answer_chown(const struct caller *caller, const struct owner_call *ca
     if (base_fd < 0)
         return base_fd;
     if (!call->has_path)
-        return chown_file(caller, base_fd, call->uid, call->gid);
+        return chown_file(caller, base_fd, call);
     char path[PATH_MAX];
     int failed = read_path(caller, call->path, path);
     if (failed)
         return failed;
     if (!path[0])
-        return call->is_empty_allowed ? chown_file(caller, base_fd, call->uid, call->gid) : -ENOENT;
+        return call->is_empty_allowed ? chown_file(caller, base_fd, call) : -ENOENT;
     AUTO(close) int fd = resolve(caller, base_fd, path, call->is_nofollow ? O_NOFOLLOW : 0);
-    return fd < 0 ? fd : chown_file(caller, fd, call->uid, call->gid);
+    return fd < 0 ? fd : chown_file(caller, fd, call);
 }
 
 /* -- mknod -- */

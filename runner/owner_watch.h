@@ -11,7 +11,9 @@
  * 3. Who may not chown (no CAP_CHOWN) or mknod is left to the kernel, which refuses. So is what
  *    lies outside of the sandbox's root file system, whose owners no layer keeps: chown succeeds
  *    there without effect.
- * 4. stat() shows the owner on disk, not the recorded one.
+ * 4. stat() shows the owner on disk, root, not the recorded one. Who writes a file anew (sed -i,
+ *    passwd) gives it the owner that it saw, by fchown: so a fchown to root is noted as that, and
+ *    layers/upper_owner.h has the file keep its owner. A chown by name is meant as it is said.
  *
  * setxattr of security.capability isn't watched: a user namespace may set it, bound to its root,
  * and layers/attributes.h takes that off again.

@@ -12,7 +12,7 @@ write_dockerfile() {
 FROM owners AS first
 COPY --chown=1234:5678 file /copied
 ADD tree.tar /added
-COPY --chown=app file /home/app/f
+COPY --chown=app file /home/app/copied
 WORKDIR /made/by/workdir
 RUN chmod 600 /data/www && echo more >>/data/log && rm /data/gone && chmod 2750 /data/shared && touch -d @1000 /data/new
 RUN echo x >/data/shared/inherits && mkdir /data/shared/dir && echo new >/data/replaced.new && mv /data/replaced.new /data/replaced
@@ -40,6 +40,8 @@ import_owners() {
     chmod 2775 "$dir/data/shared"
     ln -s www "$dir/data/sym"
     echo f >"$dir/t/f"
+    echo f >"$dir/home/app/f"
+    echo x >"$dir/home/app/x"
     find "$dir" -exec touch -h -d @1577836800 {} +
     (
         cd "$dir"
@@ -95,7 +97,7 @@ test_owners_are_kept_where_run_touches() {
     listed '^data/pipe prw-r--r-- 0/0 '
     listed '^copied -rw-r--r-- 1234/5678 '
     listed '^added/t/ drwxr-xr-x 7/8 '
-    listed '^home/app/f -rw-r--r-- 1000/1000 '
+    listed '^home/app/copied -rw-r--r-- 1000/1000 '
     ! grep '^data/gone' list
     listing second >list
     listed '^data2/www -rw------- 33/44 '
@@ -223,7 +225,7 @@ RUN chown 1000:44 /data/www && chown 33:55 /data/log && chown 0:0 /data/tool && 
 RUN echo a >/one && chown 1:1 /one && rm /one && echo b >/two && echo c >/three && chown 3:3 /three && mv /three /two && chown -h 4:4 /a/s
 RUN ln -s /data/replaced /x && chown 11:12 /x && mkdir -p /jail/d && echo in >/jail/d/f && cp -a /bin /jail/ && chroot /jail /bin/busybox chown 21:22 /d/../../d/f
 RUN mv /data/www /data/moved && chmod 700 /data/moved && mv /data/gone /data/again
-RUN touch /a/b/f /tool && chown 0:0 /a/b && true
+RUN touch /a/b/f /tool && chown 0:0 /a/b && sed -i s/f/g/ /home/app/f && chown 0:0 /home/app/x
 EOF
 }
 recorded_layers() { # OPTION...
@@ -247,6 +249,8 @@ test_recorded_owners_are_what_root_gets() {
     listed '^data/second -rw-r--r-- 9/9 '
     listed '^two -rw-r--r-- 3/3 2$'
     listed '^data/replaced -rw-r--r-- 11/12 '
+    listed '^home/app/f -rw-r--r-- 1000/1000 '
+    listed '^home/app/x -rw-r--r-- 0/0 '
     listed '^jail/d/f -rw-r--r-- 21/22 '
     store_verifies
     [ -z "${CBUILD_ROOT_RECORDED:-}" ] || equal "$layers" "$CBUILD_ROOT_RECORDED" "root's"

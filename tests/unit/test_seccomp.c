@@ -254,6 +254,33 @@ static void filter_holds_in_this_kernel(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static uint32_t ask_of(enum seccomp_kind kind, uint32_t arch, const char *name)
+{
+    struct error *err = NULL;
+    const struct sock_fprog *filter = seccomp_filter(kind, &err);
+    assert_ok_ptr(filter, err);
+    const struct seccomp_data data = { .nr = seccomp_syscall_resolve_name_arch(arch, name),
+                                       .arch = arch };
+    return run(filter, &data);
+}
+
+static void recording_asks_for_owners_and_nodes_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_of(SECCOMP_DEFAULT, NATIVE, "fchownat"), SECCOMP_RET_ALLOW);
+    for (int kind = SECCOMP_RECORDING; kind <= SECCOMP_INSECURE_RECORDING; kind++) {
+        assert_int_equal(ask_of(kind, NATIVE, "fchownat"), SECCOMP_RET_USER_NOTIF);
+        assert_int_equal(ask_of(kind, NATIVE, "fchown"), SECCOMP_RET_USER_NOTIF);
+        assert_int_equal(ask_of(kind, NATIVE, "mknodat"), SECCOMP_RET_USER_NOTIF);
+        assert_int_equal(ask_of(kind, NATIVE, "openat"), SECCOMP_RET_ALLOW);
+    }
+#if defined(__x86_64__)
+    assert_int_equal(ask_of(SECCOMP_RECORDING, SCMP_ARCH_X86, "chown32"), SECCOMP_RET_USER_NOTIF);
+#endif
+    assert_int_equal(ask_of(SECCOMP_RECORDING, NATIVE, "mount"), ERRNO(EPERM));
+    assert_int_equal(ask_of(SECCOMP_INSECURE_RECORDING, NATIVE, "mount"), SECCOMP_RET_ALLOW);
+}
+
 static void foreign_architectures_are_killed(void **state)
 {
     (void)state;
@@ -427,6 +454,7 @@ int main(void)
         cmocka_unit_test(every_call_gets_the_answer_of_the_distributions_profile),
         cmocka_unit_test(unknown_numbers_are_absent_calls),
         cmocka_unit_test(filter_holds_in_this_kernel),
+        cmocka_unit_test(recording_asks_for_owners_and_nodes_alone),
         cmocka_unit_test(foreign_architectures_are_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
