@@ -37,19 +37,39 @@ void hashmap_init(struct hashmap *map, void (*free_value)(void *value))
     *map = (struct hashmap)HASHMAP_INIT(free_value);
 }
 
+static void free_key(const struct hashmap *map, struct hashmap_entry *entry)
+{
+    if (!map->borrows_keys)
+        free(entry->key);
+    entry->key = NULL;
+}
+
+static char *take_key(const struct hashmap *map, const void *key, size_t size)
+{
+    if (map->borrows_keys)
+        return (char *)(uintptr_t)key;
+    char *copy = xmalloc(size + 1);
+    if (size)
+        memcpy(copy, key, size);
+    copy[size] = '\0';
+    return copy;
+}
+
 void hashmap_release(struct hashmap *map)
 {
     for (size_t i = 0; i < map->n_entries; i++) {
         struct hashmap_entry *entry = &map->entries[i];
         if (!entry->key)
             continue;
-        free(entry->key);
+        free_key(map, entry);
         if (map->free_value && entry->value)
             map->free_value(entry->value);
     }
     free(map->entries);
     free(map->slots);
+    bool borrows_keys = map->borrows_keys;
     hashmap_init(map, map->free_value);
+    map->borrows_keys = borrows_keys;
 }
 
 static void slot_insert(struct hashmap *map, uint32_t index)
@@ -122,10 +142,7 @@ void hashmap_putn(struct hashmap *map, const void *key, size_t size, void *value
     }
     assert(map->n_entries < UINT32_MAX - 1);
     entry = ARRAY_PUSH(map, entries);
-    entry->key = xmalloc(size + 1);
-    if (size)
-        memcpy(entry->key, key, size);
-    entry->key[size] = '\0';
+    entry->key = take_key(map, key, size);
     entry->key_size = size;
     entry->hash = hash;
     entry->value = value;
@@ -146,8 +163,7 @@ bool hashmap_remove(struct hashmap *map, const char *key)
     struct hashmap_entry *entry = find(map, key, strlen(key), hash_bytes(key, strlen(key)));
     if (!entry)
         return false;
-    free(entry->key);
-    entry->key = NULL; /* its slot stays as a tombstone until the next rebuild */
+    free_key(map, entry); /* its slot stays as a tombstone until the next rebuild */
     if (map->free_value && entry->value)
         map->free_value(entry->value);
     entry->value = NULL;

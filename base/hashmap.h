@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 struct hashmap_entry {
-    char *key; /* owned, NUL-terminated beyond key_size; NULL: removed */
+    char *key; /* NUL-terminated beyond key_size; NULL: removed */
     size_t key_size;
     uint64_t hash;
     void *value;
@@ -28,11 +28,12 @@ struct hashmap {
     size_t n_slots;                  /* power of two */
     size_t n;                        /* live entries */
     void (*free_value)(void *value); /* NULL: values are not owned */
+    bool borrows_keys;               /* who sets it keeps them as long, and as they are */
 };
 
 #define HASHMAP_INIT(free_value)                                                                   \
     {                                                                                              \
-        NULL, 0, 0, NULL, 0, 0, (free_value)                                                       \
+        NULL, 0, 0, NULL, 0, 0, (free_value), false                                                \
     }
 
 void hashmap_init(struct hashmap *map, void (*free_value)(void *value));
@@ -42,7 +43,8 @@ DEFINE_AUTO_STRUCT(struct hashmap, hashmap_release)
 void *hashmap_get(const struct hashmap *map, const char *key);
 void *hashmap_getn(const struct hashmap *map, const void *key, size_t size);
 bool hashmap_has(const struct hashmap *map, const char *key);
-/* Copies the key, takes the value (per free_value); an old value of that key is freed. */
+/* Copies the key unless it borrows them, takes the value (per free_value); an old value of that key
+ * is freed. */
 void hashmap_put(struct hashmap *map, const char *key, void *value);
 void hashmap_putn(struct hashmap *map, const void *key, size_t size, void *value);
 /* True when it was there. */

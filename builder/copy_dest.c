@@ -20,7 +20,19 @@ static void node_free(void *data)
     struct copy_node *node = data;
     entry_release(&node->entry);
     tree_entry_release(&node->below);
-    free(node);
+}
+
+static struct copy_node *node_new(struct copy_dest *dest, const char *path)
+{
+    struct copy_node *node = arena_alloc(&dest->arena, sizeof(*node));
+    node->entry.path = xstrdup(path);
+    return node;
+}
+
+static void keep_node(struct copy_dest *dest, struct copy_node *node)
+{
+    const char *path = node->entry.path;
+    hashmap_put(&dest->nodes, arena_text(&dest->arena, path, strlen(path)), node);
 }
 
 struct copy_dest *copy_dest_new(struct tree *below, struct copy_content *content, int64_t now)
@@ -31,10 +43,12 @@ struct copy_dest *copy_dest_new(struct tree *below, struct copy_content *content
     dest->now = now;
     hashmap_init(&dest->nodes, node_free);
     hashmap_init(&dest->groups, NULL);
-    struct copy_node *root = NEW(struct copy_node);
-    root->entry = (struct entry){ .path = xstrdup(""), .type = ENTRY_DIRECTORY, .mode = 0755 };
+    dest->nodes.borrows_keys = true;
+    struct copy_node *root = node_new(dest, "");
+    root->entry.type = ENTRY_DIRECTORY;
+    root->entry.mode = 0755;
     root->present = root->in_below = true;
-    hashmap_put(&dest->nodes, "", root);
+    keep_node(dest, root);
     return dest;
 }
 
@@ -44,6 +58,7 @@ void copy_dest_free(struct copy_dest *dest)
         return;
     hashmap_release(&dest->nodes);
     hashmap_release(&dest->groups);
+    arena_release(&dest->arena);
     free(dest);
 }
 
@@ -87,14 +102,13 @@ static struct copy_node *load(struct copy_dest *dest, const char *path, struct e
     const struct copy_node *parent = load(dest, dir, err);
     if (!parent)
         return NULL;
-    node = NEW(struct copy_node);
-    node->entry.path = xstrdup(path);
+    node = node_new(dest, path);
     bool shows_below = dest->below && is_directory(parent) && parent->in_below && !parent->fresh;
     if (shows_below && load_below(dest, node, err) < 0) {
         node_free(node);
         return NULL;
     }
-    hashmap_put(&dest->nodes, path, node);
+    keep_node(dest, node);
     return node;
 }
 

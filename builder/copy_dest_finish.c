@@ -160,6 +160,10 @@ int copy_dest_finish(struct copy_dest *dest, const struct file_times *times, str
             return -1;
     }
     entry_list_sort(&list);
+    if (list.n_entries) { /* they stay for long, and can be many */
+        list.entries = xreallocarray(list.entries, list.n_entries, sizeof(*list.entries));
+        list.entries_capacity = list.n_entries;
+    }
     *ret = list;
     list = (struct entry_list){ NULL, 0, 0 };
     return 0;

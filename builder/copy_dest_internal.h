@@ -3,6 +3,7 @@
 #ifndef CBUILD_BUILDER_COPY_DEST_INTERNAL_H
 #define CBUILD_BUILDER_COPY_DEST_INTERNAL_H
 
+#include "base/arena.h"
 #include "base/hashmap.h"
 #include "builder/copy_dest.h"
 
@@ -23,6 +24,7 @@ struct copy_dest {
     struct tree *below; /* NULL: nothing */
     struct copy_content *content;
     int64_t now;
+    struct arena arena;    /* nodes and their keys */
     struct hashmap nodes;  /* by path; a node's parents are there too */
     struct hashmap groups; /* link key to group */
     size_t n_groups;
