@@ -21,18 +21,27 @@
 
 #include <libdeflate.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define MEMBER_LEAST ((size_t)512 * 1024)
 #define MEMBER_MOST ((size_t)4 * 1024 * 1024)
-#define CUT_BITS 6 /* 1 entry in 64 begins a member */
+#define MEMBER_USUAL ((size_t)1536 * 1024) /* most of those that end at an entry are smaller */
+#define CUT_BITS 6                         /* 1 entry in 64 begins a member */
 
 enum job_state { JOB_WAITING, JOB_TAKEN, JOB_READY };
+
+/* Room for a member; data NULL: none. */
+struct input {
+    char *data;     /* MEMBER_MOST */
+    size_t touched; /* of it: what it takes of memory */
+};
 
 struct job {
     struct job *next;
     enum job_state state;
-    char *input;
+    struct input input;
     struct strbuf output;
     struct member member;
 };
@@ -50,7 +59,7 @@ struct queue {
     struct compression compression;
     const struct member_cache *cache;
     struct spare *spares; /* encoders that nobody uses now */
-    char **inputs; /* likewise: MEMBER_MOST each. Kept, so that memory doesn't go to pieces */
+    struct input *inputs; /* likewise. Kept, so that memory doesn't go to pieces */
     size_t n_inputs, inputs_capacity;
 
     struct job *first, **last;
@@ -69,7 +78,7 @@ struct member_sink {
     struct queue *queue;
     struct pool_group *group;
     size_t limit;
-    char *input; /* the member being filled, NULL: none */
+    struct input input; /* the member being filled */
     size_t size;
 };
 
@@ -88,7 +97,7 @@ static void queue_unref(struct queue *queue)
         free(spare);
     }
     while (queue->n_inputs)
-        free(queue->inputs[--queue->n_inputs]);
+        free(queue->inputs[--queue->n_inputs].data);
     free(queue->inputs);
     error_free(queue->error);
     pthread_mutex_destroy(&queue->mutex);
@@ -98,7 +107,7 @@ static void queue_unref(struct queue *queue)
 
 static void job_free(struct job *job)
 {
-    free(job->input);
+    free(job->input.data);
     strbuf_release(&job->output);
     free(job);
 }
@@ -124,13 +133,30 @@ static void encode(struct spare *spare, struct job *job)
     size_t input_size = job->member.input_size;
     strbuf_reset(&spare->output);
     (void)strbuf_grow(&spare->output, MEMBER_MOST + MEMBER_MOST / 16);
-    encoder_member(spare->encoder, job->input, input_size, &spare->output);
+    encoder_member(spare->encoder, job->input.data, input_size, &spare->output);
     if (spare->output.size < input_size / 2) {
         strbuf_add(&job->output, spare->output.data, spare->output.size);
         return;
     }
     job->output = spare->output;
     strbuf_init(&spare->output);
+}
+
+/*
+ * Where small members are the rule, what a large one took beyond them goes back to the system: else
+ * each buffer has been as large as the largest after a while.
+ */
+static void trim_input(struct input *input, size_t size)
+{
+    const uintptr_t page = 4096; /* with larger ones the call may fail, and all is kept */
+    if (input->touched < size)
+        input->touched = size;
+    if (size > MEMBER_USUAL || input->touched <= MEMBER_USUAL)
+        return;
+    uintptr_t from = ((uintptr_t)input->data + MEMBER_USUAL + page - 1) / page * page;
+    uintptr_t to = ((uintptr_t)input->data + input->touched) / page * page;
+    if (from < to && madvise((void *)from, to - from, MADV_DONTNEED) == 0)
+        input->touched = MEMBER_USUAL;
 }
 
 static void job_compress(struct queue *queue, struct job *job)
@@ -141,18 +167,20 @@ static void job_compress(struct queue *queue, struct job *job)
     struct spare *spare = spare_get(queue);
     pthread_mutex_unlock(&queue->mutex);
 
-    sha256_of(job->input, member->input_size, member->input);
+    sha256_of(job->input.data, member->input_size, member->input);
     member->is_taken = queue->cache && member_cache_get(queue->cache, member->input,
                                                         member->input_size, &job->output);
     if (!member->is_taken)
         encode(spare, job);
     member->size = job->output.size;
     member->crc = libdeflate_crc32(0, job->output.data, job->output.size);
+    trim_input(&job->input, member->input_size);
 
     pthread_mutex_lock(&queue->mutex);
     spare->next = queue->spares;
     queue->spares = spare;
-    *ARRAY_PUSH(queue, inputs) = TAKE(job->input);
+    *ARRAY_PUSH(queue, inputs) = job->input;
+    job->input = (struct input){ NULL, 0 };
     queue->n_busy--;
     job->state = JOB_READY;
 }
@@ -245,19 +273,24 @@ static int work_down(struct queue *queue, size_t most, struct error **err)
     return result;
 }
 
-static char *input_get(struct queue *queue)
+static struct input input_get(struct queue *queue)
 {
+    struct input input = { NULL, 0 };
     pthread_mutex_lock(&queue->mutex);
-    char *input = queue->n_inputs ? queue->inputs[--queue->n_inputs] : NULL;
+    if (queue->n_inputs)
+        input = queue->inputs[--queue->n_inputs];
     pthread_mutex_unlock(&queue->mutex);
-    return input ? input : xmalloc(MEMBER_MOST);
+    if (!input.data)
+        input.data = xmalloc(MEMBER_MOST);
+    return input;
 }
 
 static int member_end(struct member_sink *self, struct error **err)
 {
     struct queue *queue = self->queue;
     struct job *job = NEW(struct job);
-    job->input = self->input ? TAKE(self->input) : input_get(queue);
+    job->input = self->input.data ? self->input : input_get(queue);
+    self->input = (struct input){ NULL, 0 };
     job->member.input_size = self->size;
     self->size = 0;
     strbuf_init(&job->output);
@@ -281,10 +314,10 @@ static int members_write(struct sink *sink, const void *data, size_t size, struc
     while (size) {
         if (self->size == MEMBER_MOST && member_end(self, err) < 0)
             return -1;
-        if (!self->input)
+        if (!self->input.data)
             self->input = input_get(self->queue);
         size_t n = size < MEMBER_MOST - self->size ? size : MEMBER_MOST - self->size;
-        memcpy(self->input + self->size, from, n);
+        memcpy(self->input.data + self->size, from, n);
         self->size += n;
         from += n;
         size -= n;
@@ -340,7 +373,7 @@ static void members_free(struct sink *sink)
     }
     sink_free(queue->next);
     queue_unref(queue);
-    free(self->input);
+    free(self->input.data);
     free(self);
 }
 
