@@ -295,6 +295,36 @@ int cache_put_selection(struct store *store, const struct digest *selection,
                          0600, err);
 }
 
+#define SHAPE_PREFIX "shape-"
+#define SHAPE_NAME_SIZE (sizeof(SHAPE_PREFIX) - 1 + DIGEST_HEX_SIZE)
+
+static void shape_name(const struct digest *shape, char out[SHAPE_NAME_SIZE])
+{
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(shape, hex);
+    (void)snprintf(out, SHAPE_NAME_SIZE, SHAPE_PREFIX "%s", hex);
+}
+
+bool cache_has_shape(struct store *store, const struct digest *shape)
+{
+    char name[SHAPE_NAME_SIZE];
+    shape_name(shape, name);
+    /* the collector goes by the time of the latest use */
+    return utimensat(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, NULL, 0) == 0;
+}
+
+int cache_put_shape(struct store *store, const struct digest *shape, struct error **err)
+{
+    char name[SHAPE_NAME_SIZE];
+    if (cache_has_shape(store, shape))
+        return 0;
+    shape_name(shape, name);
+    AUTO(close)
+    int fd =
+        fs_open(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, O_WRONLY | O_CREAT, 0600, err);
+    return fd < 0 ? error_wrap(err, "shape of a step") : 0;
+}
+
 int cache_read_inputs(struct store *store, const struct digest *rest, size_t max_size,
                       struct inputs *ret, struct error **err)
 {

@@ -82,6 +82,15 @@ int cache_find_selection(struct store *store, const struct digest *selection,
 int cache_put_selection(struct store *store, const struct digest *selection,
                         const struct digest *content, struct error **err) WARN_UNUSED;
 
+/*
+ * The shape of a COPY is its inputs with sizes in place of contents (copy_shape()): it is known
+ * without reading a file. Each record of a COPY leaves its shape, so that where there is none no
+ * record can match, and the files needn't be read before they are read for the layer.
+ */
+bool cache_has_shape(struct store *store, const struct digest *shape);
+int cache_put_shape(struct store *store, const struct digest *shape,
+                    struct error **err) WARN_UNUSED;
+
 /* The inputs that were kept beside a record. ERR_NOT_FOUND, ERR_INVALID, ERR_LIMIT. */
 int cache_read_inputs(struct store *store, const struct digest *rest, size_t max_size,
                       struct inputs *ret, struct error **err) WARN_UNUSED;

@@ -264,7 +264,7 @@ int context_see(struct context *context, int dir_fd, const char *dir, const char
     bool is_root = !dir[0] && !strcmp(name, ".");
     uint64_t number;
     struct context_file *file = new_file(context, dir, is_root ? "" : name, &number);
-    file->identity = file_identity_of(st);
+    file->content.file = file_identity_of(st);
     file->mtime = st->st_mtim.tv_sec;
     file->mode = (uint16_t)mode_of(context, st);
     if (set_type(context, dir_fd, name, st, file, err) < 0)
@@ -280,11 +280,12 @@ static void fill_entry(const struct context_file *file, uint64_t number, struct 
                            .type = (enum entry_type)file->type,
                            .mode = file->mode,
                            .mtime = file->mtime,
-                           .xattrs = file->capability,
-                           .n_xattrs = file->capability != NULL,
                            .content = number };
-    if (ret->type == ENTRY_FILE)
-        ret->size = file->identity.size;
+    if (ret->type == ENTRY_FILE) {
+        ret->size = file->content.file.size;
+        ret->xattrs = file->capability;
+        ret->n_xattrs = file->capability != NULL;
+    }
     if (ret->type == ENTRY_SYMLINK)
         ret->link = (char *)(uintptr_t)file->link;
     if (ret->type == ENTRY_CHAR || ret->type == ENTRY_BLOCK) {
@@ -364,6 +365,6 @@ char *context_link_key(struct context *context, const struct entry *entry)
     const struct context_file *file = context_file_of(context, entry);
     if (!file || !file->has_other_names)
         return NULL;
-    return xasprintf("%llx:%llx", (unsigned long long)file->identity.device,
-                     (unsigned long long)file->identity.inode);
+    return xasprintf("%llx:%llx", (unsigned long long)file->content.file.device,
+                     (unsigned long long)file->content.file.inode);
 }

@@ -95,9 +95,13 @@ bool context_known_digest(struct context *context, const struct entry *entry,
 int context_digest(struct context *context, const struct entry *entry, uint8_t out[SHA256_SIZE],
                    struct error **err) WARN_UNUSED;
 /* Its content: exactly entry->size bytes; ERR_INVALID "changed during the build" when size, mtime
- * or ctime moved since context_stat() or context_walk(), at the beginning or at the end. */
+ * or ctime moved since context_stat() or context_walk(), which is found at the end. */
 struct source *context_open_file(struct context *context, const struct entry *entry,
                                  struct error **err);
+/* The same; what was read to its end is hashed on the way, where that isn't known: context_digest()
+ * then needn't read it again. */
+struct source *context_open_learning(struct context *context, const struct entry *entry,
+                                     struct error **err);
 /* The file itself, with the same check; an fd. */
 int context_open_fd(struct context *context, const struct entry *entry,
                     struct error **err) WARN_UNUSED;

@@ -24,8 +24,7 @@ struct header {
 static const struct header header_now = { "cbuild-context\n", 0x01020304, 0, 0 };
 
 struct record {
-    struct file_identity file;
-    uint8_t digest[SHA256_SIZE];
+    struct file_content content;
     uint64_t check;
 };
 
@@ -37,8 +36,8 @@ struct context_cache {
     size_t map_size;
     const struct record *old; /* in the map */
     size_t n_old;
-    bool *used; /* per old record */
-    struct record *added;
+    bool *used;                        /* per old record */
+    const struct file_content **added; /* borrowed */
     size_t n_added, added_capacity;
     uint32_t *slots; /* open addressing by device and inode: index into added + 1, 0: free */
     size_t n_slots;  /* a power of two, twice n_added at least */
@@ -73,8 +72,8 @@ static uint64_t record_check(const struct record *record)
 
 static int compare_records(const void *a, const void *b)
 {
-    const struct file_identity *x = &((const struct record *)a)->file;
-    const struct file_identity *y = &((const struct record *)b)->file;
+    const struct file_identity *x = &((const struct record *)a)->content.file;
+    const struct file_identity *y = &((const struct record *)b)->content.file;
     if (x->device != y->device)
         return x->device < y->device ? -1 : 1;
     if (x->inode != y->inode)
@@ -138,33 +137,32 @@ static uint32_t *slot_of(const struct context_cache *cache, const struct file_id
     uint64_t hash = (file->inode + (file->device << 40)) * UINT64_C(0x9e3779b97f4a7c15);
     for (size_t i = hash >> 32;; i++) {
         uint32_t *slot = &cache->slots[i & (cache->n_slots - 1)];
-        const struct file_identity *there = *slot ? &cache->added[*slot - 1].file : NULL;
+        const struct file_identity *there = *slot ? &cache->added[*slot - 1]->file : NULL;
         if (!there || (there->device == file->device && there->inode == file->inode))
             return slot;
     }
 }
 
-static struct record *find_added(const struct context_cache *cache,
-                                 const struct file_identity *file)
+/* Where the record of a file stands among those added; NULL: nowhere. */
+static const struct file_content **find_added(const struct context_cache *cache,
+                                              const struct file_identity *file)
 {
     const uint32_t *slot = cache->n_slots ? slot_of(cache, file) : NULL;
     return slot && *slot ? &cache->added[*slot - 1] : NULL;
 }
 
-static struct record *add_record(struct context_cache *cache, const struct file_identity *file)
+static void add_content(struct context_cache *cache, const struct file_content *content)
 {
-    struct record *record = ARRAY_PUSH(cache, added);
-    record->file = *file;
+    *ARRAY_PUSH(cache, added) = content;
     if (cache->n_added * 2 <= cache->n_slots) {
-        *slot_of(cache, file) = (uint32_t)cache->n_added;
-        return record;
+        *slot_of(cache, &content->file) = (uint32_t)cache->n_added;
+        return;
     }
     free(cache->slots);
     cache->n_slots = cache->n_slots ? cache->n_slots * 2 : 64;
     cache->slots = xcalloc(cache->n_slots, sizeof(*cache->slots));
     for (size_t i = 0; i < cache->n_added; i++)
-        *slot_of(cache, &cache->added[i].file) = (uint32_t)i + 1;
-    return record;
+        *slot_of(cache, &cache->added[i]->file) = (uint32_t)i + 1;
 }
 
 static const struct record *find_old(const struct context_cache *cache,
@@ -172,25 +170,32 @@ static const struct record *find_old(const struct context_cache *cache,
 {
     if (!cache->n_old)
         return NULL;
-    struct record key = { .file = *file };
+    struct record key = { .content.file = *file };
     const struct record *record =
         bsearch(&key, cache->old, cache->n_old, sizeof(*cache->old), compare_records);
     return record && record->check == record_check(record) ? record : NULL;
+}
+
+static const struct file_content *find(struct context_cache *cache,
+                                       const struct file_identity *file)
+{
+    const struct file_content *const *added = find_added(cache, file);
+    if (added)
+        return *added;
+    const struct record *old = find_old(cache, file);
+    if (old)
+        cache->used[old - cache->old] = true;
+    return old ? &old->content : NULL;
 }
 
 bool context_cache_get(struct context_cache *cache, const struct file_identity *file,
                        uint8_t out[SHA256_SIZE])
 {
     pthread_mutex_lock(&cache->lock);
-    const struct record *record = find_added(cache, file);
-    if (!record) {
-        record = find_old(cache, file);
-        if (record)
-            cache->used[record - cache->old] = true;
-    }
-    bool found = record && file_identity_equal(&record->file, file);
+    const struct file_content *content = find(cache, file);
+    bool found = content && file_identity_equal(&content->file, file);
     if (found)
-        memcpy(out, record->digest, SHA256_SIZE);
+        memcpy(out, content->digest, SHA256_SIZE);
     pthread_mutex_unlock(&cache->lock);
     return found;
 }
@@ -201,18 +206,17 @@ static bool is_racy(const struct file_identity *file, int64_t started_ns)
     return file->ctime_ns > started_ns - tick;
 }
 
-void context_cache_put(struct context_cache *cache, const struct file_identity *file,
-                       const uint8_t digest[SHA256_SIZE], int64_t started_ns)
+void context_cache_put(struct context_cache *cache, const struct file_content *content,
+                       int64_t started_ns)
 {
-    if (is_racy(file, started_ns))
+    if (is_racy(&content->file, started_ns))
         return;
     pthread_mutex_lock(&cache->lock);
-    struct record *record = find_added(cache, file);
-    if (!record)
-        record = add_record(cache, file);
-    record->file = *file;
-    memcpy(record->digest, digest, SHA256_SIZE);
-    record->check = record_check(record);
+    const struct file_content **there = find_added(cache, &content->file);
+    if (there)
+        *there = content;
+    else
+        add_content(cache, content);
     pthread_mutex_unlock(&cache->lock);
 }
 
@@ -224,7 +228,8 @@ static void add_old_records(struct context_cache *cache, struct strbuf *buf)
     for (size_t i = 0; i < cache->n_old; i++) {
         const struct record *record = &cache->old[i];
         bool wanted = cache->used[i] || n_unused <= UNUSED_KEPT;
-        if (wanted && !find_added(cache, &record->file) && record->check == record_check(record))
+        if (wanted && !find_added(cache, &record->content.file) &&
+            record->check == record_check(record))
             strbuf_add(buf, record, sizeof(*record));
     }
 }
@@ -238,7 +243,11 @@ int context_cache_write(struct context_cache *cache, struct error **err)
     header.record_size = sizeof(struct record);
     strbuf_add(&buf, &header, sizeof(header));
     add_old_records(cache, &buf);
-    strbuf_add(&buf, cache->added, cache->n_added * sizeof(*cache->added));
+    for (size_t i = 0; i < cache->n_added; i++) {
+        struct record record = { .content = *cache->added[i] };
+        record.check = record_check(&record);
+        strbuf_add(&buf, &record, sizeof(record));
+    }
 
     size_t n = (buf.size - sizeof(header)) / sizeof(struct record);
     qsort(buf.data + sizeof(header), n, sizeof(struct record), compare_records);

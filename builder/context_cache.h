@@ -30,6 +30,12 @@ struct file_identity {
     int64_t mtime_ns, ctime_ns;
 };
 
+/* What a file was when it was read. */
+struct file_content {
+    struct file_identity file;
+    uint8_t digest[SHA256_SIZE];
+};
+
 struct file_identity file_identity_of(const struct stat *st);
 bool file_identity_equal(const struct file_identity *a, const struct file_identity *b);
 
@@ -39,9 +45,10 @@ struct context_cache;
 struct context_cache *context_cache_open(int dir_fd, const char *name);
 bool context_cache_get(struct context_cache *cache, const struct file_identity *file,
                        uint8_t out[SHA256_SIZE]);
-/* started_ns: CLOCK_REALTIME before the first byte was read. */
-void context_cache_put(struct context_cache *cache, const struct file_identity *file,
-                       const uint8_t digest[SHA256_SIZE], int64_t started_ns);
+/* `content` is borrowed until free, and doesn't change. started_ns: CLOCK_REALTIME before the first
+ * byte was read. */
+void context_cache_put(struct context_cache *cache, const struct file_content *content,
+                       int64_t started_ns);
 /* Replaces the file when there are new records. Old ones that nobody asked for stay while they are
  * few. */
 int context_cache_write(struct context_cache *cache, struct error **err) WARN_UNUSED;

@@ -14,21 +14,19 @@
 
 #define FILES_AT_ONCE 256
 
-/* What was seen at a path. In an arena of the context: it and its strings last as long. */
+/* What was seen at a path. In blocks of the context: it and its strings last as long. */
 struct context_file {
     const char *path;
-    struct file_identity identity;
-    int64_t mtime;            /* whole seconds: identity's nanoseconds don't reach beyond 2262 */
-    struct xattr *capability; /* NULL: none */
+    struct file_content content; /* the digest: under the context's lock, once has_digest */
+    int64_t mtime; /* whole seconds: the identity's nanoseconds don't reach beyond 2262 */
+    union {
+        struct xattr *capability; /* of a file, NULL: none */
+        const char *link;         /* of a symlink */
+        uint32_t device[2];       /* of a device: major, minor */
+    };
     uint16_t mode;
     uint8_t type; /* enum entry_type */
-    bool has_other_names;
-    bool has_digest; /* under the context's lock, like the digest */
-    union {
-        uint8_t digest[SHA256_SIZE]; /* of a file */
-        const char *link;            /* of a symlink */
-        uint32_t device[2];          /* of a device: major, minor */
-    };
+    bool has_other_names, has_digest;
 };
 
 struct context {

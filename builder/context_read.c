@@ -24,12 +24,13 @@ static int check_unchanged(const struct context_file *file, int fd, struct error
     if (fstat(fd, &st) < 0)
         return error_errno(err, "looking at %s", file->path);
     struct file_identity now = file_identity_of(&st);
-    if (!S_ISREG(st.st_mode) || !file_identity_equal(&now, &file->identity))
+    if (!S_ISREG(st.st_mode) || !file_identity_equal(&now, &file->content.file))
         return changed(file, err);
     return 0;
 }
 
-/* O_NONBLOCK: what was a file may be a FIFO by now. */
+/* O_NONBLOCK: what was a file may be a FIFO by now. It isn't looked at: who reads it does that at
+ * the end. */
 static int open_file(struct context *context, const struct context_file *file, struct error **err)
 {
     AUTO(error_free) struct error *error = NULL;
@@ -43,14 +44,16 @@ static int open_file(struct context *context, const struct context_file *file, s
         error_move(err, TAKE(error));
         return error_wrap(err, "build context");
     }
-    if (check_unchanged(file, fd, err) < 0)
-        return -1;
     return take_fd(&fd);
 }
 
 int context_open_fd(struct context *context, const struct entry *entry, struct error **err)
 {
-    return open_file(context, context_file_of(context, entry), err);
+    const struct context_file *file = context_file_of(context, entry);
+    AUTO(close) int fd = open_file(context, file, err);
+    if (fd < 0 || check_unchanged(file, fd, err) < 0)
+        return -1;
+    return take_fd(&fd);
 }
 
 int context_check_unchanged(struct context *context, const struct entry *entry, int fd,
@@ -59,12 +62,60 @@ int context_check_unchanged(struct context *context, const struct entry *entry, 
     return check_unchanged(context_file_of(context, entry), fd, err);
 }
 
+/* The first one stays: others may have it from there already. */
+static void remember_digest(struct context *context, struct context_file *file,
+                            const uint8_t digest[SHA256_SIZE])
+{
+    pthread_mutex_lock(&context->lock);
+    if (!file->has_digest)
+        memcpy(file->content.digest, digest, SHA256_SIZE);
+    file->has_digest = true;
+    pthread_mutex_unlock(&context->lock);
+}
+
+static bool known_digest(struct context *context, struct context_file *file,
+                         uint8_t out[SHA256_SIZE])
+{
+    pthread_mutex_lock(&context->lock);
+    bool known = file->has_digest;
+    if (known)
+        memcpy(out, file->content.digest, SHA256_SIZE);
+    pthread_mutex_unlock(&context->lock);
+    if (known)
+        return true;
+    if (file->content.file.size == 0)
+        sha256_of("", 0, out);
+    else if (!context->cache || !context_cache_get(context->cache, &file->content.file, out))
+        return false;
+    remember_digest(context, file, out);
+    return true;
+}
+
+bool context_known_digest(struct context *context, const struct entry *entry,
+                          uint8_t out[SHA256_SIZE])
+{
+    return known_digest(context, context_file_of(context, entry), out);
+}
+
 struct file_source {
     struct source source;
     int fd;
     uint64_t left;
-    const struct context_file *file; /* the context's */
+    struct context *context;
+    struct context_file *file; /* the context's */
+    struct sha256 *hash;       /* of what was read; NULL: nobody asks */
+    int64_t started_ns;
 };
+
+static void learn(struct file_source *from)
+{
+    uint8_t digest[SHA256_SIZE];
+    sha256_finish(from->hash, digest);
+    sha256_free(TAKE(from->hash));
+    remember_digest(from->context, from->file, digest);
+    if (from->context->cache)
+        context_cache_put(from->context->cache, &from->file->content, from->started_ns);
+}
 
 static ssize_t file_source_read(struct source *source, void *data, size_t size, struct error **err)
 {
@@ -77,13 +128,17 @@ static ssize_t file_source_read(struct source *source, void *data, size_t size, 
     do {
         n = read(from->fd, data, size);
     } while (n < 0 && errno == EINTR);
-    if (n < 0)
+    if (n < 0 && errno != EISDIR && errno != EAGAIN) /* a directory, a FIFO */
         return error_errno(err, "reading %s", from->file->path);
-    if (n == 0)
+    if (n <= 0)
         return changed(from->file, err);
     from->left -= (uint64_t)n;
+    if (from->hash)
+        sha256_update(from->hash, data, (size_t)n);
     if (!from->left && check_unchanged(from->file, from->fd, err) < 0)
         return -1;
+    if (!from->left && from->hash)
+        learn(from);
     return n;
 }
 
@@ -91,82 +146,56 @@ static void file_source_free(struct source *source)
 {
     struct file_source *from = CONTAINER_OF(source, struct file_source, source);
     close_auto(&from->fd);
+    sha256_free(from->hash);
     free(from);
 }
 
 static const struct source_ops file_source_ops = { "context file", file_source_read,
                                                    file_source_free };
 
-static struct source *file_source_new(int fd, const struct context_file *file)
+static struct source *open_source(struct context *context, const struct entry *entry, bool learns,
+                                  struct error **err)
 {
+    struct context_file *file = context_file_of(context, entry);
+    uint8_t known[SHA256_SIZE];
+    int64_t started = learns ? clock_now_ns() : 0;
+    int fd = open_file(context, file, err);
+    if (fd < 0)
+        return NULL;
     struct file_source *source = NEW(struct file_source);
     source->source.ops = &file_source_ops;
     source->fd = fd;
-    source->left = file->identity.size;
+    source->left = file->content.file.size;
+    source->context = context;
     source->file = file;
+    source->started_ns = started;
+    if (learns && !known_digest(context, file, known))
+        source->hash = sha256_new();
     return &source->source;
 }
 
 struct source *context_open_file(struct context *context, const struct entry *entry,
                                  struct error **err)
 {
-    const struct context_file *file = context_file_of(context, entry);
-    int fd = open_file(context, file, err);
-    return fd < 0 ? NULL : file_source_new(fd, file);
+    return open_source(context, entry, false, err);
 }
 
-static void remember_digest(struct context *context, struct context_file *file,
-                            const uint8_t digest[SHA256_SIZE])
+struct source *context_open_learning(struct context *context, const struct entry *entry,
+                                     struct error **err)
 {
-    pthread_mutex_lock(&context->lock);
-    memcpy(file->digest, digest, SHA256_SIZE);
-    file->has_digest = true;
-    pthread_mutex_unlock(&context->lock);
+    return open_source(context, entry, true, err);
 }
 
-static bool known_digest(struct context *context, struct context_file *file,
-                         uint8_t out[SHA256_SIZE])
+static int read_through(struct source *source, struct error **err)
 {
-    pthread_mutex_lock(&context->lock);
-    bool known = file->has_digest;
-    if (known)
-        memcpy(out, file->digest, SHA256_SIZE);
-    pthread_mutex_unlock(&context->lock);
-    if (known)
-        return true;
-    if (file->identity.size == 0)
-        sha256_of("", 0, out);
-    else if (!context->cache || !context_cache_get(context->cache, &file->identity, out))
-        return false;
-    remember_digest(context, file, out);
-    return true;
-}
-
-bool context_known_digest(struct context *context, const struct entry *entry,
-                          uint8_t out[SHA256_SIZE])
-{
-    return known_digest(context, context_file_of(context, entry), out);
-}
-
-static int hash_file(struct context *context, const struct context_file *file,
-                     uint8_t out[SHA256_SIZE], struct error **err)
-{
-    int fd = open_file(context, file, err);
-    if (fd < 0)
-        return -1;
-    AUTO(source_free) struct source *source = file_source_new(fd, file);
-    AUTO(sha256_free) struct sha256 *hash = sha256_new();
     AUTO(free) char *buffer = xmalloc(READ_SIZE);
     ssize_t n;
-    while ((n = source_read(source, buffer, READ_SIZE, err)) > 0) {
+    do {
         if (cancel_check(err) < 0)
             return -1;
-        sha256_update(hash, buffer, (size_t)n);
-    }
-    if (n < 0)
-        return -1;
-    sha256_finish(hash, out);
-    return 0;
+        n = source_read(source, buffer, READ_SIZE, err);
+    } while (n > 0);
+    return n < 0 ? -1 : 0;
 }
 
 int context_digest(struct context *context, const struct entry *entry, uint8_t out[SHA256_SIZE],
@@ -175,13 +204,9 @@ int context_digest(struct context *context, const struct entry *entry, uint8_t o
     struct context_file *file = context_file_of(context, entry);
     if (known_digest(context, file, out))
         return 0;
-    int64_t started = clock_now_ns();
-    uint8_t digest[SHA256_SIZE];
-    if (hash_file(context, file, digest, err) < 0)
+    AUTO(source_free) struct source *source = open_source(context, entry, true, err);
+    if (!source || read_through(source, err) < 0)
         return -1;
-    if (context->cache)
-        context_cache_put(context->cache, &file->identity, digest, started);
-    remember_digest(context, file, digest);
-    memcpy(out, digest, SHA256_SIZE);
+    (void)known_digest(context, file, out); /* it is now */
     return 0;
 }

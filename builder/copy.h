@@ -75,6 +75,16 @@ DEFINE_AUTO(struct copy, copy_free)
  */
 int copy_add_inputs(struct copy *copy, struct inputs *inputs, struct error **err) WARN_UNUSED;
 
+/* Whether much of the context's files has to be read before its inputs are known. */
+bool copy_has_unread(struct copy *copy);
+/*
+ * Instead of reading them first: what the changeset is made of is hashed while it is read for the
+ * layer, and copy_add_inputs() is called when that is through. Before copy_changeset().
+ */
+void copy_learn(struct copy *copy);
+/* Names, types and sizes: equal for equal inputs. Of a COPY from a context. */
+struct digest copy_shape(const struct copy *copy);
+
 /* What tells one choice of files of a tree from another: words, excludes, flags. */
 void copy_add_selection(const struct copy *copy, struct inputs *inputs);
 /*
@@ -105,6 +115,8 @@ int copy_changeset(struct copy *copy, struct tree *below, struct changeset *ret,
  */
 struct layer *copy_make_layer(struct store *store, const struct layer_options *options,
                               struct changeset *changeset);
+/* What a layer of copy_learn() knows of the context's contents, when it is complete. */
+void copy_teach_layer(struct context *context, struct layer *layer);
 
 /* WORKDIR: the missing directories of an absolute path, owned by uid:gid; may be empty. */
 int copy_workdir_changeset(struct tree *below, const char *path, uint32_t uid, uint32_t gid,

@@ -377,6 +377,8 @@ int copy_changeset(struct copy *copy, struct tree *below, struct changeset *ret,
         below = NULL; /* a layer of its own, whatever lies below */
     AUTO(copy_content_free) struct copy_content *content = copy_content_new();
     AUTO(copy_dest_free) struct copy_dest *dest = copy_dest_new(below, content, copy->now);
+    if (copy->learns)
+        copy_content_learn(content);
     struct apply apply = {
         .copy = copy, .context = copy->context, .dest = dest, .content = content
     };

@@ -34,7 +34,12 @@ struct place {
     };
 };
 
+/* An entry's content is the number of a place, or a context's number itself: thousands have one. */
+#define OF_CONTEXT (UINT64_C(1) << 63)
+
 struct copy_content {
+    struct context *context; /* that OF_CONTEXT means; borrowed */
+    bool learns;
     struct place *places;
     size_t n_places, places_capacity;
     int *fds;
@@ -78,11 +83,20 @@ void copy_content_free(struct copy_content *content)
 uint64_t copy_content_add_context(struct copy_content *content, struct context *context,
                                   uint64_t number)
 {
+    if (!content->context)
+        content->context = context;
+    if (content->context == context)
+        return number | OF_CONTEXT;
     struct place *place = ARRAY_PUSH(content, places);
     place->kind = CONTENT_CONTEXT;
     place->context = context;
     place->number = number;
     return content->n_places;
+}
+
+void copy_content_learn(struct copy_content *content)
+{
+    content->learns = true;
 }
 
 uint64_t copy_content_add_tree(struct copy_content *content, struct tree *tree,
@@ -122,6 +136,11 @@ void copy_content_own_fd(struct copy_content *content, int fd)
 struct source *copy_content_open(struct copy_content *content, const struct entry *entry,
                                  struct error **err)
 {
+    if (entry->content & OF_CONTEXT) {
+        struct entry there = { .size = entry->size, .content = entry->content & ~OF_CONTEXT };
+        return content->learns ? context_open_learning(content->context, &there, err)
+                               : context_open_file(content->context, &there, err);
+    }
     const struct place *place = &content->places[entry->content - 1];
     switch (place->kind) {
     case CONTENT_CONTEXT: {
@@ -154,8 +173,6 @@ const struct changeset_ops copy_content_ops = { open_entry, free_content };
 static bool known_digest(const struct copy_content *content, const struct entry *entry,
                          uint8_t out[SHA256_SIZE])
 {
-    if (entry->type != ENTRY_FILE || !entry->content)
-        return false;
     const struct place *place = &content->places[entry->content - 1];
     switch (place->kind) {
     case CONTENT_CONTEXT: {
@@ -171,22 +188,68 @@ static bool known_digest(const struct copy_content *content, const struct entry 
     return false;
 }
 
+/* Digests by number of their place. */
+struct known_places {
+    uint8_t (*digests)[SHA256_SIZE];
+    bool *known;
+};
+
+static void known_places_release(struct known_places *places)
+{
+    free(places->digests);
+    free(places->known);
+}
+DEFINE_AUTO_STRUCT(struct known_places, known_places_release)
+
+static void look_up_places(const struct changeset *changeset, struct known_places *ret)
+{
+    const struct copy_content *content = changeset->data;
+    ret->digests = xcalloc(content->n_places + 1, sizeof(*ret->digests));
+    ret->known = xcalloc(content->n_places + 1, sizeof(*ret->known));
+    for (size_t i = 0; i < changeset->list.n_entries; i++) {
+        const struct entry *entry = &changeset->list.entries[i];
+        if (entry->type == ENTRY_FILE && entry->content && !(entry->content & OF_CONTEXT))
+            ret->known[entry->content] = known_digest(content, entry, ret->digests[entry->content]);
+    }
+}
+
+static void teach_places(struct layer *layer, const struct known_places *places)
+{
+    const struct entry_list *list = layer_entries(layer, NULL); /* its own is there */
+    for (size_t i = 0; i < list->n_entries; i++) {
+        const struct entry *entry = &list->entries[i];
+        if (entry->type == ENTRY_FILE && entry->content && !(entry->content & OF_CONTEXT) &&
+            places->known[entry->content])
+            layer_learn_content(layer, entry, places->digests[entry->content]);
+    }
+}
+
+void copy_teach_layer(struct context *context, struct layer *layer)
+{
+    const struct entry_list *list = layer_entries(layer, NULL); /* its own is there */
+    for (size_t i = 0; i < list->n_entries; i++) {
+        const struct entry *entry = &list->entries[i];
+        const struct entry there = { .size = entry->size, .content = entry->content & ~OF_CONTEXT };
+        uint8_t digest[SHA256_SIZE];
+        if (entry->type == ENTRY_FILE && (entry->content & OF_CONTEXT) &&
+            context_known_digest(context, &there, digest))
+            layer_learn_content(layer, entry, digest);
+    }
+}
+
 struct layer *copy_make_layer(struct store *store, const struct layer_options *options,
                               struct changeset *changeset)
 {
-    size_t n = changeset->list.n_entries;
-    if (n >= MANY_ENTRIES)
-        mem_trim(); /* sources and destination are gone: room for the layer's members */
-    AUTO(free) uint8_t *digests = xcalloc(n, SHA256_SIZE);
-    AUTO(free) bool *known = xcalloc(n, sizeof(*known));
-    for (size_t i = 0; i < n; i++)
-        known[i] =
-            known_digest(changeset->data, &changeset->list.entries[i], digests + i * SHA256_SIZE);
+    AUTO(known_places_release) struct known_places places = { NULL, NULL };
+    const struct copy_content *content = changeset->data;
+    struct context *context = content->learns ? NULL : content->context;
+    if (changeset->list.n_entries >= MANY_ENTRIES)
+        mem_trim(); /* the destination is gone: room for the layer's members */
+    look_up_places(changeset, &places);
     struct layer *layer = layer_make(store, options, changeset, NULL);
-    const struct entry_list *list = layer_entries(layer, NULL); /* its own is there */
-    for (size_t i = 0; i < n; i++)
-        if (known[i])
-            layer_learn_content(layer, &list->entries[i], digests + i * SHA256_SIZE);
+    teach_places(layer, &places);
+    if (context)
+        copy_teach_layer(context, layer);
     return layer;
 }
 

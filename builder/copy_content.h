@@ -19,6 +19,8 @@ DEFINE_AUTO(struct copy_content, copy_content_free)
 /* context is borrowed; `number` is the content of the context's entry. */
 uint64_t copy_content_add_context(struct copy_content *content, struct context *context,
                                   uint64_t number);
+/* Whether contents of the context are hashed when they are read for the layer. */
+void copy_content_learn(struct copy_content *content);
 /* References the tree; copies the place. */
 uint64_t copy_content_add_tree(struct copy_content *content, struct tree *tree,
                                const struct tree_entry *place);

@@ -12,8 +12,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define POOL_FROM_FILES 8
-#define POOL_FROM_BYTES (1024UL * 1024)
+#define MANY_FILES 8
+#define MANY_BYTES (1024UL * 1024)
+#define HASHED_AT_ONCE ((size_t)64 << 10)
 
 /* --- hashing --- */
 
@@ -74,9 +75,14 @@ static int hash_some(void *data, struct error **err)
     }
 }
 
+static bool is_much(const struct hashing *hashing)
+{
+    return hashing->n_places > MANY_FILES || hashing->size > MANY_BYTES;
+}
+
 static int hash_all(struct hashing *hashing, struct error **err)
 {
-    if (hashing->n_places <= POOL_FROM_FILES && hashing->size <= POOL_FROM_BYTES)
+    if (!is_much(hashing))
         return hash_some(hashing, err);
     AUTO(pool_free) struct pool *pool = pool_new(0);
     AUTO(pool_group_free) struct pool_group *group = pool_group_new(pool);
@@ -85,9 +91,10 @@ static int hash_all(struct hashing *hashing, struct error **err)
     return pool_group_wait(group, err);
 }
 
-static int hash_files(struct copy *copy, struct error **err)
+/* The files whose content isn't known. */
+static void find_unread(struct copy *copy, struct hashing *hashing)
 {
-    AUTO(hashing_release) struct hashing hashing = { .copy = copy };
+    hashing->copy = copy;
     for (size_t i = 0; i < copy->sources.n_list; i++) {
         const struct copy_source *source = &copy->sources.list[i];
         for (size_t k = 0; k <= source->n_kept; k++) {
@@ -95,11 +102,29 @@ static int hash_files(struct copy *copy, struct error **err)
             get_item(source, k, &item);
             if (item.entry.type != ENTRY_FILE || is_known(copy, &item))
                 continue;
-            *ARRAY_PUSH(&hashing, places) = (struct place){ source, k };
-            hashing.size += item.entry.size;
+            *ARRAY_PUSH(hashing, places) = (struct place){ source, k };
+            hashing->size += item.entry.size;
         }
     }
+}
+
+static int hash_files(struct copy *copy, struct error **err)
+{
+    AUTO(hashing_release) struct hashing hashing = { .n_places = 0 };
+    find_unread(copy, &hashing);
     return hash_all(&hashing, err);
+}
+
+bool copy_has_unread(struct copy *copy)
+{
+    AUTO(hashing_release) struct hashing hashing = { .n_places = 0 };
+    find_unread(copy, &hashing);
+    return is_much(&hashing);
+}
+
+void copy_learn(struct copy *copy)
+{
+    copy->learns = true;
 }
 
 /* --- items --- */
@@ -253,6 +278,41 @@ static int add_source_items(struct copy *copy, struct inputs *inputs, struct err
         }
     }
     return 0;
+}
+
+/* "NAME\0TYPE SIZE\0" */
+static void add_shape(const struct copy_source *source, const struct source_item *item,
+                      struct strbuf *text)
+{
+    const struct entry *entry = &item->entry;
+    strbuf_adds(text, source->path);
+    strbuf_addc(text, '/');
+    strbuf_add(text, item->path, strlen(item->path) + 1);
+    strbuf_addf(text, "%c %llu", type_letter(entry->type), (unsigned long long)entry->size);
+    strbuf_addc(text, '\0');
+}
+
+struct digest copy_shape(const struct copy *copy)
+{
+    AUTO(sha256_free) struct sha256 *hash = sha256_new();
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    sha256_update_field(hash, copy->destination);
+    for (size_t i = 0; i < copy->sources.n_list; i++) {
+        const struct copy_source *source = &copy->sources.list[i];
+        for (size_t k = 0; k <= source->n_kept; k++) {
+            struct source_item item;
+            get_item(source, k, &item);
+            add_shape(source, &item, &text);
+            if (text.size < HASHED_AT_ONCE)
+                continue;
+            sha256_update(hash, text.data, text.size);
+            strbuf_reset(&text);
+        }
+    }
+    sha256_update(hash, text.data, text.size);
+    uint8_t digest[SHA256_SIZE];
+    sha256_finish(hash, digest);
+    return digest_from_sha256(digest);
 }
 
 static int hash_fd(const struct copy_file *file, uint8_t out[SHA256_SIZE], struct error **err)

@@ -15,7 +15,7 @@ struct copy_directory {
 };
 
 struct copy {
-    bool is_add, parents, link, mounted, no_unpack;
+    bool is_add, parents, link, mounted, no_unpack, learns;
     struct file_times times;
     int64_t now;
     void (*warn)(void *data, const char *text);

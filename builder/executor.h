@@ -321,14 +321,22 @@ bool stage_run_is_of_image(const struct stage_run *run);
 /* step.c: a step that makes a layer */
 struct layer_step {
     const struct instruction *instruction;
-    char *history;        /* created_by */
-    struct inputs inputs; /* all that counts but the trees below */
-    bool is_independent;  /* COPY --link: what lies below is no input */
-    bool is_lost;         /* of a forecast: what it takes of another tree isn't known */
-    bool is_outdated;     /* it was made before, on another outcome of the steps below */
+    char *history;                /* created_by */
+    struct inputs inputs;         /* all that counts but the trees below */
+    struct tempfile *inputs_file; /* where they are while the layer is made, when they are many */
+    bool is_independent;          /* COPY --link: what lies below is no input */
+    bool is_lost;                 /* of a forecast: what it takes of another tree isn't known */
+    bool is_outdated;             /* it was made before, on another outcome of the steps below */
     unsigned vertex;
     bool begun;
     bool told_failure; /* it was shown that it failed */
+    struct digest shape; /* of a COPY: cache.h */
+    /* No record can match: the layer is made first, and `complete` then adds what of the inputs
+     * its making has found out. The lock is held until the record is written. */
+    bool is_late;
+    struct lockfile *lock;
+    int (*complete)(struct stage_run *run, struct layer_step *step, struct layer *layer,
+                    struct error **err);
     /* Makes the layer on run->tree; called when the cache has none. */
     int (*make)(struct stage_run *run, struct layer_step *step, struct layer **ret,
                 struct error **err);
@@ -347,6 +355,11 @@ int layer_step_execute(struct stage_run *run, struct layer_step *step,
 /* For what `make` puts into the step's layer. */
 int layer_step_options(struct stage_run *run, const struct layer_step *step,
                        struct layer_options *ret, struct error **err) WARN_UNUSED;
+/*
+ * Whether some record may match a step of this shape: looked up under the lock that who makes such
+ * a step holds, which `step` keeps when none can. 1, 0, -1.
+ */
+int layer_step_find_shape(struct stage_run *run, struct layer_step *step, struct error **err);
 /* The key of a step with these inputs on what has the recipe `below`. */
 struct digest step_recipe(const struct layer_step *step, const struct digest *below,
                           const struct digest *rest);
@@ -355,7 +368,7 @@ struct digest step_recipe(const struct layer_step *step, const struct digest *be
 struct record_job {
     struct layer *layer; /* owned */
     struct tree *tree;   /* owned: with the layer on top */
-    struct digest recipe, rest;
+    struct digest recipe, rest, shape;
     bool is_independent;          /* of what lies below */
     struct cache_record record;   /* owned; digests are filled in */
     struct inputs inputs;         /* owned */

@@ -64,7 +64,7 @@ static void tell_reuse(const struct record_job *job)
                       "layer: %zu of %zu members taken from the build before", n_taken, n_members);
 }
 
-static int record(struct recorder *recorder, struct record_job *job, struct error **err)
+static int record_layer(struct recorder *recorder, struct record_job *job, struct error **err)
 {
     if (layer_wait(job->layer, &job->record.blob, &job->record.diff_id, err) < 0)
         return error_wrap(err, "layer of %.*s", (int)strcspn(job->record.step, "\n"),
@@ -84,6 +84,13 @@ static int record(struct recorder *recorder, struct record_job *job, struct erro
     struct cache_keys keys = { &job->recipe, &result, &job->rest, job->inputs_file };
     return cache_put(recorder->store, &keys, &recorder->compression, &job->record, &job->inputs,
                      err);
+}
+
+static int record(struct recorder *recorder, struct record_job *job, struct error **err)
+{
+    if (record_layer(recorder, job, err) < 0)
+        return -1;
+    return job->shape.is_set ? cache_put_shape(recorder->store, &job->shape, err) : 0;
 }
 
 static void *recorder_thread(void *data)

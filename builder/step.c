@@ -10,12 +10,14 @@
 
 #include <string.h>
 
-#define MANY_INPUTS 4096 /* they wait for the layer on disk */
+#define MANY_INPUTS 4096
 
 void layer_step_release(struct layer_step *step)
 {
     free(step->history);
     inputs_release(&step->inputs);
+    tempfile_free(step->inputs_file);
+    lockfile_remove(step->lock);
     memset(step, 0, sizeof(*step));
 }
 
@@ -161,22 +163,30 @@ static int advance(struct stage_run *run, struct layer_step *step, const struct 
     return 0;
 }
 
+/* Many inputs wait for the layer on disk. */
+static int stage_inputs(struct stage_run *run, struct layer_step *step, struct error **err)
+{
+    if (step->inputs_file || step->inputs.n_items < MANY_INPUTS)
+        return 0;
+    if (cache_stage_inputs(run->build->store, &step->inputs, &step->inputs_file, err) < 0)
+        return -1;
+    mem_trim();
+    return 0;
+}
+
 static int record_later(struct stage_run *run, struct layer_step *step, const struct keys *keys,
                         struct layer *layer, const char *created, struct lockfile **lock,
                         struct error **err)
 {
-    struct tempfile *inputs_file = NULL;
-    if (step->inputs.n_items >= MANY_INPUTS) {
-        if (cache_stage_inputs(run->build->store, &step->inputs, &inputs_file, err) < 0)
-            return -1;
-        mem_trim();
-    }
+    if (stage_inputs(run, step, err) < 0)
+        return -1;
     struct record_job job = { .layer = layer_ref(layer),
                               .tree = tree_ref(run->tree),
                               .recipe = keys->recipe,
                               .rest = keys->rest,
+                              .shape = step->shape,
                               .is_independent = step->is_independent,
-                              .inputs_file = inputs_file,
+                              .inputs_file = TAKE(step->inputs_file),
                               .lock = TAKE(*lock),
                               .progress =
                                   run->build->options->explain ? run->build->progress : NULL,
@@ -205,14 +215,11 @@ static int use_cached(struct stage_run *run, struct layer_step *step, const stru
     return 0;
 }
 
-static int make_new(struct stage_run *run, struct layer_step *step, const struct keys *keys,
-                    struct lockfile **lock, struct error **err)
+/* The layer is on its way: the stage moves on. */
+static int use_new(struct stage_run *run, struct layer_step *step, const struct keys *keys,
+                   struct layer *layer, struct lockfile **lock, struct error **err)
 {
     struct build *build = run->build;
-    AUTO(layer_unref) struct layer *layer = NULL;
-    explain_tell_miss(run, step);
-    if (step->make(run, step, &layer, err) < 0)
-        return -1;
     char now[CLOCK_TEXT_SIZE];
     clock_format(clock_now(), now);
     const char *created = build->created ? build->created : now;
@@ -220,10 +227,37 @@ static int make_new(struct stage_run *run, struct layer_step *step, const struct
         return -1;
     run->ran = true;
     remember_made(build, &keys->recipe);
+    if (step->shape.is_set)
+        remember_made(build, &step->shape);
     if (record_later(run, step, keys, layer, created, lock, err) < 0)
         return -1;
     progress_simple(build->progress, PROGRESS_DONE, step->vertex);
     return 0;
+}
+
+static int make_new(struct stage_run *run, struct layer_step *step, const struct keys *keys,
+                    struct lockfile **lock, struct error **err)
+{
+    AUTO(layer_unref) struct layer *layer = NULL;
+    explain_tell_miss(run, step);
+    if (stage_inputs(run, step, err) < 0 || step->make(run, step, &layer, err) < 0)
+        return -1;
+    return use_new(run, step, keys, layer, lock, err);
+}
+
+/* The layer comes before its key. */
+static int make_late(struct stage_run *run, struct layer_step *step, struct error **err)
+{
+    AUTO(layer_unref) struct layer *layer = NULL;
+    struct keys keys = { 0 };
+    explain_remember(run, step, &step->shape); /* until the rest is known */
+    if (step->make(run, step, &layer, err) < 0 || layer_wait(layer, NULL, NULL, err) < 0 ||
+        step->complete(run, step, layer, err) < 0)
+        return -1;
+    make_recipe(run, step, &keys);
+    explain_set_rest(run, &keys.rest);
+    explain_tell_miss(run, step);
+    return use_new(run, step, &keys, layer, &step->lock, err);
 }
 
 static void push_cached(struct stage_run *run, const struct cache_record *record)
@@ -263,6 +297,34 @@ static int foresee(struct stage_run *run, struct layer_step *step, const struct 
     return 0;
 }
 
+/* Who wants the same step waits for the one who makes it, and then finds its record. */
+static struct lockfile *lock_step(struct build *build, const struct digest *key, struct error **err)
+{
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(key, hex);
+    AUTO(free) char *name = xasprintf("step-%s", hex);
+    return schedule_lock(build, name, err);
+}
+
+static bool may_have_shape(const struct stage_run *run, const struct digest *shape)
+{
+    return run->no_cache ? was_made_here(run->build, shape)
+                         : cache_has_shape(run->build->store, shape);
+}
+
+int layer_step_find_shape(struct stage_run *run, struct layer_step *step, struct error **err)
+{
+    if (may_have_shape(run, &step->shape))
+        return 1;
+    AUTO(lockfile_remove) struct lockfile *lock = lock_step(run->build, &step->shape, err);
+    if (!lock)
+        return -1;
+    if (may_have_shape(run, &step->shape)) /* somebody made it meanwhile */
+        return 1;
+    step->lock = TAKE(lock);
+    return 0;
+}
+
 static int find_or_make(struct stage_run *run, struct layer_step *step, struct error **err)
 {
     struct build *build = run->build;
@@ -279,11 +341,7 @@ static int find_or_make(struct stage_run *run, struct layer_step *step, struct e
         return -1;
     AUTO(lockfile_remove) struct lockfile *lock = NULL;
     if (!found) {
-        /* who wants the same step waits for the one who makes it, and then finds its record */
-        char hex[DIGEST_HEX_SIZE];
-        digest_format_hex(&keys.recipe, hex);
-        AUTO(free) char *name = xasprintf("step-%s", hex);
-        lock = schedule_lock(build, name, err);
+        lock = lock_step(build, &keys.recipe, err);
         if (!lock)
             return -1;
         found = find_cached(run, step, &keys, &record, err);
@@ -322,5 +380,6 @@ int layer_step_execute(struct stage_run *run, struct layer_step *step, struct er
     pthread_mutex_lock(&build->lock);
     build->result->n_steps++;
     pthread_mutex_unlock(&build->lock);
-    return find_or_make(run, step, err) < 0 ? layer_step_fail(run, step, err) : 0;
+    int result = step->is_late ? make_late(run, step, err) : find_or_make(run, step, err);
+    return result < 0 ? layer_step_fail(run, step, err) : 0;
 }

@@ -279,6 +279,10 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     struct copy_step *step = CONTAINER_OF(layer_step, struct copy_step, step);
     if ((!step->copy && open_copy(step, err) < 0) || open_gits(step, err) < 0)
         return -1;
+    if (layer_step->is_late)
+        copy_learn(step->copy);
+    else if (step->source.context && step->sources.n)
+        layer_step->shape = copy_shape(step->copy);
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
     if (copy_changeset(step->copy, run->tree, &changeset, err) < 0)
         return -1;
@@ -287,6 +291,39 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
         return -1;
     *ret = copy_make_layer(run->build->store, &options, &changeset);
     return 0;
+}
+
+/* The layer's stream has read the files: the inputs are known without reading them again. */
+static int complete(struct stage_run *run, struct layer_step *layer_step, struct layer *layer,
+                    struct error **err)
+{
+    struct copy_step *step = CONTAINER_OF(layer_step, struct copy_step, step);
+    copy_teach_layer(step->source.context, layer);
+    return step_source_add_inputs(run, layer_step, &step->source, step->copy, "", err);
+}
+
+/* Whether the files are read for the layer at once: much is to be read, and no record can match. */
+static int find_lateness(struct copy_step *step, struct error **err)
+{
+    if (!step->source.context || step->urls.n || step->git_urls.n || step->run->build->forecast ||
+        !copy_has_unread(step->copy))
+        return 0;
+    step->step.shape = copy_shape(step->copy);
+    int found = layer_step_find_shape(step->run, &step->step, err);
+    if (found < 0)
+        return -1;
+    step->step.is_late = !found;
+    step->step.complete = complete;
+    return 0;
+}
+
+static int find_inputs(struct copy_step *step, struct error **err)
+{
+    if (open_copy(step, err) < 0 || find_lateness(step, err) < 0)
+        return -1;
+    if (step->step.is_late)
+        return 0;
+    return step_source_add_inputs(step->run, &step->step, &step->source, step->copy, "", err);
 }
 
 static int find_source(struct copy_step *step, struct error **err)
@@ -413,8 +450,7 @@ int step_copy_execute(struct stage_run *run, const struct instruction *instructi
         return layer_step_fail(run, &step.step, err);
     if (step.checksum && step.urls.n)
         add_checksum_inputs(&step);
-    else if (open_copy(&step, err) < 0 ||
-             step_source_add_inputs(run, &step.step, &step.source, step.copy, "", err) < 0)
+    else if (find_inputs(&step, err) < 0)
         return layer_step_fail(run, &step.step, err);
     return layer_step_execute(run, &step.step, err);
 }

@@ -73,6 +73,11 @@ void explain_remember(struct stage_run *run, const struct layer_step *step,
     (void)trail_add(&run->trail, &entry);
 }
 
+void explain_set_rest(struct stage_run *run, const struct digest *rest)
+{
+    run->trail.steps[run->trail.n_steps - 1].rest = *rest;
+}
+
 /* What the last step remembered takes the place of; read when a first step misses. */
 static const struct trail_step *step_before(struct stage_run *run)
 {

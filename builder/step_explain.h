@@ -14,6 +14,8 @@ void explain_end(struct build *build);
 /* Remembers the step in its stage; before run->recipe moves on. */
 void explain_remember(struct stage_run *run, const struct layer_step *step,
                       const struct digest *rest);
+/* Of the step that was just remembered, when that is known later. */
+void explain_set_rest(struct stage_run *run, const struct digest *rest);
 /* The layer that the step, which was just remembered, gave before: what of it stays the same is
  * taken from there. Unset: none is known. */
 int explain_previous(struct stage_run *run, const struct layer_step *step, struct digest *ret,

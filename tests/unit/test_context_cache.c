@@ -9,11 +9,20 @@
 static const struct file_identity one = { 1, 10, 100, 5 * SECOND + 1, 6 * SECOND + 1 };
 static const struct file_identity two = { 1, 11, 100, 5 * SECOND + 1, 6 * SECOND + 1 };
 
+/* Contents that caches borrow. */
+static const struct file_content *content_of(const struct file_identity *file, char fill)
+{
+    static struct file_content contents[4096];
+    static size_t n;
+    struct file_content *content = &contents[n++ % ARRAY_SIZE(contents)];
+    content->file = *file;
+    memset(content->digest, fill, sizeof(content->digest));
+    return content;
+}
+
 static void put(struct context_cache *cache, const struct file_identity *file, char fill)
 {
-    uint8_t digest[SHA256_SIZE];
-    memset(digest, fill, sizeof(digest));
-    context_cache_put(cache, file, digest, 100 * SECOND);
+    context_cache_put(cache, content_of(file, fill), 100 * SECOND);
 }
 
 static int get(struct context_cache *cache, const struct file_identity *file)
@@ -84,8 +93,7 @@ static void records_younger_than_the_clock_are_not_kept(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         AUTO(context_cache_free) struct context_cache *cache = context_cache_open(dir->fd, "none");
         const struct file_identity file = { 1, 2, 3, 4, cases[i].ctime_ns };
-        const uint8_t digest[SHA256_SIZE] = { 'a' };
-        context_cache_put(cache, &file, digest, cases[i].started_ns);
+        context_cache_put(cache, content_of(&file, 'a'), cases[i].started_ns);
         assert_int_equal(get(cache, &file), cases[i].kept ? 'a' : '-');
     }
 }
