@@ -10,6 +10,7 @@
  */
 #include "base/pool.h"
 
+#include "base/force.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -54,8 +55,24 @@ struct pool_group {
 
 static __thread const struct pool *worker_of; /* the pool whose worker this thread is */
 
+/* CBUILD_FORCE: so that tests see what threads change wherever they run. 0: nothing is forced. */
+static unsigned forced_cpus(void)
+{
+    static const struct {
+        const char *word;
+        unsigned n;
+    } words[] = { { "one-cpu", 1 }, { "two-cpus", 2 }, { "eight-cpus", 8 } };
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (force_has(words[i].word))
+            return words[i].n;
+    return 0;
+}
+
 unsigned pool_n_cpus(void)
 {
+    unsigned forced = forced_cpus();
+    if (forced)
+        return forced;
     /* beyond the 1024 CPUs of a plain cpu_set_t the call fails with EINVAL: ask for more */
     for (int cpus = CPU_SETSIZE; cpus <= CPUS_MAX; cpus *= 2) {
         cpu_set_t *set = CPU_ALLOC((size_t)cpus);

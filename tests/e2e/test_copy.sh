@@ -245,6 +245,98 @@ test_only_what_is_copied_is_read() {
     ! grep -E '"([^"]*/)?(unwanted|g|h)"' trace || fail "more was opened"
 }
 
+# 40 files, more than are read before they are read for the layer. GENERATION makes other contents.
+many_files() { # GENERATION
+    local i
+    mkdir -p many/d
+    for i in $(seq 40); do printf '%s of %s\n' "$i" "$1" >"many/d/file$i"; done
+    printf 'FROM scratch\nCOPY many /many\n' >Dockerfile
+}
+
+opens() { # of context files, by strace
+    grep -c '"[^"]*/file[0-9]*"' trace || true
+}
+
+traced() { ok env ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e trace=openat,openat2,open "$CBUILD" -q -t x .; }
+
+test_a_cold_copy_opens_each_file_once_and_a_rebuild_none() {
+    need strace
+    need_root
+    many_files one
+    sleep 0.1 # records younger than the clock's tick aren't trusted
+    traced
+    equal "$(opens)" 40
+    traced
+    equal "$(opens)" 0
+    # found by its content: each is read for the key, and that's all
+    first=$(image_id x)
+    forget_stat_records
+    traced
+    equal "$(opens)" 40
+    equal "$(image_id x)" "$first" # it has the time of its making
+    # one of them changed: it alone, for the key and for the layer
+    echo '7 of two' >many/d/file7
+    sleep 0.1
+    traced
+    equal "$(grep -c '"[^"]*/file7"' trace)" 2
+    image_tree x | grep -q '^many/d/file40 f' || fail "files are missing"
+    grep -q '7 of two' "$TEST_TMP/tree/many/d/file7" || fail "an old content"
+}
+
+forget_stat_records() { find "$CBUILD_ROOT/cache/contexts" -regex '.*/[0-9a-f]*' -delete; }
+records() { (cd "$CBUILD_ROOT/cache/records" && sha256sum -- *); }
+
+test_keys_are_the_same_whether_files_are_read_before_or_with_the_layer() {
+    export SOURCE_DATE_EPOCH=1700000000
+    many_files one
+    ln many/d/file1 many/d/name
+    ln -s file2 many/link
+    : >many/empty
+    chmod 4755 many/d/file3
+    ok cbuild -q -t x .
+    records >with
+    rm "$CBUILD_ROOT"/cache/records/* # the shape stays: read before
+    forget_stat_records
+    ok cbuild -q -t x .
+    records >before
+    cmp with before
+    rm -r "$CBUILD_ROOT"/cache/contexts "$CBUILD_ROOT"/cache/records
+    ok cbuild -q --no-cache -t x .
+    records >again
+    cmp with again
+}
+
+test_who_wants_the_same_cold_copy_waits_for_it() {
+    many_files one
+    head -c 3000000 /dev/urandom >many/large
+    printf 'FROM scratch AS a\nCOPY many /many\nFROM scratch AS b\nCOPY many /many\nFROM scratch\nCOPY --from=a many/large /a\nCOPY --from=b many/large /b\n' >Dockerfile
+    ok cbuild -t x .
+    equal "$(grep -c CACHED "$TEST_TMP/err")" 1
+    ok cbuild --no-cache -t x .
+    equal "$(grep -c CACHED "$TEST_TMP/err")" 1
+    echo changed >>many/large
+    "$CBUILD" -t x . >one 2>&1 &
+    "$CBUILD" -t y . >two 2>&1 &
+    wait %1 %2 || fail "side by side"
+    equal "$(image_id x)" "$(image_id y)"
+}
+
+test_images_are_the_same_at_one_two_and_eight_threads() {
+    local cpus first=
+    export SOURCE_DATE_EPOCH=1700000000
+    many_files one
+    seq 2000000 >many/large
+    head -c 5000000 /dev/zero >>many/large
+    find many -exec touch -h -d @1600000000 {} +
+    for cpus in one-cpu two-cpus eight-cpus; do
+        ok env CBUILD_FORCE="$cpus" CBUILD_ROOT="$PWD/store-$cpus" "$CBUILD" -q -t x .
+        first=${first:-$(cat "$TEST_TMP/out")}
+        equal "$(cat "$TEST_TMP/out")" "$first"
+    done
+    # of every build of cbuild, whatever its mode and its libraries
+    equal "$(CBUILD_ROOT="$PWD/store-one-cpu" "$CBUILD" inspect -f '{{index .RootFS.Layers 0}}' x)" sha256:0024ebf6df52f3c090646c5fe48903d021733008bd705cd05687561c125b1116
+}
+
 test_words_of_the_json_form_are_expanded_too() {
     echo 1 >'a b'
     echo 2 >c
