@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "base/strbuf.h"
 #include "runner/cgroup_settings.h"
+#include "runner/owner_name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,6 +105,19 @@ static void group_release(struct group *group)
 }
 DEFINE_AUTO_STRUCT(struct group, group_release)
 
+/* What killed processes have left there. It has no processes, whose keeper ended them. */
+static void sweep(int parent_fd)
+{
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    AUTO(error_free) struct error *ignored = NULL; /* another one sweeps it */
+    if (fs_list_fd(parent_fd, &names, "cgroup", &ignored) < 0)
+        return;
+    for (size_t i = 0; i < names.n; i++)
+        if (owner_is_dead(names.items[i]))
+            (void)unlinkat(parent_fd, names.items[i],
+                           AT_REMOVEDIR); /* perhaps another was quicker */
+}
+
 /* The next part of the path, of which `done` bytes end there. */
 static int make_dir(struct group *group, const struct request *request, const char *path,
                     size_t done, struct error **err)
@@ -114,6 +128,8 @@ static int make_dir(struct group *group, const struct request *request, const ch
     if (group->version == 2 && request->is_limited &&
         hand_down(parent_fd, request->controller, err) < 0)
         return -1;
+    if (!path[done])
+        sweep(parent_fd);
     const bool is_new = mkdirat(parent_fd, name, 0755) == 0;
     if (!is_new && errno != EEXIST)
         return error_errno(err, "making cgroup %s/%s", group->root, upto);
@@ -290,7 +306,10 @@ struct cgroup *cgroup_new(const struct sandbox_limits *limits, const struct cgro
 {
     static atomic_uint counter;
     AUTO(cgroup_free) struct cgroup *cgroup = NEW(struct cgroup);
-    cgroup->name = xasprintf("cbuild-%d-%u", (int)getpid(), atomic_fetch_add(&counter, 1));
+    const struct owner self = owner_self();
+    char owner[OWNER_NAME_SIZE];
+    owner_format(&self, owner);
+    cgroup->name = xasprintf("%s-%u", owner, atomic_fetch_add(&counter, 1));
     for (int i = 0; i < CGROUP_N_CONTROLLERS; i++)
         if (apply(cgroup, (enum cgroup_controller)i, limits, warning, err) < 0)
             return NULL;

@@ -25,7 +25,8 @@ struct cgroup_warning {
 /* Whether limits ask for a cgroup. */
 bool cgroup_is_needed(const struct sandbox_limits *limits);
 /*
- * Makes PARENT/cbuild-PID-N with the limits; a parent that is missing is made, and stays.
+ * Makes PARENT/cbuild-PID-START-NAMESPACE-N (owner_name.h) with the limits, and removes those there
+ * whose process was killed; a parent that is missing is made, and stays.
  * ERR_UNSUPPORTED: a limit can't be set, with the way out as hint; with best_effort it is told.
  */
 struct cgroup *cgroup_new(const struct sandbox_limits *limits, const struct cgroup_warning *warning,

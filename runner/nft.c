@@ -2,22 +2,16 @@
 #include "runner/nft.h"
 
 #include "base/force.h"
-#include "base/fs.h"
-#include "base/mem.h"
+#include "base/strvec.h"
 #include "runner/netlink.h"
+#include "runner/owner_name.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <arpa/inet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define PREFIX "cbuild-"
 #define LOOPBACK_ADDRESS 0x7f000001u
 #define DNS_PORT 53
 /* The table goes with its maker's socket: linux/netfilter/nf_tables.h since 5.12. */
@@ -28,52 +22,10 @@
 /* Offsets in headers */
 enum { IP_SOURCE = 12, IP_DESTINATION = 16, PORT_DESTINATION = 2 };
 
-/* -- names -- */
-
-void nft_format_name(char name[NFT_NAME_SIZE], long pid, unsigned long long start,
-                     unsigned long long pid_namespace)
+static void own_name(char name[OWNER_NAME_SIZE])
 {
-    (void)snprintf(name, NFT_NAME_SIZE, PREFIX "%ld-%llu-%llu", pid, start, pid_namespace);
-}
-
-bool nft_parse_name(const char *name, long *pid, unsigned long long *start,
-                    unsigned long long *pid_namespace)
-{
-    char own[NFT_NAME_SIZE], *end;
-    if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
-        return false;
-    *pid = strtol(name + strlen(PREFIX), &end, 10);
-    *start = *end == '-' ? strtoull(end + 1, &end, 10) : 0;
-    *pid_namespace = *end == '-' ? strtoull(end + 1, &end, 10) : 0;
-    nft_format_name(own, *pid, *start, *pid_namespace);
-    return *pid > 0 && strcmp(name, own) == 0;
-}
-
-/* Clock ticks since boot; 0: no such process. */
-static unsigned long long start_time(long pid)
-{
-    AUTO(free) char *path = xasprintf("/proc/%ld/stat", pid);
-    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    AUTO(error_free) struct error *gone = NULL;
-    if (fs_read_file(AT_FDCWD, path, &text, 4096, &gone) < 0)
-        return 0;
-    const char *at = strrchr(text.data, ')'); /* the name before may hold anything */
-    for (int field = 2; at && field < 22; field++) {
-        at = strchr(at, ' ');
-        at += at != NULL;
-    }
-    return at ? strtoull(at, NULL, 10) : 0;
-}
-
-static unsigned long long own_pid_namespace(void)
-{
-    struct stat st;
-    return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
-}
-
-static void own_name(char name[NFT_NAME_SIZE])
-{
-    nft_format_name(name, getpid(), start_time(getpid()), own_pid_namespace());
+    const struct owner self = owner_self();
+    owner_format(&self, name);
 }
 
 /* -- messages -- */
@@ -307,7 +259,7 @@ static void add_gateway(struct netlink_message *message, const char *table,
 static int make_table(int fd, const struct nft_rules *rules, uint32_t flags, struct error **err)
 {
     AUTO(netlink_message_release) struct netlink_message message = NETLINK_MESSAGE_INIT;
-    char table[NFT_NAME_SIZE];
+    char table[OWNER_NAME_SIZE];
     own_name(table);
     add_bound(&message, NFNL_MSG_BATCH_BEGIN);
     add_table(&message, table, flags);
@@ -334,15 +286,12 @@ static int remove_table(int fd, const char *name, struct error **err)
 static void note_dead(void *data, const struct nlmsghdr *header)
 {
     const size_t skipped = NLMSG_LENGTH(sizeof(struct nfgenmsg));
-    unsigned long long start, namespace;
-    long pid;
     size_t size;
     if (header->nlmsg_len < skipped)
         return;
     const char *name = netlink_find((const char *)header + skipped, header->nlmsg_len - skipped,
                                     NFTA_TABLE_NAME, 1, &size);
-    if (name && !name[size - 1] && nft_parse_name(name, &pid, &start, &namespace) &&
-        namespace == own_pid_namespace() && start_time(pid) != start)
+    if (name && !name[size - 1] && owner_is_dead(name))
         strvec_push(data, name);
 }
 
@@ -405,7 +354,7 @@ static void note_packets(void *data, const struct nlmsghdr *header)
 int nft_probe_passed(int fd, bool *passed, struct error **err)
 {
     AUTO(netlink_message_release) struct netlink_message message = NETLINK_MESSAGE_INIT;
-    char table[NFT_NAME_SIZE];
+    char table[OWNER_NAME_SIZE];
     uint64_t packets = 0;
     own_name(table);
     begin(&message, NFT_MSG_GETRULE, NLM_F_DUMP);
@@ -420,7 +369,7 @@ int nft_probe_passed(int fd, bool *passed, struct error **err)
 void nft_close(int *fd)
 {
     AUTO(error_free) struct error *ignored = NULL; /* then it goes with the socket */
-    char table[NFT_NAME_SIZE];
+    char table[OWNER_NAME_SIZE];
     if (*fd < 0)
         return;
     own_name(table);

@@ -2,8 +2,8 @@
 /*
  * Rules of the kernel's packet filter (nf_tables) for one veth pair: a table of our own, which goes
  * when the socket that made it is closed, in whatever way this process ends. Kernels before 5.12
- * don't know that: there the table has a name that tells whose it is, and the next one to make one
- * sweeps those of the dead.
+ * don't know that: there the table has a name that tells whose it is (owner_name.h), and the next
+ * one to make one sweeps those of the dead.
  *
  * A table of our own can't allow what another one forbids: nft_probe_passed() tells.
  */
@@ -33,12 +33,5 @@ int nft_open(const struct nft_rules *rules, struct error **err) WARN_UNUSED;
 int nft_probe_passed(int fd, bool *passed, struct error **err) WARN_UNUSED;
 /* Removes the table in any case. */
 void nft_close(int *fd);
-
-/* Whose a table is: "cbuild-PID-START-NAMESPACE". Pure. */
-#define NFT_NAME_SIZE 80
-void nft_format_name(char name[NFT_NAME_SIZE], long pid, unsigned long long start,
-                     unsigned long long pid_namespace);
-bool nft_parse_name(const char *name, long *pid, unsigned long long *start,
-                    unsigned long long *pid_namespace);
 
 #endif

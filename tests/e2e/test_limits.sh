@@ -177,6 +177,23 @@ test_limits_are_those_of_the_steps_cgroup_and_it_goes_with_the_step() {
     equal "$(find /sys/fs/cgroup/*/"$PARENT" /sys/fs/cgroup/"$PARENT" -mindepth 1 -type d 2>/dev/null)" "" "left behind"
 }
 
+test_what_a_killed_build_left_is_swept_by_the_next() {
+    need_run
+    own_cgroup
+    import_busybox
+    printf 'FROM busybox\nRUN echo ready; sleep 600\n' >Dockerfile
+    "$CBUILD" --cgroup-parent "$PARENT" -m 64m . 2>err &
+    pid=$!
+    for _ in $(seq 600); do grep -q ' ready$' err && break; sleep 0.05; done
+    kill -KILL $pid
+    wait $pid || :
+    left=$(find /sys/fs/cgroup/*/"$PARENT" /sys/fs/cgroup/"$PARENT" -mindepth 1 -type d -name "cbuild-$pid-*" 2>/dev/null || :)
+    [ -n "$left" ] || fail "nothing was left"
+    printf 'FROM busybox\nRUN true\n' >Dockerfile
+    ok cbuild --cgroup-parent "$PARENT" -m 64m .
+    equal "$(find /sys/fs/cgroup/*/"$PARENT" /sys/fs/cgroup/"$PARENT" -mindepth 1 -type d 2>/dev/null)" "" "left behind"
+}
+
 test_out_of_memory_is_said() {
     need_run
     own_cgroup
