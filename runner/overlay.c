@@ -207,6 +207,15 @@ static int prepare(const struct overlay_plan *plan, const char *top, const char 
     return 0;
 }
 
+/*
+ * Before 6.5 the kernel turns what overlay is told into the text of mount(2): it takes any word,
+ * and complains in its log when it mounts. A word that nobody knows tells, and leaves no trace.
+ */
+static bool takes_any_word(int fs_fd)
+{
+    return sys_fsconfig(fs_fd, FSCONFIG_SET_FLAG, "cbuild-unknown", NULL) == 0;
+}
+
 /* -1 with errno; -2: this kernel doesn't take layers this way */
 static int open_by_fd(const struct overlay_plan *plan, const char *top, const char *work)
 {
@@ -214,8 +223,10 @@ static int open_by_fd(const struct overlay_plan *plan, const char *top, const ch
     if (fs_fd < 0)
         return syscall_refused() ? -2 : -1;
     int result = -1;
-    if (set_layers(plan, fs_fd, top, work) < 0) {
-        /* before 6.5: the first lowerdir+ is an unknown parameter */
+    if (takes_any_word(fs_fd)) {
+        result = -2;
+    } else if (set_layers(plan, fs_fd, top, work) < 0) {
+        /* before 6.8: the first lowerdir+ is an unknown parameter */
         result = errno == EINVAL ? -2 : -1;
     } else if (set_options(plan, fs_fd) == 0 &&
                sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL) == 0) {
