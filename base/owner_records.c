@@ -12,6 +12,7 @@
 
 struct owner_records {
     struct hashmap files; /* bytes of a struct key → struct owner_record */
+    uint32_t uid, gid;
 };
 
 /* The used bytes are the key. */
@@ -73,6 +74,18 @@ void owner_records_free(struct owner_records *records)
 size_t owner_records_n(const struct owner_records *records)
 {
     return records->files.n;
+}
+
+void owner_records_set_default(struct owner_records *records, uint32_t uid, uint32_t gid)
+{
+    records->uid = uid;
+    records->gid = gid;
+}
+
+void owner_records_get_default(const struct owner_records *records, uint32_t *uid, uint32_t *gid)
+{
+    *uid = records->uid;
+    *gid = records->gid;
 }
 
 /* The file's record, new if there is none; NULL: there is no such file. */

@@ -31,6 +31,10 @@ void owner_records_free(struct owner_records *records);
 DEFINE_AUTO(struct owner_records, owner_records_free)
 size_t owner_records_n(const struct owner_records *records);
 
+/* Whose new files are; root's, unless said otherwise. */
+void owner_records_set_default(struct owner_records *records, uint32_t uid, uint32_t gid);
+void owner_records_get_default(const struct owner_records *records, uint32_t *uid, uint32_t *gid);
+
 /* Of dir_fd/name, or with "" of dir_fd itself. False: there is no such file. */
 bool owner_records_chown(struct owner_records *records, int dir_fd, const char *name, uint32_t uid,
                          uint32_t gid);

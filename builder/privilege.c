@@ -122,7 +122,7 @@ void privilege_warn(struct build *build)
     build->told_single_id = true;
     pthread_mutex_unlock(&build->base_lock);
     if (is_new)
-        progress_warning(build->progress, 0, "%s; in RUN all files look as root's, and %s (%s)",
+        progress_warning(build->progress, 0, "%s; in RUN all files look as its user's, and %s (%s)",
                          error_message(build->single_id),
                          build->options->record_owners ? "owners that it sets are recorded"
                                                        : "neither owners nor users can be changed",
@@ -134,7 +134,7 @@ int privilege_explain(const struct build *build, struct error **err)
     if (build->single_id && !error_hint_text(*err) &&
         (error_is(*err, ERR_RUN) || error_is(*err, ERR_UNSUPPORTED)))
         error_hint(err, "%s fails without uidmap and subordinate ids in /etc/subuid: %s%s",
-                   build->options->record_owners ? "a change of user"
+                   build->options->record_owners ? "a change of user inside of RUN"
                                                  : "a chown to another id, or a change of user,",
                    error_hint_text(build->single_id),
                    build->options->record_owners ? "" : "; or build with --record-owners");

@@ -44,6 +44,7 @@ struct diff {
     struct hashmap links;     /* struct inode → path of its first name in the list */
     struct hashmap linked;    /* paths below that hard links lead to; read when first asked */
     bool knows_linked;
+    uint32_t uid, gid; /* whose new things are, where the disk doesn't know */
     struct work *work;
     size_t n_work, work_capacity;
     struct moved_file *moved; /* perhaps */
@@ -362,8 +363,7 @@ static int read_linked(struct diff *diff, struct error **err)
 /* 1 there are hard links to the file, 0 not or nobody need know, -1 */
 static int has_further_names(struct diff *diff, const struct tree_entry *file, struct error **err)
 {
-    const struct diff_options *options = diff->options;
-    if (file->entry->uid == options->uid && file->entry->gid == options->gid)
+    if (file->entry->uid == diff->uid && file->entry->gid == diff->gid)
         return 0;
     if (!diff->knows_linked && read_linked(diff, err) < 0)
         return -1;
@@ -373,7 +373,6 @@ static int has_further_names(struct diff *diff, const struct tree_entry *file, s
 /* Where the disk doesn't know the owner. */
 static int set_owner(struct thing *thing, struct error **err)
 {
-    const struct diff_options *options = thing->diff->options;
     AUTO(tree_entry_release) struct tree_entry file = { 0 };
     const struct entry unnamed = { .type = ENTRY_DIRECTORY, .mode = 0755 };
     const struct tree_entry *found = &thing->found;
@@ -400,7 +399,7 @@ static int set_owner(struct thing *thing, struct error **err)
         place.has_names = linked;
     }
     thing->may_be_moved = !place.below && thing->st.st_mtim.tv_nsec == 0;
-    return upper_owner_set(&place, options->uid, options->gid, &thing->entry, err);
+    return upper_owner_set(&place, thing->diff->uid, thing->diff->gid, &thing->entry, err);
 }
 
 static bool has_uid(const struct owner_record *record)
@@ -620,6 +619,8 @@ static int compare(struct diff *diff, struct changeset *changeset, struct error 
     hashmap_init(&diff->unchanged, entry_free);
     hashmap_init(&diff->links, free);
     hashmap_init(&diff->linked, NULL);
+    if (diff->options->records)
+        owner_records_get_default(diff->options->records, &diff->uid, &diff->gid);
     if (walk(diff, err) < 0)
         return -1;
     entry_list_sort(&changeset->list);

@@ -30,7 +30,6 @@ struct diff_options {
     struct file_times times;
     /* All files of the upper are a single id's: owners are what upper_owner.h says. */
     bool single_id;
-    uint32_t uid, gid; /* then: whose new things are */
     /* What the RUN would have made; devices stand as files in the upper. May be NULL. */
     const struct owner_records *records;
 };

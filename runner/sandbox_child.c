@@ -179,9 +179,32 @@ static int set_process(struct child *child)
     return 0;
 }
 
+static int write_map(const char *path, const char *map, struct report *report)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int done = fd >= 0 && write(fd, map, strlen(map)) == (ssize_t)strlen(map) ? 0 : -1;
+    if (done < 0)
+        (void)report_errno(report, "mapping the user's id", path);
+    if (fd >= 0)
+        (void)close(fd);
+    return done;
+}
+
+/* The single id is the user's for the command, as it is root's for us; so are all files. */
+static int enter_single_user(const struct child_plan *plan, struct report *report)
+{
+    if (unshare(CLONE_NEWUSER) < 0)
+        return report_errno(report, "making a user namespace", NULL);
+    return write_map("/proc/self/gid_map", plan->gid_map, report) < 0
+               ? -1
+               : write_map("/proc/self/uid_map", plan->uid_map, report);
+}
+
 static int set_privilege(struct child *child)
 {
     const struct child_plan *plan = child->plan;
+    if (plan->uid_map && enter_single_user(plan, &child->report) < 0)
+        return -1;
     const struct caps_ids ids = { plan->user.uid, plan->user.gid, plan->user.groups,
                                   plan->user.n_groups, plan->single_id };
     const bool bare = plan->spec->isolation == ISOLATION_CHROOT;

@@ -44,6 +44,7 @@ struct child_plan {
     const char *hostname;
     struct user user;
     bool single_id;              /* own_ids.h */
+    char *uid_map, *gid_map;     /* of one more namespace, that shows the id as the user's */
     struct strbuf hosts, resolv; /* content of files in /etc */
     char *shm_options;
     const struct sock_fprog *filter; /* NULL: insecure */

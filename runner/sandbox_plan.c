@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/own_ids.h"
+#include "base/owner_records.h"
 #include "base/path.h"
 #include "runner/network.h"
 #include "runner/seccomp.h"
@@ -75,6 +76,13 @@ static int plan_user(struct child_plan *plan, const struct sandbox_spec *spec, s
     plan->single_id = own_ids_are_single();
     if (!plan->single_id || (plan->user.uid == 0 && plan->user.gid == 0))
         return 0;
+    if (spec->records &&
+        spec->isolation != ISOLATION_CHROOT) { /* who notes owners can note these, too */
+        owner_records_set_default(spec->records, plan->user.uid, plan->user.gid);
+        plan->uid_map = xasprintf("%u 0 1", plan->user.uid);
+        plan->gid_map = xasprintf("%u 0 1", plan->user.gid);
+        return 0;
+    }
     return error_set(err, ERR_UNSUPPORTED,
                      "user %s (%u:%u): there is a single user and group id here, root's",
                      spec->user, plan->user.uid, plan->user.gid);
@@ -234,6 +242,8 @@ void plan_release(struct child_plan *plan)
     free_items(plan->argv);
     free_items(plan->env);
     user_release(&plan->user);
+    free(plan->uid_map);
+    free(plan->gid_map);
     strbuf_release(&plan->hosts);
     strbuf_release(&plan->resolv);
     free(plan->shm_options);

@@ -337,6 +337,9 @@ static int open_node(const char *name, mode_t mode, dev_t device)
 {
     if (mknod(name, mode | 0600, device) < 0)
         return errno;
+    struct stat st;
+    if (lstat(name, &st) < 0 || S_ISREG(st.st_mode)) /* a file that stands for it */
+        return EPERM;
     int error = try_open(name, O_RDONLY);
     return error == ENXIO ? ENOSYS : error; /* the kernel has no such device */
 }

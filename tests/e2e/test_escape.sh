@@ -89,12 +89,13 @@ test_a_run_is_refused_what_a_default_container_is() {
     [ "$(id -u)" != 0 ] || equal "$(awk '$2 == "common" && $3 == "refused"' inside.txt)" ''
 }
 
-# Rootless: as the user that CBUILD_TEST_USER names, with what it can read.
-try_as_test_user() { # OPTION...
-    local user=${CBUILD_TEST_USER:-} there=$TEST_TMP/user
+# Rootless: as the user that the variable names, with what it can read.
+try_as_user() { # VARIABLE OPTION...
+    local user=${!1:-} there=$TEST_TMP/user
     if [ -z "$user" ] || ! id -u "$user" >/dev/null 2>&1 || [ "$(id -u "$user")" = 0 ]; then
-        skip "CBUILD_TEST_USER names no ordinary user"
+        skip "$1 names no ordinary user"
     fi
+    shift
     write_probe_dockerfile
     rm -rf "$there"
     mkdir "$there"
@@ -112,10 +113,20 @@ try_as_test_user() { # OPTION...
 test_a_run_without_root_is_refused_the_same() {
     need_root
     start_host
-    try_as_test_user --network none >inside.txt
+    try_as_user CBUILD_TEST_USER --network none >inside.txt
     equal "$(allowed_escapes inside.txt)" ''
-    try_as_test_user >inside.txt
+    try_as_user CBUILD_TEST_USER >inside.txt
     refuses_all_escapes inside.txt
+}
+
+# With a single id, and with what answers its calls: that must give no more than the caller may have.
+test_a_run_without_ids_is_refused_the_same() {
+    need_root
+    start_host
+    try_as_user CBUILD_TEST_USER_NOIDS --network none >inside.txt
+    equal "$(allowed_escapes inside.txt)" ''
+    try_as_user CBUILD_TEST_USER_NOIDS --network none --record-owners >inside.txt
+    equal "$(allowed_escapes inside.txt)" ''
 }
 
 # --- others

@@ -225,7 +225,12 @@ RUN chown 1000:44 /data/www && chown 33:55 /data/log && chown 0:0 /data/tool && 
 RUN echo a >/one && chown 1:1 /one && rm /one && echo b >/two && echo c >/three && chown 3:3 /three && mv /three /two && chown -h 4:4 /a/s
 RUN ln -s /data/replaced /x && chown 11:12 /x && mkdir -p /jail/d && echo in >/jail/d/f && cp -a /bin /jail/ && chroot /jail /bin/busybox chown 21:22 /d/../../d/f
 RUN mv /data/www /data/moved && chmod 700 /data/moved && mv /data/gone /data/again
-RUN touch /a/b/f /tool && chown 0:0 /a/b && sed -i s/f/g/ /home/app/f && chown 0:0 /home/app/x
+USER app
+RUN id -u >/tmp/id && id -g >>/tmp/id && mkdir /tmp/mine && echo x >/tmp/mine/f && ln -s f /tmp/mine/l
+USER 1234:99
+RUN echo y >/tmp/other && grep -q 'CapEff:.*0000000000000000' /proc/self/status && ! mount -t tmpfs x /tmp 2>/dev/null
+USER root
+RUN echo z >>/tmp/mine/f && touch /a/b/f /tool && chown 0:0 /a/b && sed -i s/f/g/ /home/app/f && chown 0:0 /home/app/x
 EOF
 }
 recorded_layers() { # OPTION...
@@ -249,6 +254,9 @@ test_recorded_owners_are_what_root_gets() {
     listed '^data/second -rw-r--r-- 9/9 '
     listed '^two -rw-r--r-- 3/3 2$'
     listed '^data/replaced -rw-r--r-- 11/12 '
+    listed '^tmp/mine/f -rw-r--r-- 1000/1000 '
+    listed '^tmp/mine/l lrwxrwxrwx 1000/1000 '
+    listed '^tmp/other -rw-r--r-- 1234/99 '
     listed '^home/app/f -rw-r--r-- 1000/1000 '
     listed '^home/app/x -rw-r--r-- 0/0 '
     listed '^jail/d/f -rw-r--r-- 21/22 '
