@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/own_ids.h"
+#include "base/path.h"
 #include "base/spawn.h"
 #include "base/strbuf.h"
 #include "cli/image_info.h"
@@ -24,6 +25,7 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
@@ -37,6 +39,7 @@ struct doctor {
     bool is_root;    /* the user */
     bool is_blocked; /* what the user namespace needs is missing, and that was said */
     bool can_run;    /* root's rights, or the user namespace was entered */
+    char *stand_in;  /* path of a store for the probes alone, where there is none yet; or NULL */
 };
 
 void findings_release(struct findings *findings)
@@ -240,6 +243,15 @@ static void ignore(void *data UNUSED, const struct error *error UNUSED)
 {
 }
 
+/* A way out that several failures have stands there once. */
+static void add_failure(const struct error *error, struct strbuf *bad, struct strbuf *fixes)
+{
+    const char *hint = error_hint_text(error);
+    strbuf_addf(bad, "%s%s", bad->size ? "; " : "", error_message(error));
+    if (hint && !strstr(fixes->data, hint))
+        strbuf_addf(fixes, "%s%s", fixes->size ? "; " : "", hint);
+}
+
 static void probe_cgroups(struct doctor *doctor UNUSED, struct finding *finding)
 {
     static const struct {
@@ -252,20 +264,23 @@ static void probe_cgroups(struct doctor *doctor UNUSED, struct finding *finding)
     };
     const struct cgroup_warning warning = { ignore, NULL };
     AUTO(strbuf_release) struct strbuf good = STRBUF_INIT;
-    AUTO(error_free) struct error *first = NULL;
+    AUTO(strbuf_release) struct strbuf bad = STRBUF_INIT;
+    AUTO(strbuf_release) struct strbuf fixes = STRBUF_INIT;
     for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
         const struct sandbox_limits limits = { .group = tries[i].limits };
         AUTO(error_free) struct error *error = NULL;
         AUTO(cgroup_free) struct cgroup *cgroup = cgroup_new(&limits, &warning, &error);
         if (cgroup)
             strbuf_addf(&good, "%s%s", good.size ? ", " : "limits of ", tries[i].name);
-        else if (!first)
-            first = TAKE(error);
+        else
+            add_failure(error, &bad, &fixes);
     }
-    if (!first)
+    if (!bad.size)
         works(finding, strbuf_detach(&good));
     else
-        refused(finding, VERDICT_LACKS, TAKE(first));
+        lacks(finding, VERDICT_LACKS,
+              good.size ? xasprintf("%s; %s", good.data, bad.data) : strbuf_detach(&bad),
+              fixes.data);
 }
 
 /* -- the rest -- */
@@ -292,10 +307,66 @@ static const char *file_system(long magic)
     return "an unknown file system";
 }
 
+/* Nothing is there, or nothing is in it: opening it would make it a store. */
+static bool is_to_be_made(const char *path)
+{
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    AUTO(error_free) struct error *missing = NULL;
+    return fs_list(AT_FDCWD, path, &names, &missing) < 0 ? error_is(missing, ERR_NOT_FOUND)
+                                                         : !names.n;
+}
+
+/* The nearest directory above that is there; `path` itself where it is. */
+static char *existing_parent(const char *path)
+{
+    AUTO(free) char *parent = xstrdup(path);
+    while (access(parent, F_OK) < 0 && strcmp(parent, "/") != 0 && strcmp(parent, ".") != 0) {
+        char *above = path_dir(parent);
+        free(parent);
+        parent = *above ? above : (free(above), xstrdup(parent[0] == '/' ? "/" : "."));
+    }
+    return TAKE(parent);
+}
+
+/* Where a store would be made, on the same file system, for as long as the probes take. */
+static int make_stand_in(struct doctor *doctor, const char *path, struct error **err)
+{
+    AUTO(free) char *parent = existing_parent(path);
+    AUTO(free) char *name = xasprintf("%s/.cbuild-doctor-%ld", parent, (long)getpid());
+    if (mkdir(name, 0700) < 0)
+        return error_errno(err, "%s would be made in %s", path, parent);
+    doctor->stand_in = TAKE(name);
+    doctor->app->store = store_open(doctor->stand_in, err);
+    return doctor->app->store ? 0 : -1;
+}
+
+static void remove_stand_in(struct doctor *doctor)
+{
+    AUTO(error_free) struct error *ignored = NULL; /* an empty store in the place of one */
+    if (!doctor->stand_in)
+        return;
+    store_close(doctor->app->store);
+    doctor->app->store = NULL;
+    if (fs_remove_tree(AT_FDCWD, doctor->stand_in, &ignored) == 0)
+        free(TAKE(doctor->stand_in));
+}
+
+static struct store *open_store(struct doctor *doctor, char **path, struct error **err)
+{
+    const char *root = doctor->app->root;
+    *path = root ? xstrdup(root) : store_default_path(err);
+    if (!*path)
+        return NULL;
+    if (!is_to_be_made(*path))
+        return app_store(doctor->app, err);
+    return make_stand_in(doctor, *path, err) < 0 ? NULL : doctor->app->store;
+}
+
 static void probe_store(struct doctor *doctor, struct finding *finding)
 {
     struct error *error = NULL;
-    struct store *store = app_store(doctor->app, &error);
+    AUTO(free) char *path = NULL;
+    struct store *store = open_store(doctor, &path, &error);
     struct statfs st = { .f_bsize = 0 };
     if (store && fstatfs(store_dir_fd(store, STORE_ROOT), &st) < 0)
         (void)error_errno(&error, "%s", store_path(store));
@@ -306,7 +377,8 @@ static void probe_store(struct doctor *doctor, struct finding *finding)
     const uint64_t free_bytes = (uint64_t)st.f_bavail * (uint64_t)st.f_bsize;
     char size[32];
     format_size(free_bytes, size);
-    char *text = xasprintf("%s on %s, %s free", store_path(store), file_system(st.f_type), size);
+    char *text = xasprintf("%s on %s, %s free%s", path, file_system(st.f_type), size,
+                           doctor->stand_in ? "; it isn't there yet" : "");
     if (free_bytes < SCARCE_BYTES)
         lacks(finding, VERDICT_LACKS, text, "cbuild prune -a, or --root on a larger disk");
     else
@@ -445,7 +517,8 @@ int doctor_examine(struct app *app, struct findings *ret, struct error **err)
         finding->subject = probes[i].subject;
         probes[i].probe(&doctor, finding);
         if (cancel_check(err) < 0)
-            return -1;
+            break;
     }
-    return 0;
+    remove_stand_in(&doctor);
+    return *err ? -1 : 0;
 }

@@ -205,6 +205,28 @@ static int add_group(struct cgroup *cgroup, struct group *group, struct error **
     return 0;
 }
 
+/*
+ * Version 2 lets a process go from one cgroup to another only for whom may move processes in the
+ * one that holds both.
+ */
+static int check_move(const struct group *group, const char *own, const char *path,
+                      struct error **err)
+{
+    size_t common = 0;
+    for (size_t i = 0; own[i] == path[i] || !own[i] || !path[i]; i++) {
+        if ((!own[i] || own[i] == '/') && (!path[i] || path[i] == '/'))
+            common = i;
+        if (!own[i] || !path[i])
+            break;
+    }
+    AUTO(free) char *shared = xstrndup(own, common);
+    AUTO(free) char *file = xasprintf("%s%scgroup.procs", shared, *shared ? "/" : "");
+    if (faccessat(group->root_fd, file, W_OK, AT_EACCESS) == 0 || errno == ENOENT)
+        return 0;
+    return error_errno(err, "leaving the own cgroup %s/%s, in %s/%s", group->root, own, group->root,
+                       shared);
+}
+
 static struct group *open_group(struct cgroup *cgroup, const struct request *request,
                                 const struct cgroup_place *place, struct error **err)
 {
@@ -216,6 +238,7 @@ static struct group *open_group(struct cgroup *cgroup, const struct request *req
     group.root = xstrdup(place->root);
     group.root_fd = fs_open(AT_FDCWD, group.root, O_RDONLY | O_DIRECTORY, 0, err);
     if (group.root_fd < 0 || make_dirs(&group, request, path, err) < 0 ||
+        (group.version == 2 && check_move(&group, place->own, path, err) < 0) ||
         add_group(cgroup, &group, err) < 0)
         return NULL;
     return &cgroup->groups[cgroup->n_groups - 1];

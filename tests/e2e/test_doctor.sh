@@ -39,12 +39,32 @@ test_what_is_missing_is_told_with_the_way_out() {
     run env SSL_CERT_FILE=/nowhere/ca.pem DOCKER_CONFIG="$PWD" CBUILD_FORCE=no-cgroup "$CBUILD" doctor
     line certificates lacks | grep -q '/nowhere/ca.pem: .*; fix: sudo apt-get install ca-certificates'
     line 'credential helpers' lacks | grep -q 'fix: install docker-credential-absent-from-here'
-    line cgroups lacks | grep -q 'no cgroups are mounted; fix: .*--limits=best-effort'
+    line cgroups lacks | grep -q 'no cgroups are mounted.*; fix: .*--limits=best-effort'
     mkdir bin
     for program in newuidmap newgidmap; do command -v $program >/dev/null && ln -s "$(command -v $program)" bin/; done
     run env PATH="$PWD/bin" "$CBUILD" doctor
     line git lacks | grep -q 'fix: sudo apt-get install git'
     line network lacks | grep -q "RUN uses the host's network.*; fix: sudo"
+}
+
+test_a_store_that_isnt_there_is_not_made() {
+    need_run
+    ok cbuild doctor
+    line store works | grep -q "$CBUILD_ROOT on .*; it isn't there yet"
+    line sandbox works
+    is_absent "$CBUILD_ROOT"
+    mkdir empty
+    ok cbuild doctor --root deep/er/store
+    ok cbuild doctor --root empty
+    equal "$(find . -mindepth 1)" ./empty "left behind"
+}
+
+test_all_limits_that_cant_be_set_are_told() {
+    run env CBUILD_FORCE=no-cgroup "$CBUILD" doctor
+    for option in --memory "--cpus (--cpu-quota)" --pids-limit; do
+        line cgroups lacks | grep -q -- "$option can't be set here" || { show; fail "$option"; }
+    done
+    equal "$(grep -o 'limits=best-effort' "$TEST_TMP/out" | wc -l)" 1 "ways out"
 }
 
 test_a_store_that_cant_be_made_fails() {
