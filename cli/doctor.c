@@ -15,6 +15,7 @@
 #include "registry/certs.h"
 #include "registry/credentials.h"
 #include "runner/cgroup.h"
+#include "runner/foreign.h"
 #include "runner/network.h"
 #include "runner/sandbox.h"
 #include "runner/seccomp.h"
@@ -469,24 +470,30 @@ static void probe_git(struct doctor *doctor UNUSED, struct finding *finding)
     works(finding, strbuf_detach(&result.out));
 }
 
-/* Which foreign programs the kernel executes: that is all that RUN for other platforms needs. */
-static void probe_binfmt(struct doctor *doctor UNUSED, struct finding *finding)
+static void add_names(struct strbuf *text, const struct strvec *names, const char *how)
 {
-    static const char dir[] = "/proc/sys/fs/binfmt_misc";
-    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    for (size_t i = 0; i < names->n; i++)
+        strbuf_addf(text, "%s%s", i ? ", " : text->size ? "; " : "", names->items[i]);
+    if (names->n)
+        strbuf_addf(text, " %s", how);
+}
+
+/* Whose programs run as things are, and whose in a build, by emulators of its own. */
+static void probe_foreign(struct doctor *doctor UNUSED, struct finding *finding)
+{
+    AUTO(strvec_release) struct strvec run = STRVEC_INIT;
+    AUTO(strvec_release) struct strvec may = STRVEC_INIT;
+    AUTO(strvec_release) struct strvec not = STRVEC_INIT;
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    AUTO(error_free) struct error *ignored = NULL; /* not mounted: none */
-    AUTO(close) int fd = fs_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0, &ignored);
-    if (fd >= 0 && fs_list_fd(fd, &names, dir, &ignored) < 0)
-        strvec_release(&names);
-    for (size_t i = 0; i < names.n; i++)
-        if (!strncmp(names.items[i], "qemu-", 5))
-            strbuf_addf(&text, "%s%s", text.size ? ", " : "", names.items[i] + 5);
-    if (text.size)
-        works(finding, strbuf_detach(&text));
+    AUTO(error_free) struct error *why = NULL;
+    foreign_list(&run, &may, &not );
+    add_names(&text, &run, "run");
+    add_names(&text, &may, "by an emulator that a build sets up for itself");
+    add_names(&text, &not, "don't");
+    if (not .n && foreign_refuse(not .items[0], &why) < 0)
+        lacks(finding, VERDICT_LACKS, strbuf_detach(&text), error_hint_text(why));
     else
-        lacks(finding, VERDICT_LACKS, xstrdup("none: RUN for this machine's platform only"),
-              "sudo apt-get install qemu-user-static binfmt-support");
+        works(finding, strbuf_detach(&text));
 }
 
 /* In this order: who the user is counts before the user namespace is entered. */
@@ -501,7 +508,7 @@ static const struct {
     { "certificates", probe_certificates },
     { "credential helpers", probe_helpers },
     { "git", probe_git },
-    { "foreign platforms", probe_binfmt },
+    { "foreign platforms", probe_foreign },
     { "privilege", probe_privilege },
     { "seccomp", probe_seccomp },
     { "sandbox", probe_sandbox },

@@ -10,6 +10,7 @@
 #include "runner/binfmt.h"
 #include "runner/syscalls.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -375,6 +376,25 @@ bool foreign_may_run(const char *architecture)
     const struct binfmt_arch *arch = binfmt_find(architecture);
     AUTO(free) char *emulator = arch ? find_emulator(arch) : NULL;
     return emulator && can_have_handlers();
+}
+
+void foreign_list(struct strvec *run, struct strvec *may, struct strvec *none)
+{
+    for (size_t i = 0; binfmt_at(i); i++) {
+        const char *name = binfmt_at(i)->name;
+        if (!strcmp(name, OWN_ARCHITECTURE))
+            continue;
+        strvec_push(foreign_runs(name) ? run : foreign_may_run(name) ? may : none, name);
+    }
+}
+
+int foreign_refuse(const char *architecture, struct error **err)
+{
+    const struct binfmt_arch *arch = binfmt_find(architecture);
+    AUTO(free) char *emulator = arch ? find_emulator(arch) : NULL;
+    assert(arch);
+    refuse(arch, emulator != NULL, err);
+    return -1;
 }
 
 int foreign_prepare(struct foreign *foreign, const char *architecture, const char **interpreter,

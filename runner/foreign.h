@@ -12,6 +12,7 @@
 #define CBUILD_RUNNER_FOREIGN_H
 
 #include "base/error.h"
+#include "base/strvec.h"
 
 #include <stdbool.h>
 
@@ -37,5 +38,10 @@ int foreign_prepare(struct foreign *foreign, const char *architecture, const cha
 bool foreign_runs(const char *architecture);
 /* Whether they would in a user namespace of our own, after foreign_prepare(). */
 bool foreign_may_run(const char *architecture);
+/* The other architectures that we know: whose programs run as things are, whose may (as above), and
+ * whose don't. */
+void foreign_list(struct strvec *run, struct strvec *may, struct strvec *none);
+/* The error of foreign_prepare() for one whose programs don't; yields -1. */
+int foreign_refuse(const char *architecture, struct error **err);
 
 #endif
