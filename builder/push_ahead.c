@@ -28,7 +28,8 @@ struct push_ahead {
     size_t n_layers, layers_capacity, next;
     bool closed, stopped;
     struct error *error; /* the first */
-    unsigned vertex;     /* 0: nothing was begun */
+    bool begun;          /* the thread was started */
+    unsigned vertex;     /* while it is shown; 0: it isn't */
 };
 
 struct upload {
@@ -147,6 +148,7 @@ static void *ahead_thread(void *data)
 static void begin(struct push_ahead *ahead, struct error **err)
 {
     struct progress *progress = ahead->build->progress;
+    ahead->begun = true;
     ahead->vertex = progress_vertex(progress);
     progress_started(progress, ahead->vertex, "pushing layers");
     ahead->thread = thread_start(ahead_thread, ahead, err);
@@ -159,7 +161,7 @@ void push_ahead_add_layer(struct push_ahead *ahead, const struct stage_run *run,
     if (!ahead || !stage_run_is_of_image(run))
         return;
     pthread_mutex_lock(&ahead->lock);
-    if (!ahead->vertex)
+    if (!ahead->begun)
         begin(ahead, &error);
     *ARRAY_PUSH(ahead, layers) = layer_ref(layer);
     pthread_cond_signal(&ahead->changed);

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "cli/app.h"
 #include "cli/image_info.h"
+#include "cli/remote.h"
 #include "cli/table.h"
 #include "oci/store_tags.h"
 
@@ -95,11 +96,14 @@ static int print_rows(const struct history_command *command, const json_t *rows,
 int cmd_history(struct app *app, char *const *argv, struct error **err)
 {
     struct history_command command = { 0 };
+    const char *platform_text = NULL;
     bool human = true;
     const struct option options[] = {
         OPT_FLAG(0, "no-trunc", &command.no_trunc, "print whole texts"),
         OPT_FLAG('q', "quiet", &command.quiet, "print ids only"),
         OPT_FLAG('H', "human", &human, "sizes in units (the default); --human=false prints bytes"),
+        OPT_STRING(0, "platform", "OS/ARCH", &platform_text,
+                   "of an index this image, by default this machine's"),
         OPT_STRING(0, "format", "FORMAT", &command.format, "table, json, or a template"),
         APP_OPTIONS(app),
         OPT_END(),
@@ -111,9 +115,10 @@ int cmd_history(struct app *app, char *const *argv, struct error **err)
     command.bytes = !human;
     AUTO(descriptor_release) struct descriptor target = { 0 };
     AUTO(image_release) struct image image = { 0 };
-    if (!app_store(app, err) ||
+    AUTO(platform_release) struct platform platform = { 0 };
+    if (remote_parse_platform(platform_text, &platform, err) < 0 || !app_store(app, err) ||
         store_resolve(app->store, operands.items[0], &target, NULL, err) < 0 ||
-        image_read(app->store, &target, NULL, &image, err) < 0)
+        image_read(app->store, &target, platform_text ? &platform : NULL, &image, err) < 0)
         return -1;
     AUTO(json_decref) json_t *rows = json_array();
     if (collect(app, &command, &image, rows, err) < 0)

@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "cli/app.h"
 #include "cli/last_build.h"
+#include "cli/remote.h"
+#include "oci/image.h"
 #include "oci/store_tags.h"
 #include "registry/push_compatible.h"
 
@@ -17,7 +19,9 @@ static const struct command_help help = {
         "that refuses OCI manifests gets Docker's format, with a warning: the digest differs.",
 };
 
-static int push_one(struct app *app, const char *text, struct error **err)
+/* platform NULL: all */
+static int push_one(struct app *app, const char *text, const struct platform *platform,
+                    struct error **err)
 {
     AUTO(reference_release) struct reference reference = { 0 };
     AUTO(descriptor_release) struct descriptor image = { 0 }, pushed = { 0 };
@@ -32,6 +36,8 @@ static int push_one(struct app *app, const char *text, struct error **err)
     }
     reference_default_tag(&reference);
     if (store_tag_get(app->store, &reference, &image, err) < 0)
+        return -1;
+    if (platform && image_choose(app->store, platform, &image, err) < 0)
         return -1;
     struct push_request request = { .reference = &reference, .image = &image };
     if (registry_push_compatible(app_session(app), app->store, &request, &pushed, err) < 0)
@@ -92,11 +98,13 @@ static int names_of_last_build(struct app *app, struct strvec *names, struct err
 
 int cmd_push(struct app *app, char *const *argv, struct error **err)
 {
-    const char *progress = NULL;
+    const char *progress = NULL, *platform_text = NULL;
     bool quiet = false, all_tags = false;
     const struct option options[] = {
         OPT_FLAG('a', "all-tags", &all_tags, "push all tags of the repositories that are named"),
         OPT_FLAG('q', "quiet", &quiet, "print the digest lines only"),
+        OPT_STRING(0, "platform", "OS/ARCH", &platform_text,
+                   "of indexes this image only, by default all of them"),
         OPT_STRING(0, "progress", "STYLE", &progress, "auto, plain, tty, rawjson, quiet or none"),
         APP_REGISTRY_OPTIONS(app),
         APP_OPTIONS(app),
@@ -107,7 +115,9 @@ int cmd_push(struct app *app, char *const *argv, struct error **err)
     int parsed = options_parse_operands(options, &help, argv, &operands, 0, SIZE_MAX, err);
     if (parsed <= 0)
         return parsed;
-    if (app_set_progress(app, quiet ? "quiet" : progress, err) < 0 || !app_store(app, err))
+    AUTO(platform_release) struct platform platform = { 0 };
+    if (remote_parse_platform(platform_text, &platform, err) < 0 ||
+        app_set_progress(app, quiet ? "quiet" : progress, err) < 0 || !app_store(app, err))
         return -1;
     if (operands.n == 0 && all_tags)
         return error_set(err, ERR_USAGE, "--all-tags needs the name of a repository");
@@ -120,7 +130,7 @@ int cmd_push(struct app *app, char *const *argv, struct error **err)
             return -1;
     }
     for (size_t i = 0; i < names.n; i++)
-        if (push_one(app, names.items[i], err) < 0)
+        if (push_one(app, names.items[i], platform_text ? &platform : NULL, err) < 0)
             return error_wrap(err, "pushing %s", names.items[i]);
     return 0;
 }

@@ -3,7 +3,9 @@
 #include "base/mem.h"
 #include "base/output_file.h"
 #include "cli/app.h"
+#include "cli/remote.h"
 #include "layers/archive.h"
+#include "oci/image.h"
 #include "oci/store_tags.h"
 
 #include <stdio.h>
@@ -21,13 +23,16 @@ struct save {
     struct archive_images *images;
 };
 
+/* platform NULL: all */
 static int add_image(struct app *app, struct archive_images *images, const char *text,
-                     struct error **err)
+                     const struct platform *platform, struct error **err)
 {
     AUTO(reference_release) struct reference reference = { 0 };
     struct archive_image *image = ARRAY_PUSH(images, images);
     if (store_resolve(app->store, text, &image->descriptor, &reference, err) < 0)
         return -1;
+    if (platform && image_choose(app->store, platform, &image->descriptor, err) < 0)
+        return error_wrap(err, "%s", text);
     if (reference.path && reference.tag && !reference.digest.is_set)
         image->name = reference_format(&reference);
     return 0;
@@ -42,12 +47,14 @@ static int write_archive(void *data, struct sink *to, struct error **err)
 
 int cmd_save(struct app *app, char *const *argv, struct error **err)
 {
-    const char *output = NULL, *format_text = NULL;
+    const char *output = NULL, *format_text = NULL, *platform_text = NULL;
     const struct option options[] = {
         OPT_STRING('o', "output", "FILE", &output,
                    "file to write; standard output where it isn't given"),
         OPT_STRING(0, "format", "FORMAT", &format_text,
                    "only an OCI layout (oci) or only a docker archive (docker)"),
+        OPT_STRING(0, "platform", "OS/ARCH", &platform_text,
+                   "of indexes this image only, by default all that is there"),
         APP_OPTIONS(app),
         OPT_END(),
     };
@@ -69,12 +76,18 @@ int cmd_save(struct app *app, char *const *argv, struct error **err)
         error_hint(err, "name a file with -o, or redirect the output");
         return -1;
     }
-    if (!app_store(app, err))
+    AUTO(platform_release) struct platform platform = { 0 };
+    if (remote_parse_platform(platform_text, &platform, err) < 0 || !app_store(app, err))
         return -1;
     AUTO(archive_images_release) struct archive_images images = { .images = NULL };
     for (size_t i = 0; i < operands.n; i++)
-        if (add_image(app, &images, operands.items[i], err) < 0)
+        if (add_image(app, &images, operands.items[i], platform_text ? &platform : NULL, err) < 0)
             return -1;
     struct save save = { app->store, format, &images };
-    return output_file_write(output, write_archive, &save, err);
+    if (output_file_write(output, write_archive, &save, err) == 0)
+        return 0;
+    if (error_is(*err, ERR_NOT_FOUND) && !error_hint_text(*err) && format != ARCHIVE_OCI)
+        error_hint(err, "a docker archive holds one platform: name it with --platform; --format "
+                        "oci holds all");
+    return -1;
 }

@@ -105,3 +105,15 @@ int image_read(struct store *store, const struct descriptor *desc, const struct 
     image = (struct image){ 0 };
     return 0;
 }
+
+int image_choose(struct store *store, const struct platform *platform, struct descriptor *desc,
+                 struct error **err)
+{
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    AUTO(descriptor_release) struct descriptor chosen = { 0 };
+    descriptor_copy(&chosen, desc);
+    if (find_manifest(store, platform, &chosen, &text, err) < 0)
+        return -1;
+    descriptor_copy(desc, &chosen);
+    return 0;
+}

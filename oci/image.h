@@ -29,4 +29,11 @@ int image_read(struct store *store, const struct descriptor *desc, const struct 
 int image_read_document(struct store *store, const struct descriptor *desc, size_t max,
                         struct strbuf *buf, struct error **err) WARN_UNUSED;
 
+/*
+ * Of an index in `desc` the platform's image takes its place; a manifest stays. ERR_NOT_FOUND lists
+ * the platforms there are.
+ */
+int image_choose(struct store *store, const struct platform *platform, struct descriptor *desc,
+                 struct error **err) WARN_UNUSED;
+
 #endif
