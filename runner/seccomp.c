@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -75,24 +76,35 @@ static const struct {
     { "socket", BY_SOCKET_DOMAIN },
 };
 
-static const struct architecture {
+struct architecture {
     uint32_t token; /* of libseccomp */
     uint32_t audit; /* of the kernel */
     uint32_t base;
-} architectures[] = {
+};
+
+/* The architecture of a machine, and those that it also runs. */
+static const struct machine {
+    const char *name;
+    struct architecture architectures[3];
+} machines[] = {
+    { "amd64",
+      { { SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64, 0 },
+        { SCMP_ARCH_X32, AUDIT_ARCH_X86_64, X32_BIT },
+        { SCMP_ARCH_X86, AUDIT_ARCH_I386, 0 } } },
+    { "arm64",
+      { { SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64, 0 }, { SCMP_ARCH_ARM, AUDIT_ARCH_ARM, 0 } } },
+    { "riscv64", { { SCMP_ARCH_RISCV64, AUDIT_ARCH_RISCV64, 0 } } },
+};
+
 #if defined(__x86_64__)
-    { SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64, 0 },
-    { SCMP_ARCH_X32, AUDIT_ARCH_X86_64, X32_BIT },
-    { SCMP_ARCH_X86, AUDIT_ARCH_I386, 0 },
+#define OWN_MACHINE "amd64"
 #elif defined(__aarch64__)
-    { SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64, 0 },
-    { SCMP_ARCH_ARM, AUDIT_ARCH_ARM, 0 },
+#define OWN_MACHINE "arm64"
 #elif defined(__riscv) && __riscv_xlen == 64
-    { SCMP_ARCH_RISCV64, AUDIT_ARCH_RISCV64, 0 },
+#define OWN_MACHINE "riscv64"
 #else
 #error "no seccomp filter for this architecture"
 #endif
-};
 
 /*
  * What i386 has behind socketcall and ipc, and since 4.3 and 5.1 also by numbers of their own: the
@@ -250,17 +262,19 @@ static void skip_end(struct bpf_program *program, size_t jump)
     program->code[jump].k = (uint32_t)(program->n_code - jump - 1);
 }
 
-static void build(struct bpf_program *program, enum seccomp_kind kind)
+static void build(struct bpf_program *program, const struct machine *machine,
+                  enum seccomp_kind kind)
 {
+    const struct architecture *architectures = machine->architectures;
     const struct sock_filter load_arch = LOAD(arch), load_number = LOAD(nr);
     (void)bpf_add(program, load_arch.code, 0, 0, load_arch.k);
-    for (size_t i = 0; i < ARRAY_SIZE(architectures); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(machine->architectures) && architectures[i].token; i++) {
         const struct architecture *arch = &architectures[i];
         if (arch->base) /* shares the section of the one before, which comes back here */
             continue;
         size_t other = skip_unless(program, BPF_JEQ, arch->audit);
         (void)bpf_add(program, load_number.code, 0, 0, load_number.k);
-        if (i + 1 < ARRAY_SIZE(architectures) && architectures[i + 1].base) {
+        if (i + 1 < ARRAY_SIZE(machine->architectures) && architectures[i + 1].base) {
             size_t native = skip_unless(program, BPF_JGE, architectures[i + 1].base);
             add_architecture(program, &architectures[i + 1], kind);
             skip_end(program, native);
@@ -274,6 +288,25 @@ static void build(struct bpf_program *program, enum seccomp_kind kind)
     add_socket(program);
 }
 
+int seccomp_build(const char *machine, enum seccomp_kind kind, struct sock_fprog *ret,
+                  struct error **err)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(machines); i++) {
+        struct bpf_program program = { NULL, 0, 0 };
+        if (strcmp(machines[i].name, machine) != 0)
+            continue;
+        build(&program, &machines[i], kind);
+        if (program.n_code > BPF_MAXINSNS) {
+            free(program.code);
+            return error_set(err, ERR_UNSUPPORTED, "seccomp filter of %zu instructions",
+                             program.n_code);
+        }
+        *ret = (struct sock_fprog){ (unsigned short)program.n_code, program.code };
+        return 0;
+    }
+    return error_set(err, ERR_NOT_FOUND, "no seccomp filter for %s", machine);
+}
+
 static struct sock_fprog filters[SECCOMP_N_KINDS]; /* kept for good */
 static pthread_mutex_t filters_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -281,17 +314,9 @@ const struct sock_fprog *seccomp_filter(enum seccomp_kind kind, struct error **e
 {
     struct sock_fprog *filter = &filters[kind];
     pthread_mutex_lock(&filters_lock);
-    if (!filter->filter) {
-        struct bpf_program program = { NULL, 0, 0 };
-        build(&program, kind);
-        filter->len = (unsigned short)program.n_code;
-        filter->filter = program.code;
-    }
+    int result = filter->filter ? 0 : seccomp_build(OWN_MACHINE, kind, filter, err);
     pthread_mutex_unlock(&filters_lock);
-    if (filter->len > BPF_MAXINSNS)
-        return error_set_null(err, ERR_UNSUPPORTED, "seccomp filter of %u instructions",
-                              filter->len);
-    return filter;
+    return result < 0 ? NULL : filter;
 }
 
 /*

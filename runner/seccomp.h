@@ -27,6 +27,13 @@ enum seccomp_kind {
 const struct sock_fprog *seccomp_filter(enum seccomp_kind kind, struct error **err);
 
 /*
+ * The filter of any machine that there is one for ("amd64", "arm64", "riscv64"); free() its
+ * instructions. ERR_NOT_FOUND.
+ */
+int seccomp_build(const char *machine, enum seccomp_kind kind, struct sock_fprog *ret,
+                  struct error **err) WARN_UNUSED;
+
+/*
  * Needs CAP_SYS_ADMIN: without it the kernel asks for no_new_privs. Async-signal-safe. listener
  * (may be NULL) becomes the fd that answers for a recording filter, close-on-exec.
  */
