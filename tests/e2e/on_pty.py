@@ -11,8 +11,9 @@ SCRIPT has a line for each thing to do, in order:
     signal NAME    to the command: INT, TERM, KILL, ...
     wait           until the command has ended
 
-What was shown goes to standard output; then "[status N]" or "[signal N]", and "[raw]" where the
-terminal wasn't given back as it was.
+What was shown goes to standard output; then "[status N]" or "[signal N]", "[raw]" where the
+terminal wasn't given back as it was, and "[input of N bytes]" where something was typed for whoever
+reads it next.
 """
 import fcntl, os, pty, select, signal, struct, sys, termios, time
 
@@ -100,6 +101,9 @@ def main():
         print("\n[status %d]" % os.WEXITSTATUS(terminal.status))
     if terminal.is_raw():
         print("[raw]")
+    waiting = struct.unpack("i", fcntl.ioctl(terminal.slave, termios.FIONREAD, b"\0" * 4))[0]
+    if waiting:
+        print("[input of %d bytes]" % waiting)
 
 
 main()

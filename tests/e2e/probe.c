@@ -9,6 +9,10 @@
  *     probe try [KEY=VALUE...]  all probes, each in a directory of its own below the current one;
  *                               a line each: "NAME CLASS allowed" or "NAME CLASS refused ERRNO"
  *
+ *     probe push TEXT           TIOCSTI: types TEXT into the terminal that is standard input, and
+ *                               TIOCLINUX: pastes into the console; "NAME allowed" or "NAME
+ * refused"
+ *
  * Keys: pid and name (of serve), port, file (a file of the host), disk (MAJOR:MINOR). Classes:
  * escape (a default container stops it), common (it allows it, or may).
  */
@@ -18,11 +22,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/keyctl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -126,8 +132,22 @@ static int serve(const char *name, int port)
         (void)pause();
 }
 
+/* As a user typed it, for whoever reads the terminal next. */
+static int push(const char *text)
+{
+    char paste = 3; /* TIOCL_PASTESEL */
+    bool pushed = true;
+    for (; *text && pushed; text++)
+        pushed = ioctl(STDIN_FILENO, TIOCSTI, text) == 0;
+    printf("TIOCSTI %s\n", pushed ? "allowed" : "refused");
+    printf("TIOCLINUX %s\n", ioctl(STDIN_FILENO, TIOCLINUX, &paste) == 0 ? "allowed" : "refused");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 3 && !strcmp(argv[1], "push"))
+        return push(argv[2]);
     if (argc >= 4 && !strcmp(argv[1], "serve"))
         return serve(argv[2], (int)number(argv[3]));
     if (argc < 2 || strcmp(argv[1], "try") != 0)

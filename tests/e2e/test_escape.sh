@@ -89,6 +89,29 @@ test_a_run_is_refused_what_a_default_container_is() {
     [ "$(id -u)" != 0 ] || equal "$(awk '$2 == "common" && $3 == "refused"' inside.txt)" ''
 }
 
+# What a shell types into its terminal (TIOCSTI) is for the shell alone, not for the user's own that reads on.
+test_a_shell_types_nothing_into_the_users_terminal() {
+    need_run
+    need python3
+    import_busybox
+    cp "$PROBE" probe
+    # outside a program does that to whom it was started by, where the kernel lets it still
+    echo wait >script
+    run python3 "$TOP/tests/e2e/on_pty.py" script "$PROBE" push $'typed\n'
+    grep -q 'TIOCSTI allowed' "$TEST_TMP/out" && out_has '[input of 6 bytes]'
+    printf 'FROM busybox\nCOPY probe /probe\nRUN exit 3\n' >Dockerfile
+    printf '%s\n' 'expect build ends with it' 'expect #' 'send /probe push "typed\n"\n' 'expect TIOCLINUX refused' \
+        'send exit\n' wait >script
+    ok env TERM=xterm python3 "$TOP/tests/e2e/on_pty.py" script "$CBUILD" --on-error=shell -t x .
+    out_has '[status 1]'
+    ! grep -q '\[input of' "$TEST_TMP/out" || { show; fail "it is the user's input"; }
+    # a step has no terminal at all, and nothing of the user's as standard input
+    printf 'FROM busybox\nCOPY probe /probe\nRUN /probe push "typed" </dev/tty; /probe push typed\n' >Dockerfile
+    echo wait >script
+    ok env TERM=xterm python3 "$TOP/tests/e2e/on_pty.py" script "$CBUILD" --progress=plain -t x .
+    ! grep -q 'allowed\|\[input of' "$TEST_TMP/out" || { show; fail "it reached a terminal"; }
+}
+
 # Rootless: as the user that the variable names, with what it can read.
 try_as_user() { # VARIABLE OPTION...
     local user=${!1:-} there=$TEST_TMP/user
