@@ -121,6 +121,13 @@ THREADED := $(addprefix test_,pool relay sink_thread layer tree http http_body p
 check-threads: $(addprefix $(O)/unit/,$(filter $(THREADED),$(UNIT)))
 	@tests/run --setting '$(SETTING)' $^
 
+# The tests of builds as root, as users with and without subordinate ids, and in a container (tests/settings).
+.PHONY: check-settings check-settings-run
+check-settings: deps
+	@$(MAKE) --no-print-directory check-settings-run
+check-settings-run: $(O)/cbuild
+	@$(test_env) tests/settings --jobs $(JOBS) $(SETTINGS)
+
 # Real inputs: Debian and npm packages from their mirrors, kept in build/cache. Needs deps-peers.
 check-real: deps-peers
 	@$(MAKE) --no-print-directory check-real-run

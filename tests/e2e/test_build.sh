@@ -214,7 +214,7 @@ test_labels_of_the_command_line_come_last() {
 }
 
 test_same_input_gives_the_same_digest_on_fresh_stores() {
-    need_run
+    need_ids
     import_busybox
     mkdir src && echo one >src/a && ln -s a src/b
     cat >Dockerfile <<'EOT'

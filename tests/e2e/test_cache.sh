@@ -367,7 +367,7 @@ test_members_are_taken_where_only_what_lies_below_changed() {
 }
 
 test_members_of_a_run_are_taken() {
-    need_root
+    need_run
     needs_base=yes
     export SOURCE_DATE_EPOCH=1700000000
     import_busybox

@@ -37,7 +37,7 @@ EOT
 after='parent: a step before it changed'
 
 test_file_content() {
-    need_root
+    need_run
     copy_app
     echo three >src/a
     changed 1 "file src/a: content changed
@@ -45,7 +45,7 @@ $after" cbuild --explain -t x .
 }
 
 test_file_mode() {
-    need_root
+    need_run
     copy_app
     chmod 755 src/b
     changed 1 "file src/b: mode 0644 became 0755
@@ -53,7 +53,7 @@ $after" cbuild --explain -t x .
 }
 
 test_file_added_and_removed() {
-    need_root
+    need_run
     copy_app
     echo new >src/c
     changed 1 "file src/c: added
@@ -64,7 +64,7 @@ $after" cbuild --explain -t x .
 }
 
 test_file_type() {
-    need_root
+    need_run
     copy_app
     ln -sf b src/a
     changed 1 "file src/a: was a file, is a link
@@ -72,14 +72,14 @@ $after" cbuild --explain -t x .
 }
 
 test_time_is_no_reason() {
-    need_root
+    need_run
     copy_app
     touch -d @1500000000 src/a src
     changed 3 '' cbuild --explain -t x .
 }
 
 test_build_argument() {
-    need_root
+    need_run
     app <<'EOT'
 FROM busybox
 RUN true
@@ -99,43 +99,43 @@ one() {
 }
 
 test_environment_variable() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nRUN true\nENV A=1\nRUN echo x'
     one A=1 A=2 'environment variable A: "1" became "2"'
 }
 
 test_workdir() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nRUN true\nWORKDIR /a'
     one /a /b 'WORKDIR: "/a" became "/b"'
 }
 
 test_user() {
-    need_root
+    need_ids
     app <<<$'FROM busybox\nRUN true\nUSER root\nRUN id'
     one 'USER root' 'USER app' 'USER: "root" became "app"'
 }
 
 test_shell() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nRUN true\nSHELL ["/bin/sh", "-c"]\nRUN true; true'
     one '"-c"' '"-ec"' 'SHELL: "/bin/sh -c true; true" became "/bin/sh -ec true; true"'
 }
 
 test_command() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nRUN true\nRUN echo 1'
     one 'echo 1' 'echo 2' 'command: "/bin/sh -c echo 1" became "/bin/sh -c echo 2"'
 }
 
 test_network() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nRUN true\nRUN --network=default echo 1'
     one 'network=default' 'network=none' 'network: "default" became "none"'
 }
 
 test_mount() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nRUN true\nRUN --mount=type=tmpfs,target=/m,size=1m echo 1'
     ok cbuild -t x .
     sed -i 's/size=1m/size=2m/' Dockerfile
@@ -146,7 +146,7 @@ test_mount() {
 }
 
 test_content_of_a_bind_mount() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nRUN true\nRUN --mount=type=bind,source=src,target=/m cat /m/a'
     ok cbuild -t x .
     echo other >src/a
@@ -157,7 +157,7 @@ test_content_of_a_bind_mount() {
 }
 
 test_chown_and_destination() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nRUN true\nCOPY --chown=1 src /d'
     one chown=1 chown=2 '--chown: "1" became "2"'
     sed -i 's|/d|/e|' Dockerfile
@@ -165,13 +165,13 @@ test_chown_and_destination() {
 }
 
 test_heredoc() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nRUN true\nCOPY <<E /f\none\nE'
     one one two 'heredoc or download E: content changed'
 }
 
 test_secret_value_is_no_reason() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nRUN --mount=type=secret,id=s cat /run/secrets/s'
     echo one >secret
     ok cbuild -t x --secret id=s,src=secret .
@@ -181,14 +181,14 @@ test_secret_value_is_no_reason() {
 }
 
 test_cache_mount_is_no_reason() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nRUN --mount=type=cache,target=/c date >>/c/x'
     ok cbuild -t x .
     changed 1 '' cbuild --explain -t x .
 }
 
 test_base() {
-    need_root
+    need_run
     app <<<$'FROM base\nRUN true\nRUN echo 1'
     printf 'FROM busybox\nRUN echo 1 >/v\n' | cbuild -t base - 2>/dev/null
     ok cbuild -t x .
@@ -201,7 +201,7 @@ base: base changed' cbuild --explain -t x .
 }
 
 test_source_stage() {
-    need_root
+    need_run
     app <<'EOT'
 FROM busybox AS build
 COPY src /src
@@ -218,7 +218,7 @@ file src/a: content changed'
 }
 
 test_platform() {
-    need_root
+    need_run
     printf 'FROM scratch\nCOPY f /f\n' >Dockerfile
     echo 1 >f
     ok cbuild --platform linux/amd64 -t x .
@@ -226,7 +226,7 @@ test_platform() {
 }
 
 test_epoch() {
-    need_root
+    need_run
     copy_app
     SOURCE_DATE_EPOCH=1700000000 ok cbuild --explain -t x .
     equal "$(cached)" 0
@@ -234,7 +234,7 @@ test_epoch() {
 }
 
 test_rerun_that_gives_the_same_is_a_hit_for_what_follows() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nCOPY src/a /tmp/\nRUN rm /tmp/a\nRUN echo after'
     export SOURCE_DATE_EPOCH=1700000000
     ok cbuild --explain -t x .
@@ -244,7 +244,7 @@ test_rerun_that_gives_the_same_is_a_hit_for_what_follows() {
 }
 
 test_no_cache() {
-    need_root
+    need_run
     copy_app
     changed 0 "--no-cache
 --no-cache
@@ -252,7 +252,7 @@ test_no_cache() {
 }
 
 test_instruction_that_moved_is_recognised() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nRUN true\nRUN echo 1\nRUN echo 2'
     ok cbuild -t x .
     sed -i 's/RUN true/&\nRUN echo new/' Dockerfile
@@ -265,7 +265,7 @@ $after"
 }
 
 test_failed_build_leaves_its_steps() {
-    need_root
+    need_run
     app <<<$'FROM busybox\nRUN echo 1\nRUN false\nRUN echo 3'
     fails 1 cbuild -t x .
     sed -i 's/echo 1/echo 2/' Dockerfile
@@ -274,7 +274,7 @@ test_failed_build_leaves_its_steps() {
 }
 
 test_without_the_option_nothing_is_told_and_a_cached_build_writes_no_trail() {
-    need_root
+    need_run
     copy_app
     ok cbuild -t x .
     ! grep -Eq '^#[0-9]+ (hit|miss)' "$TEST_TMP/err" || { show; fail "told"; }
@@ -293,7 +293,7 @@ test_without_the_option_nothing_is_told_and_a_cached_build_writes_no_trail() {
 plan_has() { out_has "$1"; }
 
 test_plan_tells_and_changes_nothing() {
-    need_root
+    need_run
     copy_app
     ok cbuild plan .
     plan_has 'image busybox: in the store'
@@ -345,7 +345,7 @@ test_plan_counts_the_bytes_to_pull() {
 }
 
 test_plan_says_what_it_cant_know_of_a_changed_stage() {
-    need_root
+    need_run
     app <<'EOT'
 FROM busybox AS build
 COPY src /src

@@ -51,7 +51,7 @@ test_a_digest_wins_over_a_tag() {
 }
 
 test_a_child_stage_inherits_everything_and_the_arguments() {
-    need_run
+    need_ids
     import_busybox
     cat >Dockerfile <<'EOT'
 FROM busybox AS one
@@ -301,7 +301,7 @@ test_changes_under_a_volume_are_kept() {
 # --- USER, WORKDIR
 
 test_user_chooses_ids_by_name_and_number() {
-    need_run
+    need_ids
     import_busybox
     cat >users <<'EOT'
 app|1000:1000:1000 50 60 61

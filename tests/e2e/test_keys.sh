@@ -268,7 +268,7 @@ check() {
 }
 
 begin() {
-    need_root
+    need_run
     need git python3
     export LC_ALL=C
     n_wrong=0 OPTIONS=()
@@ -293,6 +293,10 @@ test_one_input_at_a_time() {
     build
     check "nothing" "" ""
     while IFS='|' read -r name steps why change; do
+        case $IDS:$change in
+        root:*) ;;
+        *:chown* | *security.capability*) continue ;; # of files on this disk: root's to do
+        esac
         why=$(tr ';' '\n' <<<"$why" | sort | paste -sd';')
         restore
         eval "$change"
@@ -378,7 +382,7 @@ test_link_knows_no_names() {
 # --- contents of stages
 
 test_a_file_of_a_stage_is_read_for_a_key_once() {
-    need_root
+    need_run
     need strace
     import_busybox base
     mkdir src

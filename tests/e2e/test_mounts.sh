@@ -174,7 +174,7 @@ EOT
 }
 
 test_cache_owner_mode_and_first_content() {
-    need_run
+    need_ids
     import_busybox
     cat >Dockerfile <<'EOT'
 FROM busybox AS seed
@@ -194,7 +194,7 @@ EOT
 }
 
 test_a_cache_is_global_by_id_and_made_once() {
-    need_run
+    need_ids
     import_busybox
     mkdir one two
     printf 'FROM busybox\nRUN --mount=type=cache,target=/c,uid=7,mode=0711 touch /c/of-one\n' >one/Dockerfile
@@ -208,7 +208,7 @@ test_a_cache_is_global_by_id_and_made_once() {
 }
 
 test_a_secret_may_be_a_file_and_a_variable_or_absent() {
-    need_run
+    need_ids
     import_busybox
     cat >Dockerfile <<'EOT'
 FROM busybox
@@ -295,7 +295,7 @@ EOT
 }
 
 test_secrets_as_files_and_variables() {
-    need_run
+    need_ids
     import_busybox
     printf 'S3cret-in-a-file-%s' 4711 >token
     cat >Dockerfile <<'EOT'
@@ -404,7 +404,7 @@ EOT
 }
 
 test_ssh_agents_answer_users_that_the_mount_names() {
-    need_run
+    need_ids
     need ssh-agent
     import_busybox
     make_ask

@@ -39,7 +39,7 @@ http_proxy=http://127.0.0.1:1' 'ENV A=image' 'ARG B' 'ARG C=default' 'ARG D' 'RU
 }
 
 test_home_is_of_passwd_unless_it_is_set() {
-    need_run
+    need_ids
     import_busybox
     OPTIONS=()
     run_case '/root' 'RUN echo $HOME'
@@ -50,7 +50,7 @@ test_home_is_of_passwd_unless_it_is_set() {
 }
 
 test_groups_are_the_users_unless_one_is_given() {
-    need_run
+    need_ids
     import_busybox
     OPTIONS=()
     run_case '1000:1000:1000 50' 'USER app' 'RUN echo $(id -u):$(id -g):$(id -G)'
