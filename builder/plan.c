@@ -60,7 +60,8 @@ int build_plan(struct build *build, const struct build_input *input, struct erro
     if (build_parse(build, input, err) < 0)
         return -1;
     for (size_t i = 0; i < build->n_targets; i++)
-        if (precheck_words(build->targets[i].graph, false, err) < 0)
+        if (precheck_words(build->targets[i].graph, false, err) < 0 ||
+            (!build->forecast && precheck_layers(build->targets[i].graph, err) < 0))
             return i ? target_wrap(&build->targets[i], build, err) : -1;
     if (build->options->shell_at && find_shell_point(build, err) < 0)
         return -1;

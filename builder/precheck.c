@@ -88,15 +88,12 @@ static int check_layers(const struct stage_graph *graph, const struct stage *sta
 int precheck_words(const struct stage_graph *graph, bool all_stages, struct error **err)
 {
     struct precheck check = { .graph = graph };
-    AUTO(free) size_t *layers = xcalloc(graph->n_stages, sizeof(*layers));
     for (size_t i = 0; i < graph->n_stages; i++) {
         const struct stage *stage = &graph->stages[i];
         if (!all_stages && !stage->is_needed)
             continue;
         if (stage->is_needed && precheck_base(graph, stage, err) < 0)
             return dockerfile_locate(graph->dockerfile, stage->from, NULL, err);
-        if (stage->is_needed && check_layers(graph, stage, layers, err) < 0)
-            return -1;
         for (size_t j = 0; j < stage->n_instructions; j++) {
             const struct instruction *instruction = &stage->instructions[j];
             if (check_instruction(&check, instruction, err) < 0)
@@ -105,5 +102,14 @@ int precheck_words(const struct stage_graph *graph, bool all_stages, struct erro
                 return dockerfile_locate(graph->dockerfile, instruction, NULL, err);
         }
     }
+    return 0;
+}
+
+int precheck_layers(const struct stage_graph *graph, struct error **err)
+{
+    AUTO(free) size_t *layers = xcalloc(graph->n_stages, sizeof(*layers));
+    for (size_t i = 0; i < graph->n_stages; i++)
+        if (graph->stages[i].is_needed && check_layers(graph, &graph->stages[i], layers, err) < 0)
+            return -1;
     return 0;
 }

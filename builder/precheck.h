@@ -14,6 +14,8 @@
  */
 int precheck_words(const struct stage_graph *graph, bool all_stages,
                    struct error **err) WARN_UNUSED;
+/* More layers than a mount takes: ERR_LIMIT, with the place. */
+int precheck_layers(const struct stage_graph *graph, struct error **err) WARN_UNUSED;
 /* RUN, COPY, ADD: each makes one, whatever it does. (A WORKDIR may.) */
 bool precheck_makes_layer(const struct instruction *instruction);
 

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "builder/epoch.h"
 #include "layers/diff.h"
+#include "layers/merged_form.h"
 
 void run_tree_release(struct run_tree *tree)
 {
@@ -30,6 +31,8 @@ static int add_lowers(struct stage_run *run, struct run_tree *tree, struct error
         return -1;
     for (size_t i = 0; i < n_fds; i++)
         strvec_take(&tree->lowers, fd_path(fds[i]));
+    if (n_fds > MERGED_LAYERS)
+        tree_merge_forms(run->tree, run->build->group);
     return 0;
 }
 

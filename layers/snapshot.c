@@ -142,3 +142,9 @@ int snapshot_find(struct store *store, const struct digest *diff_id, const struc
         fd = find_form(store, folder_fd, 'c', chain_id, err);
     return fd;
 }
+
+int snapshot_find_merged(struct store *store, const struct digest *name, struct error **err)
+{
+    AUTO(close) int folder_fd = form_folder_open(store, err);
+    return folder_fd < 0 ? -1 : find_form(store, folder_fd, 'm', name, err);
+}

@@ -6,10 +6,10 @@
  * They live under layers/FORM/NAME; FORM tells the xattr prefix and id map ("u-root" for root; an
  * ordinary user's "u-plain" hold no owners, devices and whiteouts: good for reading content only;
  * "u-" and 12 hex digits for an id map).
- * NAME: d-HEX   made by applying the tar with this diff_id, complete in itself c-HEX   chain_id: a
- * RUN's upper, or a tar that leaves out parents or links into a lower layer p-...   private: work
- * in progress, or a RUN's upper whose chain_id isn't known yet; its process holds a lock
- *           (private_form.h)
+ * NAME: m-HEX   several layers as one (merged_form.h) d-HEX   made by applying the tar with this
+ * diff_id, complete in itself c-HEX   chain_id: a RUN's upper, or a tar that leaves out parents or
+ * links into a lower layer p-...   private: work in progress, or a RUN's upper whose chain_id isn't
+ * known yet; its process holds a lock (private_form.h)
  */
 #ifndef CBUILD_LAYERS_SNAPSHOT_H
 #define CBUILD_LAYERS_SNAPSHOT_H
@@ -61,5 +61,9 @@ bool snapshot_has_other_maps(struct store *store);
 /* An existing form, leased: an O_PATH fd, or -1 with *err NULL when there is none. */
 int snapshot_find(struct store *store, const struct digest *diff_id, const struct digest *chain_id,
                   struct error **err) WARN_UNUSED;
+
+/* The same of a merged form: merged_form.h. */
+int snapshot_find_merged(struct store *store, const struct digest *name,
+                         struct error **err) WARN_UNUSED;
 
 #endif

@@ -11,7 +11,7 @@ static struct tree *tree_alloc(struct store *store)
     struct tree *tree = NEW(struct tree);
     atomic_init(&tree->n_refs, 1);
     tree->store = store;
-    tree->form_fd = -1;
+    tree->form_fd = tree->merged_fd = -1;
     (void)pthread_mutex_init(&tree->lock, NULL);      /* can't fail with */
     (void)pthread_mutex_init(&tree->form_lock, NULL); /* default attributes */
     return tree;
@@ -44,6 +44,7 @@ static void tree_free(struct tree *tree)
     tree_index_free(tree->merged);
     tree_index_free(tree->own);
     close_auto(&tree->form_fd);
+    close_auto(&tree->merged_fd);
     layer_unref(tree->layer);
     (void)pthread_mutex_destroy(&tree->lock); /* nobody holds them */
     (void)pthread_mutex_destroy(&tree->form_lock);

@@ -84,6 +84,13 @@ int tree_read_file(struct tree *tree, const char *path, struct strbuf *buf, size
                    struct error **err) WARN_UNUSED;
 
 /*
+ * For a chain whose lowers are many: merges those of each full group of layers that is complete by
+ * now (merged_form.h) in tasks of `group`, so that later mounts have fewer. After tree_lowers(). A
+ * failure isn't reported: nothing depends on it.
+ */
+void tree_merge_forms(struct tree *tree, struct pool_group *group);
+
+/*
  * Directory forms of all layers, top first, for an overlay mount: O_PATH fds that belong to the
  * layers (valid while the tree lives). Forms that are missing are made, in parallel on `pool`
  * (NULL: here). Layers without entries, equal ones but the topmost, and what an opaque root

@@ -3,6 +3,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "layers/apply.h"
+#include "layers/merged_form.h"
 #include "layers/snapshot.h"
 #include "layers/tar_read.h"
 #include "layers/tree_internal.h"
@@ -216,44 +217,76 @@ static bool root_is_opaque(const struct entry_list *list)
     return false;
 }
 
-/* The nodes whose forms show, topmost first; free() it. NULL on failure. */
-static struct tree **visible_nodes(struct tree *tree, size_t *n, struct error **err)
+/* What a mount needs of the chain at this node. */
+struct visible {
+    struct tree *node;
+    int merged_fd; /* the form of it and those below in one, the node's; -1: its own */
+};
+
+/* Where a merged form may end. */
+static bool is_group_end(const struct tree *node)
 {
-    AUTO(free) struct tree **nodes = xcalloc(tree->n_layers + 1, sizeof(*nodes));
+    return node->n_layers && node->n_layers % MERGED_LAYERS == 0;
+}
+
+static int merged_name(struct tree *node, struct digest *ret, struct error **err)
+{
+    struct digest top, below = { 0 };
+    if (tree_chain_id(node, &top, err) < 0)
+        return -1;
+    if (node->n_layers > MERGED_LAYERS &&
+        tree_chain_id(tree_at_layer(node, node->n_layers - MERGED_LAYERS - 1), &below, err) < 0)
+        return -1;
+    *ret = merged_form_name(&top, &below);
+    return 0;
+}
+
+/* -1 with *err NULL: there is none yet. */
+static int node_merged(struct tree *node, struct error **err)
+{
+    struct digest name;
+    if (!chain_is_known(node) || merged_name(node, &name, err) < 0)
+        return -1;
+    (void)pthread_mutex_lock(&node->form_lock);
+    if (node->merged_fd < 0)
+        node->merged_fd = merged_form_find(node->store, &name, err);
+    int fd = node->merged_fd;
+    (void)pthread_mutex_unlock(&node->form_lock);
+    return fd;
+}
+
+/* Topmost first; free() it. NULL on failure. */
+static struct visible *visible_nodes(struct tree *tree, size_t *n, struct error **err)
+{
+    AUTO(free) struct visible *shown = xcalloc(tree->n_layers + 1, sizeof(*shown));
     *n = 0;
     for (struct tree *node = tree; node->parent; node = node->parent) {
+        int merged_fd =
+            tree->n_layers > MERGED_LAYERS && is_group_end(node) ? node_merged(node, err) : -1;
+        if (*err)
+            return NULL;
+        if (merged_fd >= 0) {
+            shown[(*n)++] = (struct visible){ node, merged_fd };
+            node = tree_at_layer(node, node->n_layers - MERGED_LAYERS); /* the lowest of them */
+            continue;
+        }
         const struct entry_list *list = layer_entries(node->layer, err);
         if (!list)
             return NULL;
         if (list->n_entries)
-            nodes[(*n)++] = node;
+            shown[(*n)++] = (struct visible){ node, -1 };
         if (root_is_opaque(list))
             break;
     }
-    return TAKE(nodes);
+    return TAKE(shown);
 }
 
-/* A download isn't for the pool's threads, which others wait for. */
-static int fetch_unless_formed(struct tree *node, struct error **err)
-{
-    (void)pthread_mutex_lock(&node->form_lock);
-    bool is_known = node->form_fd >= 0;
-    (void)pthread_mutex_unlock(&node->form_lock);
-    struct digest diff_id;
-    if (is_known)
-        return 0;
-    if (layer_wait(node->layer, NULL, &diff_id, err) < 0)
-        return -1;
-    AUTO(close) int there = tree_find_form(node, &diff_id, err);
-    return there >= 0 ? 0 : *err ? -1 : layer_fetch(node->layer, err);
-}
-
-static int make_forms(struct tree **nodes, size_t n, struct pool *pool, struct error **err)
+static int make_forms(const struct visible *shown, size_t n, struct pool *pool, struct error **err)
 {
     AUTO(pool_group_free) struct pool_group *group = pool && n > 1 ? pool_group_new(pool) : NULL;
     for (size_t i = n; i > 0; i--) {
-        struct tree *node = nodes[i - 1];
-        if (layer_snapshot(node->layer))
+        struct tree *node = shown[i - 1].node;
+        if (shown[i - 1].merged_fd >= 0 || layer_snapshot(node->layer))
             continue; /* there already, and its stream must not be waited for */
         if (!group) {
             if (node_form(node, err) < 0)
@@ -261,7 +294,7 @@ static int make_forms(struct tree **nodes, size_t n, struct pool *pool, struct e
             continue;
         }
         /* a task must not wait for a stream that needs the same pool */
-        if (fetch_unless_formed(node, err) < 0)
+        if (layer_wait(node->layer, NULL, NULL, err) < 0)
             return -1;
         pool_submit(group, node_form_task, NULL, node);
     }
@@ -293,13 +326,14 @@ static int is_repeated(int fd, struct form_identity *known, size_t n, struct err
 int tree_lowers(struct tree *tree, struct pool *pool, int **fds, size_t *n_fds, struct error **err)
 {
     size_t n, n_kept = 0;
-    AUTO(free) struct tree **nodes = visible_nodes(tree, &n, err);
-    if (!nodes || make_forms(nodes, n, pool, err) < 0)
+    AUTO(free) struct visible *shown = visible_nodes(tree, &n, err);
+    if (!shown || make_forms(shown, n, pool, err) < 0)
         return -1;
     AUTO(free) int *list = xcalloc(n + 1, sizeof(*list));
     AUTO(free) struct form_identity *known = xcalloc(n + 1, sizeof(*known));
     for (size_t i = 0; i < n; i++) {
-        int fd = node_form(nodes[i], err); /* made above */
+        int merged_fd = shown[i].merged_fd;
+        int fd = merged_fd >= 0 ? merged_fd : node_form(shown[i].node, err); /* made above */
         int repeated = fd < 0 ? -1 : is_repeated(fd, known, n_kept, err);
         if (repeated < 0)
             return -1;
@@ -309,4 +343,76 @@ int tree_lowers(struct tree *tree, struct pool *pool, int **fds, size_t *n_fds, 
     *fds = TAKE(list);
     *n_fds = n_kept;
     return 0;
+}
+
+/* Merging */
+
+static void merge_drop(void *data)
+{
+    tree_unref(data);
+}
+
+/* The forms of a group, topmost first: all were mounted before. */
+static int merge_group(struct tree *top, struct error **err)
+{
+    int fds[MERGED_LAYERS];
+    size_t n = 0;
+    struct digest name;
+    if (merged_name(top, &name, err) < 0)
+        return -1;
+    struct tree *node = top;
+    for (size_t i = 0; i < MERGED_LAYERS; i++, node = node->parent) {
+        if (!layer_entries(node->layer, err))
+            return -1;
+        if (!layer_entries(node->layer, err)->n_entries)
+            continue;
+        fds[n] = node_form(node, err);
+        if (fds[n++] < 0)
+            return -1;
+    }
+    return n ? merged_form_make(top->store, fds, n, &name, err) : 0;
+}
+
+static int merge_task(void *data, struct error **err UNUSED)
+{
+    struct tree *top = data;
+    AUTO(error_free) struct error *ignored = NULL; /* mounts go on with the single forms */
+    if (merge_group(top, &ignored) < 0)
+        error_clear(&ignored);
+    tree_unref(top);
+    return 0;
+}
+
+/* Small, and nothing in it hides all that is below. */
+static bool is_mergeable(struct tree *top)
+{
+    AUTO(error_free) struct error *ignored = NULL;
+    size_t n_entries = 0;
+    uint64_t n_bytes = 0;
+    struct tree *node = top;
+    for (size_t i = 0; i < MERGED_LAYERS; i++, node = node->parent) {
+        const struct entry_list *list = layer_entries(node->layer, &ignored);
+        if (!list || root_is_opaque(list))
+            return false;
+        n_entries += list->n_entries;
+        for (size_t k = 0; k < list->n_entries && n_entries <= MERGED_MAX_ENTRIES; k++)
+            n_bytes += list->entries[k].size;
+        if (n_entries > MERGED_MAX_ENTRIES || n_bytes > MERGED_MAX_BYTES)
+            return false;
+    }
+    return true;
+}
+
+void tree_merge_forms(struct tree *tree, struct pool_group *group)
+{
+    for (struct tree *node = tree; node->parent; node = node->parent) {
+        if (!is_group_end(node) || !chain_is_known(node))
+            continue;
+        (void)pthread_mutex_lock(&node->form_lock);
+        bool is_new = node->merged_fd < 0 && !node->is_merging;
+        node->is_merging = true;
+        (void)pthread_mutex_unlock(&node->form_lock);
+        if (is_new && is_mergeable(node))
+            pool_submit(group, merge_task, merge_drop, tree_ref(node));
+    }
 }

@@ -37,6 +37,8 @@ struct tree {
 
     pthread_mutex_t form_lock; /* while making the form; may wait for lower nodes' */
     int form_fd;               /* -1: not asked for yet */
+    int merged_fd;             /* of it and those below, see tree_content.c; -1: none yet */
+    bool is_merging;           /* or was tried */
 };
 
 /* Makes the index of the tree and of all below. */

@@ -195,7 +195,7 @@ static int drop_form(struct gc *gc, int fd, const char *name, struct error **err
 {
     if (strncmp(name, GONE, strlen(GONE)) == 0)
         return 0;
-    bool final = strncmp(name, "d-", 2) == 0 || strncmp(name, "c-", 2) == 0;
+    bool final = name[0] && strchr("dcm", name[0]) && name[1] == '-';
     bool private = strncmp(name, "p-", 2) == 0;
     char hex[DIGEST_HEX_SIZE] = "";
     if (final)

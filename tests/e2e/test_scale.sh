@@ -118,4 +118,28 @@ test_a_line_of_a_hundred_megabytes_is_refused_unread() {
     ok cbuild --check .
 }
 
+# Lowers of the root of a RUN, as its mount table shows them.
+count_lowers='grep -o "lowerdir+\?=[^,]*" /proc/self/mountinfo | tr : "\n" | wc -l'
+
+test_a_long_chain_is_mounted_as_merged_forms() {
+    need_run
+    import_busybox
+    { echo 'FROM busybox'; for i in $(seq 69); do echo "RUN echo $i >/f\$(($i % 50)); rm -f /f\$(($i - 60))"; done; } >Dockerfile
+    ok cbuild -q -t long --network none .
+    ls "$CBUILD_ROOT"/layers/u-*/ >forms
+    grep -q '^m-' forms || fail "nothing was merged"
+    printf 'FROM long\nRUN %s >/n; ls -l --time-style=+ / 2>/dev/null || ls / >/list; cat /f* | sort -n >/sum\n' "$count_lowers" >Dockerfile.on
+    ok cbuild -q -t on --network none -f Dockerfile.on .
+    image_tree on >/dev/null
+    [ "$(cat "$TEST_TMP/tree/n")" -le 10 ] || fail "$(cat "$TEST_TMP/tree/n") lowers"
+    cp "$TEST_TMP/tree/sum" merged
+    # the same without them
+    rm -rf "$CBUILD_ROOT"/layers/u-*/m-*
+    ok cbuild -q -t on --no-cache --network none -f Dockerfile.on .
+    image_tree on >/dev/null
+    [ "$(cat "$TEST_TMP/tree/n")" -gt 60 ] || fail "$(cat "$TEST_TMP/tree/n") lowers"
+    cmp merged "$TEST_TMP/tree/sum"
+    store_verifies
+}
+
 run_tests "$@"

@@ -15,7 +15,7 @@ static int precheck(const char *text, const char *build_arg, struct error **err)
     AUTO(stage_graph_free)
     struct stage_graph *graph = stage_graph_new(dockerfile, globals, NULL, NULL, err);
     assert_ok_ptr(graph, *err);
-    return precheck_words(graph, false, err);
+    return precheck_words(graph, false, err) < 0 ? -1 : precheck_layers(graph, err);
 }
 
 static void words_that_can_never_be_expanded_are_refused(void **state UNUSED)
