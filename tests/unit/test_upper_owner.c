@@ -99,7 +99,9 @@ static void owners_come_from_below_or_the_command(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(
-        owners_come_from_below_or_the_command, temp_dir_setup, temp_dir_teardown) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(owners_come_from_below_or_the_command, temp_dir_setup,
+                                        temp_dir_teardown),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
