@@ -509,7 +509,7 @@ static int mount_usual_fs(struct child *child, size_t which)
     int done = lookup_in_root(child->root_fd, root_targets[which].path, root_targets[which].flags,
                               &at, report);
     if (done == 0 && which == ROOT_PROC)
-        done = mounts_proc(&at, !insecure, report);
+        done = mounts_proc(&at, !insecure, &child->has_host_proc, report);
     if (done == 0 && which == ROOT_SYS)
         done = mounts_sys(&at, !insecure, report);
     if (done == 0 && which == ROOT_DEV) {

@@ -17,9 +17,10 @@ struct child {
     struct report report;
     int report_fd;
     int scratch_fd;
-    int root_fd;  /* the sandbox's root; -1: not mounted yet */
-    int look_fd;  /* its layers as they are, which were looked at; -1: none */
-    int files_fd; /* a tmpfs for files that are bound into the root */
+    int root_fd;        /* the sandbox's root; -1: not mounted yet */
+    int look_fd;        /* its layers as they are, which were looked at; -1: none */
+    bool has_host_proc; /* the sandbox's is what we see, not one of its own */
+    int files_fd;       /* a tmpfs for files that are bound into the root */
 };
 
 /* What is always mounted. */

@@ -22,7 +22,7 @@ static const char *const sys_masked[] = { "firmware", "devices/virtual/powercap"
 static const char *const sys_mounted[] = { "fs/cgroup",      "fs/bpf",         "fs/pstore",
                                            "kernel/debug",   "kernel/tracing", "kernel/config",
                                            "kernel/security" };
-#define SYS_ATTRIBUTES                                                                             \
+#define HOST_ATTRIBUTES                                                                            \
     (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -174,9 +174,39 @@ static int enter_mounted(const struct lookup *target, struct report *report)
     return fchdir(target->fd) < 0 ? report_errno(report, "entering", target->path) : 0;
 }
 
-int mounts_proc(struct lookup *target, bool masked, struct report *report)
+/* The host's; 1: only it itself could be made read-only, not what is mounted in it. */
+static int bind_host(const char *path, struct lookup *target, bool read_only, struct report *report)
 {
-    if (mounts_enter(target, "proc", PSEUDO, NULL, report) < 0)
+    if (fchdir(target->parent_fd) < 0 ||
+        mount(path, lookup_name(target), NULL, MS_BIND | MS_REC, NULL) < 0)
+        return report_errno(report, "binding the host's", path);
+    if (reopen(target, report) < 0)
+        return -1;
+    if (!read_only || sys_mount_setattr(target->fd, HOST_ATTRIBUTES, true) == 0)
+        return 0;
+    if (!syscall_refused() ||
+        mount(NULL, lookup_name(target), NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | PSEUDO, NULL) < 0)
+        return report_errno(report, "making read-only", target->path);
+    return 1;
+}
+
+/*
+ * In a user namespace proc can be mounted only where an unmasked one is to be seen: not in a
+ * container, where the outer one serves. It knows us by our outer ids, and is read-only.
+ */
+static int enter_proc(struct lookup *target, bool masked, bool *is_host, struct report *report)
+{
+    if (mounts_enter(target, "proc", PSEUDO, NULL, report) == 0)
+        return 0;
+    if (report->error != EPERM || bind_host("/proc", target, masked, report) < 0)
+        return -1;
+    *is_host = true;
+    return 0;
+}
+
+int mounts_proc(struct lookup *target, bool masked, bool *is_host, struct report *report)
+{
+    if (enter_proc(target, masked, is_host, report) < 0)
         return -1;
     if (!masked)
         return 0;
@@ -185,7 +215,7 @@ int mounts_proc(struct lookup *target, bool masked, struct report *report)
     for (size_t i = 0; i < COUNT(proc_masked); i++)
         if (mask(proc_masked[i], report) < 0)
             return -1;
-    for (size_t i = 0; i < COUNT(proc_read_only); i++)
+    for (size_t i = 0; !*is_host && i < COUNT(proc_read_only); i++)
         if (protect(proc_read_only[i], report) < 0)
             return -1;
     return 0;
@@ -202,19 +232,12 @@ static int mount_cgroup(bool masked, struct report *report)
     return 0;
 }
 
-/* The host's, all of it read-only; what is mounted in it is hidden where it can't be made so. */
+/* What is mounted in it is hidden where it can't be made read-only. */
 static int bind_sys(struct lookup *target, bool masked, struct report *report)
 {
-    if (fchdir(target->parent_fd) < 0 ||
-        mount("/sys", lookup_name(target), NULL, MS_BIND | MS_REC, NULL) < 0)
-        return report_errno(report, "binding /sys on", target->path);
-    if (reopen(target, report) < 0)
-        return -1;
-    if (!masked || sys_mount_setattr(target->fd, SYS_ATTRIBUTES, true) == 0)
-        return 0;
-    if (!syscall_refused() ||
-        mount(NULL, lookup_name(target), NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | PSEUDO, NULL) < 0)
-        return report_errno(report, "making read-only", target->path);
+    int done = bind_host("/sys", target, masked, report);
+    if (done != 1)
+        return done;
     if (enter_mounted(target, report) < 0)
         return -1;
     for (size_t i = 0; i < COUNT(sys_mounted); i++)

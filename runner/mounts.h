@@ -39,8 +39,11 @@ int mounts_attach(int tree_fd, const struct lookup *target, struct report *repor
 int mounts_bind(int source_fd, const struct lookup *target, enum bind_flags flags, bool by_path,
                 struct report *report);
 
-/* /proc, /sys and what is masked or read-only in them; `masked` false leaves all as it is. */
-int mounts_proc(struct lookup *target, bool masked, struct report *report);
+/*
+ * /proc, /sys and what is masked or read-only in them; `masked` false leaves all as it is. *is_host
+ * becomes true where a /proc of our own can't be mounted: it is the one around us, all read-only.
+ */
+int mounts_proc(struct lookup *target, bool masked, bool *is_host, struct report *report);
 int mounts_sys(struct lookup *target, bool masked, struct report *report);
 
 #endif

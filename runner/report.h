@@ -18,10 +18,11 @@
 
 enum report_kind {
     REPORT_NONE,
-    REPORT_SETUP, /* a step of the set-up */
-    REPORT_EXEC,  /* the command itself */
-    REPORT_LIMIT, /* a resource limit, named by the text */
-    REPORT_NOTE,  /* the same, and the set-up goes on */
+    REPORT_SETUP,   /* a step of the set-up */
+    REPORT_EXEC,    /* the command itself */
+    REPORT_LIMIT,   /* a resource limit, named by the text */
+    REPORT_NOTE,    /* the same, and the set-up goes on */
+    REPORT_WARNING, /* text to tell, and it goes on */
 };
 
 struct report {

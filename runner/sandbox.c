@@ -272,9 +272,12 @@ static int read_report(struct sandbox *sandbox, struct error **err)
         if (read_one_report(sandbox, err) < 0)
             return -1;
         AUTO(error_free) struct error *refused = NULL;
+        const struct sandbox_spec *spec = sandbox->plan.spec;
+        if (sandbox->report.kind == REPORT_WARNING && spec->warn)
+            spec->warn(spec->warn_data, sandbox->report.text);
         if (sandbox->report.kind == REPORT_NOTE && rlimit_refusal(sandbox->report.text, &refused))
             warn((void *)(uintptr_t)sandbox->plan.spec, refused);
-    } while (sandbox->report.kind == REPORT_NOTE);
+    } while (sandbox->report.kind == REPORT_NOTE || sandbox->report.kind == REPORT_WARNING);
     if (sandbox->report.kind == REPORT_LIMIT)
         return rlimit_refusal(sandbox->report.text, err);
     return sandbox->report.kind == REPORT_SETUP ? report_error(&sandbox->report, err) : 0;

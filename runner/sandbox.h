@@ -166,7 +166,8 @@ struct sandbox_spec {
      * sandbox_wait() joins it to this one of the user's (terminal.h). Nothing is logged then.
      */
     const struct terminal *terminal;
-    /* A limit that isn't set, with limits->best_effort. On the thread that creates and starts. */
+    /* A limit that isn't set, with limits->best_effort; a lesser /proc. On the thread that creates
+     * and starts. */
     void (*warn)(void *data, const char *text);
     void *warn_data;
 };

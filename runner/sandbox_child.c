@@ -128,6 +128,21 @@ static int make_cwd(const char *path, struct report *report)
     return 0;
 }
 
+static int tell_of_proc(struct child *child)
+{
+    struct report note;
+    if (!child->has_host_proc)
+        return 0;
+    (void)report_text(&note,
+                      "RUN sees this container's processes in /proc, read-only: its /proc is "
+                      "masked, and then none can be mounted",
+                      NULL);
+    note.kind = REPORT_WARNING;
+    if (write(child->report_fd, &note, sizeof(note)) != (ssize_t)sizeof(note))
+        return report_errno(&child->report, "telling of /proc", NULL);
+    return 0;
+}
+
 /* No descriptor of the host is open any more, so that no name leads out of the root. */
 static int enter_cwd(struct child *child)
 {
@@ -242,10 +257,11 @@ static int (*const bare_steps[])(struct child *child) = {
     enter_cwd, set_process, set_privilege, NULL,
 };
 static int (*const steps[])(struct child *child) = {
-    set_stdio,          set_network, /* while we still see the host's */
-    child_open_mounts,  child_open_root, child_own_mounts, child_attach_root, child_mount_usual,
-    child_mount_listed, child_turn_root, set_terminal,     set_hostname,      close_all,
-    set_stdin,          enter_cwd,       set_process,      set_privilege,     NULL,
+    set_stdio,         set_network, /* while we still see the host's */
+    child_open_mounts, child_open_root,    child_own_mounts, child_attach_root,
+    child_mount_usual, child_mount_listed, child_turn_root,  set_terminal,
+    set_hostname,      tell_of_proc,       close_all,        set_stdin,
+    enter_cwd,         set_process,        set_privilege,    NULL,
 };
 
 static void send_report(const struct child *child)
