@@ -15,6 +15,8 @@
 #include "layers/apply.h"
 #include "layers/snapshot.h"
 
+#include "oci/store_mounts.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -33,6 +35,7 @@ struct step_mount {
     struct strbuf secret;
     char *cache_name;      /* of a cache: its directory */
     struct lockfile *lock; /* of that */
+    struct lockfile *use;  /* the same: nobody takes it away */
     struct ssh_forward *forward;
 };
 
@@ -53,6 +56,7 @@ static void mount_release(struct step_mount *mount)
         explicit_bzero(mount->secret.data, mount->secret.size);
     strbuf_release(&mount->secret);
     lockfile_release(mount->lock);
+    lockfile_release(mount->use);
     ssh_forward_free(mount->forward);
 }
 
@@ -406,7 +410,10 @@ static int make_cache_dir(struct stage_run *run, struct step_mount *mount, struc
 static int prepare_cache(struct stage_run *run, const struct step_mounts *mounts,
                          struct step_mount *mount, struct mount_spec *spec, struct error **err)
 {
-    if (lock_cache(run->build, mounts, mount, err) < 0 || make_cache_dir(run, mount, err) < 0)
+    if (lock_cache(run->build, mounts, mount, err) < 0)
+        return -1;
+    mount->use = store_mount_use(run->build->store, mount->cache_name, mount->def.id, err);
+    if (!mount->use || make_cache_dir(run, mount, err) < 0)
         return -1;
     AUTO(free) char *absolute = realpath(store_path(run->build->store), NULL);
     if (!absolute)

@@ -6,6 +6,7 @@
 #include "builder/values.h"
 #include "cli/app.h"
 #include "cli/image_info.h"
+#include "cli/moment.h"
 #include "cli/table.h"
 #include "oci/store_tags.h"
 
@@ -140,26 +141,6 @@ static int created_of_name(struct app *app, const char *name, int64_t *ret, stru
     return 0;
 }
 
-/* A moment: RFC 3339, a date, seconds since 1970, or a duration before now ("24h"). */
-static int parse_moment(const char *text, int64_t *ret, struct error **err)
-{
-    AUTO(error_free) struct error *ignored = NULL; /* another form is tried */
-    AUTO(error_free) struct error *ignored_too = NULL;
-    AUTO(error_free) struct error *ignored_as_well = NULL;
-    AUTO(free) char *midnight = xasprintf("%sT00:00:00Z", text);
-    int64_t duration;
-    if (clock_parse(text, ret, NULL, &ignored) == 0 ||
-        clock_parse(midnight, ret, NULL, &ignored_too) == 0 ||
-        clock_parse_epoch(text, ret, &ignored_as_well) == 0)
-        return 0;
-    if (duration_parse(text, &duration, err) < 0) {
-        error_recode(err, ERR_USAGE);
-        return error_wrap(err, "--filter until=%s", text);
-    }
-    *ret = clock_now() - duration / 1000000000;
-    return 0;
-}
-
 static int add_filter(struct app *app, struct images_command *command, const char *text,
                       struct error **err)
 {
@@ -176,7 +157,7 @@ static int add_filter(struct app *app, struct images_command *command, const cha
         filter->value = text + strlen(keys[i]);
         if (i == FILTER_BEFORE || i == FILTER_SINCE)
             return created_of_name(app, filter->value, &filter->time, err);
-        return i == FILTER_UNTIL ? parse_moment(filter->value, &filter->time, err) : 0;
+        return i == FILTER_UNTIL ? moment_parse(filter->value, &filter->time, err) : 0;
     }
     error_set_(err, ERR_USAGE, "--filter %s: no such filter", text);
     error_hint(err, "dangling, reference, label, before, since and until are what there is");

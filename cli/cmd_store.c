@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* prune, df, fsck: care of the store as a whole. */
+#include "base/clock.h"
 #include "base/fs.h"
+#include "builder/values.h"
 #include "cli/app.h"
 #include "cli/image_info.h"
+#include "cli/moment.h"
 #include "cli/table.h"
 #include "oci/store_gc.h"
+#include "oci/store_mounts.h"
 #include "oci/store_tags.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct command_help prune_help = {
     .usage = "cbuild prune [OPTIONS]",
@@ -36,12 +41,42 @@ static int remove_untagged(struct store *store, struct error **err)
     return 0;
 }
 
+static int parse_limits(const struct strvec *filters, const char *max_size,
+                        struct store_gc_limits *limits, struct error **err)
+{
+    for (size_t i = 0; i < filters->n; i++) {
+        const char *filter = filters->items[i];
+        if (strncmp(filter, "until=", 6) != 0)
+            return error_set(err, ERR_USAGE, "--filter %s: until=TIME is what there is", filter);
+        if (!(limits->flags & STORE_GC_RECORDS))
+            return error_set(err, ERR_USAGE, "--filter %s: only with --all", filter);
+        if (moment_parse(filter + 6, &limits->used_before, err) < 0)
+            return -1;
+    }
+    if (!max_size)
+        return 0;
+    if (size_parse(max_size, &limits->max_size, err) < 0) {
+        error_recode(err, ERR_USAGE);
+        return error_wrap(err, "--max-used-space");
+    }
+    limits->max_size = limits->max_size ? limits->max_size : 1;
+    return 0;
+}
+
 int cmd_prune(struct app *app, char *const *argv, struct error **err)
 {
     bool all = false, force = false;
+    const char *max_size = NULL;
+    AUTO(strvec_release) struct strvec filters = STRVEC_INIT;
     const struct option options[] = {
-        OPT_FLAG('a', "all", &all, "forget the build cache too"),
-        OPT_FLAG('f', "force", &force, NULL), /* nothing is asked anyway */
+        OPT_FLAG('a', "all", &all,
+                 "forget the build cache too, directories of cache mounts included"),
+        OPT_LIST(0, "filter", "until=TIME", &filters,
+                 "with --all: only what of the cache wasn't used since (24h, 2026-01-31)"),
+        OPT_STRING(0, "max-used-space", "SIZE", &max_size,
+                   "shrink the cache to this, least recently used first out"),
+        OPT_STRING(0, "keep-storage", "SIZE", &max_size, NULL), /* the older name */
+        OPT_FLAG('f', "force", &force, NULL),                   /* nothing is asked anyway */
         APP_OPTIONS(app),
         OPT_END(),
     };
@@ -51,18 +86,19 @@ int cmd_prune(struct app *app, char *const *argv, struct error **err)
         return parsed;
     struct store_gc_result result = { 0 };
     AUTO(error_free) struct error *out_of_reach = NULL;
-    if (!app_store(app, err))
+    struct store_gc_limits limits = { .flags = all ? STORE_GC_RECORDS : 0 };
+    if (parse_limits(&filters, max_size, &limits, err) < 0 || !app_store(app, err))
         return -1;
     int owned = app_own_forms(app, &out_of_reach);
     if (remove_untagged(app->store, err) < 0 ||
-        store_gc(app->store, all ? STORE_GC_RECORDS : 0, &result, err) < 0)
+        store_gc_limited(app->store, &limits, &result, err) < 0)
         return -1;
     char size[32];
     format_size(result.size, size);
-    printf(
-        "Removed %llu blobs, %llu directory forms, %llu cache records\nTotal reclaimed space: %s\n",
-        (unsigned long long)result.n_blobs, (unsigned long long)result.n_forms,
-        (unsigned long long)result.n_records, size);
+    printf("Removed %llu blobs, %llu directory forms, %llu cache records, %llu cache mounts\n"
+           "Total reclaimed space: %s\n",
+           (unsigned long long)result.n_blobs, (unsigned long long)result.n_forms,
+           (unsigned long long)result.n_records, (unsigned long long)result.n_mounts, size);
     if (owned < 0 && result.n_left) {
         error_move(err, TAKE(out_of_reach));
         return error_wrap(err, "%llu directory forms are left on disk",
@@ -105,6 +141,32 @@ static int add_tree_size(int dir_fd, const char *path, int depth, uint64_t *size
     return 0;
 }
 
+static int print_mounts(struct store *store, struct error **err)
+{
+    AUTO(store_mounts_release) struct store_mounts mounts = { .items = NULL };
+    AUTO(table_release) struct table table = { .n_columns = 3 };
+    if (store_mounts_list(store, &mounts, err) < 0)
+        return -1;
+    strvec_push(&table.cells, "CACHE MOUNT");
+    strvec_push(&table.cells, "USED");
+    strvec_push(&table.cells, "SIZE");
+    for (size_t i = 0; i < mounts.n_items; i++) {
+        const struct store_mount *mount = &mounts.items[i];
+        char size[32], time[CLOCK_TEXT_SIZE], age[64];
+        AUTO(strbuf_release) struct strbuf id = STRBUF_INIT;
+        clock_format(mount->used_ns / 1000000000, time);
+        format_age(time, age);
+        format_size(mount->size, size);
+        strbuf_add_printable(&id, *mount->id ? mount->id : mount->name);
+        strvec_push(&table.cells, id.data);
+        strvec_push(&table.cells, age);
+        strvec_push(&table.cells, size);
+    }
+    printf("\n");
+    table_print(&table);
+    return 0;
+}
+
 int cmd_df(struct app *app, char *const *argv, struct error **err)
 {
     static const struct {
@@ -120,7 +182,12 @@ int cmd_df(struct app *app, char *const *argv, struct error **err)
         { "Unfinished", STORE_PARTIAL },
         { "Work in progress", STORE_TMP },
     };
-    const struct option options[] = { APP_OPTIONS(app), OPT_END() };
+    bool verbose = false;
+    const struct option options[] = {
+        OPT_FLAG('v', "verbose", &verbose, "list the directories of cache mounts"),
+        APP_OPTIONS(app),
+        OPT_END(),
+    };
     AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
     int parsed = options_parse_operands(options, &df_help, argv, &operands, 0, 0, err);
     if (parsed <= 0)
@@ -142,7 +209,7 @@ int cmd_df(struct app *app, char *const *argv, struct error **err)
         strvec_push(&table.cells, text);
     }
     table_print(&table);
-    return 0;
+    return verbose ? print_mounts(app->store, err) : 0;
 }
 
 static void report_bad(void *data UNUSED, const struct digest *digest, const char *why)

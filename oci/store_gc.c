@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/fs.h"
 #include "oci/store_internal.h"
+#include "oci/store_mounts.h"
 #include "oci/store_records.h"
 #include "oci/store_tags.h"
 
@@ -26,6 +27,8 @@
 struct gc {
     struct store *store;
     unsigned flags;
+    struct store_gc_limits limits;
+    uint64_t cap;         /* of what records keep */
     struct hashmap names; /* hex names that stay */
     struct store_gc_result result;
     time_t now;
@@ -80,12 +83,12 @@ bool store_gc_is_due(const struct store *store)
 
 /* Records can't keep more than their share while the whole file system holds less: no sizes are
  * needed. */
-static bool cap_is_far(const struct store *store)
+static bool cap_is_far(const struct gc *gc)
 {
     struct statvfs st;
-    if (fstatvfs(store->dir_fds[STORE_ROOT], &st) < 0)
+    if (fstatvfs(gc->store->dir_fds[STORE_ROOT], &st) < 0)
         return false;
-    return (uint64_t)(st.f_blocks - st.f_bfree) * st.f_frsize <= records_cap(store);
+    return (uint64_t)(st.f_blocks - st.f_bfree) * st.f_frsize <= gc->cap;
 }
 
 static bool is_older(const struct gc *gc, const struct stat *st, time_t age)
@@ -272,10 +275,12 @@ static int sweep_locks(struct gc *gc, struct error **err)
 
 static int collect_locked(struct gc *gc, const struct hashmap *sizes, struct error **err)
 {
-    bool all = gc->flags & STORE_GC_RECORDS;
+    const struct store_records_limits records = { .all = gc->flags & STORE_GC_RECORDS,
+                                                  .used_before = gc->limits.used_before,
+                                                  .cap = gc->cap };
     if (mark_leases(gc, err) < 0 || mark_tags(gc, err) < 0 ||
-        store_records_mark(gc->store, all, records_cap(gc->store), sizes, &gc->names,
-                           &gc->result.n_records, err) < 0 ||
+        store_records_mark(gc->store, &records, sizes, &gc->names, &gc->result.n_records, err) <
+            0 ||
         sweep_files(gc, err) < 0)
         return -1;
     return for_forms(gc, drop_form, err);
@@ -293,7 +298,7 @@ static int collect(struct gc *gc, struct error **err)
 {
     AUTO(hashmap_release) struct hashmap sizes = HASHMAP_INIT(free);
     /* before the lock: it is the long part, and only steers the cap */
-    if (!(gc->flags & STORE_GC_RECORDS) && !cap_is_far(gc->store) &&
+    if (!(gc->flags & STORE_GC_RECORDS) && !cap_is_far(gc) &&
         store_sizes(gc->store, &sizes, err) < 0)
         return -1;
     struct lockfile *lock = NULL;
@@ -310,12 +315,42 @@ static int collect(struct gc *gc, struct error **err)
     return sweep_locks(gc, err);
 }
 
-int store_gc(struct store *store, unsigned flags, struct store_gc_result *ret, struct error **err)
+/* Before the records, which get what mounts leave of a common limit. */
+static int collect_mounts(struct gc *gc, struct error **err)
 {
-    AUTO(gc_release) struct gc gc = { .store = store, .flags = flags, .now = time(NULL) };
+    const uint64_t max_size = gc->limits.max_size;
+    const struct store_mounts_limits limits = { .all = gc->flags & STORE_GC_RECORDS,
+                                                .used_before = gc->limits.used_before,
+                                                .max_size = max_size ? max_size : gc->cap };
+    uint64_t left = 0;
+    if (!limits.all && !max_size && cap_is_far(gc))
+        return 0;
+    if (store_mounts_collect(gc->store, &limits, &gc->result.n_mounts, &gc->result.size, &left,
+                             err) < 0)
+        return -1;
+    if (max_size)
+        gc->cap = max_size > left ? max_size - left : 0;
+    return 0;
+}
+
+int store_gc_limited(struct store *store, const struct store_gc_limits *limits,
+                     struct store_gc_result *ret, struct error **err)
+{
+    AUTO(gc_release)
+    struct gc gc = { .store = store,
+                     .flags = limits->flags,
+                     .limits = *limits,
+                     .cap = records_cap(store),
+                     .now = time(NULL) };
     hashmap_init(&gc.names, NULL);
-    if (store_sweep_processes(store, err) < 0 || collect(&gc, err) < 0)
+    if (store_sweep_processes(store, err) < 0 || collect_mounts(&gc, err) < 0 ||
+        collect(&gc, err) < 0)
         return error_wrap(err, "collecting in store %s", store->path);
     *ret = gc.result;
     return 0;
+}
+
+int store_gc(struct store *store, unsigned flags, struct store_gc_result *ret, struct error **err)
+{
+    return store_gc_limited(store, &(struct store_gc_limits){ .flags = flags }, ret, err);
 }

@@ -10,7 +10,7 @@
  * partial/HEX of such blobs; layers/FORM/d-HEX and c-HEX of their diff_ids and
  * chain_ids; and whatever carries a leased name. A record keeps every name that
  * it holds as "sha256:HEX". layers/FORM/p-* stays while store_lock(store, "p-...") on
- * its name is held. Other folders are never touched.
+ * its name is held. Directories of cache mounts: store_mounts.h. Other folders are never touched.
  */
 #ifndef CBUILD_OCI_STORE_GC_H
 #define CBUILD_OCI_STORE_GC_H
@@ -18,12 +18,21 @@
 #include "oci/store.h"
 
 enum store_gc_flags {
-    STORE_GC_RECORDS = 1 << 0, /* drop all cache records and context records first (prune --all) */
+    STORE_GC_RECORDS = 1 << 0, /* drop all cache records, context records and cache mounts first
+                                  (prune --all) */
     STORE_GC_TRY = 1 << 1,     /* give up silently when another process holds the store lock */
 };
 
+/* What of the build cache goes: records, and directories of cache mounts. */
+struct store_gc_limits {
+    unsigned flags; /* enum store_gc_flags */
+    int64_t
+        used_before;   /* with STORE_GC_RECORDS: what was used since then stays; 0: nothing does */
+    uint64_t max_size; /* of both together; 0: records have their share, and mounts one as large */
+};
+
 struct store_gc_result {
-    uint64_t n_blobs, n_forms, n_records;
+    uint64_t n_blobs, n_forms, n_records, n_mounts;
     uint64_t n_left; /* forms of another id map: gone from the store, but still on disk until that
                         map collects */
     uint64_t size;   /* bytes freed on disk */
@@ -31,6 +40,8 @@ struct store_gc_result {
 
 int store_gc(struct store *store, unsigned flags, struct store_gc_result *ret,
              struct error **err) WARN_UNUSED;
+int store_gc_limited(struct store *store, const struct store_gc_limits *limits,
+                     struct store_gc_result *ret, struct error **err) WARN_UNUSED;
 
 /*
  * Whether enough was stored since the last collecting to look again: a tenth of what records may

@@ -186,7 +186,7 @@ static uint64_t cost(const struct strvec *keeps, const struct hashmap *sizes,
     return sum;
 }
 
-int store_records_mark(const struct store *store, bool all, uint64_t cap,
+int store_records_mark(const struct store *store, const struct store_records_limits *limits,
                        const struct hashmap *sizes, struct hashmap *names, uint64_t *n_removed,
                        struct error **err)
 {
@@ -195,15 +195,17 @@ int store_records_mark(const struct store *store, bool all, uint64_t cap,
     if (list_records(fd, &records, err) < 0)
         return -1;
     uint64_t used = 0;
-    bool full = all;
+    bool full = false;
     for (size_t i = 0; i < records.n_records; i++) {
         const char *name = records.records[i].name;
         AUTO(strvec_release) struct strvec keeps = STRVEC_INIT;
         bool leased = hashmap_has(names, name);
+        full = full || (limits->all && records.records[i].used.tv_sec <
+                                           (limits->used_before ? limits->used_before : INT64_MAX));
         if (!full || leased)
             record_names(fd, name, &keeps);
         used += cost(&keeps, sizes, names);
-        full = full || used > cap;
+        full = full || used > limits->cap;
         if (full && !leased) {
             if (fs_unlink(fd, name, err) < 0)
                 return -1;

@@ -504,4 +504,55 @@ test_mounts_see_variables_but_from_does_not() {
     err_has 'Dockerfile:3: '
 }
 
+# ID...: what df lists of cache mounts
+listed() { cbuild df -v | sed -n '/^CACHE MOUNT/,$p' | sed -n '2,$s/ .*//p' | tr '\n' ' '; }
+
+test_cache_mounts_are_listed_and_collected() {
+    need_run
+    import_busybox
+    printf 'FROM busybox\nRUN --mount=type=cache,target=/one dd if=/dev/zero of=/one/f bs=1M count=3 2>/dev/null\n' >one
+    printf 'FROM busybox\nRUN --mount=type=cache,id=second,target=/two dd if=/dev/zero of=/two/f bs=1M count=2 2>/dev/null\n' >two
+    ok cbuild -f one .
+    ok cbuild -f two .
+    equal "$(listed)" '/one second ' 'least recently used first'
+    # a plain prune leaves them, as it leaves the cache
+    ok cbuild prune
+    equal "$(listed)" '/one second '
+    find "$CBUILD_ROOT/cache/mounts" -name '*.id' -exec touch -d '2 days ago' {} +
+    ok cbuild --no-cache -f two . # used again
+    ok cbuild prune -a --filter until=24h
+    out_has '1 cache mounts'
+    equal "$(listed)" 'second '
+    ok cbuild --no-cache -f one .
+    ok cbuild prune --max-used-space 4m
+    equal "$(listed)" '/one ' 'the least recently used one went'
+    ok cbuild prune --keep-storage 1m
+    equal "$(listed)" ''
+    ok cbuild --no-cache -f one .
+    ok cbuild prune -a
+    equal "$(listed)" ''
+    in_namespace find "$CBUILD_ROOT/cache/mounts" -mindepth 1 >left
+    equal "$(cat left)" ''
+    fails 2 cbuild prune --filter until=24h
+    err_has 'only with --all'
+    fails 2 cbuild prune -a --filter label=x
+    fails 2 cbuild prune --max-used-space much
+}
+
+test_a_cache_mount_in_use_stays() {
+    need_run
+    import_busybox
+    for sharing in shared private locked; do
+        printf 'FROM busybox\nRUN --mount=type=cache,target=/c,sharing=%s echo x >/c/f; echo begun; sleep 3; cat /c/f\n' $sharing >Dockerfile
+        cbuild --no-cache --progress=plain -t x . 2>err &
+        pid=$!
+        for _ in $(seq 600); do grep -q ' begun$' err && break; sleep 0.05; done
+        ok cbuild prune -a
+        equal "$(listed)" '/c '
+        wait $pid || { cat err; fail "$sharing"; }
+        ok cbuild prune -a
+        equal "$(listed)" ''
+    done
+}
+
 run_tests "$@"

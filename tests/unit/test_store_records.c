@@ -49,7 +49,9 @@ static void least_recently_used_goes_first(void **state)
     add_size(&sizes, "blob 1", 100);
     add_size(&sizes, "blob 2", 100);
     add_size(&sizes, "blob 3", 100);
-    assert_ok(store_records_mark(fixture->store, false, 250, &sizes, &names, &n_removed, &err),
+    assert_ok(store_records_mark(fixture->store,
+                                 &(struct store_records_limits){ .all = false, .cap = 250 }, &sizes,
+                                 &names, &n_removed, &err),
               err);
     assert_int_equal(n_removed, 1);
     assert_int_equal(fixture_count(fixture, "cache/records"), 3);
@@ -71,7 +73,10 @@ static void leased_record_stays(void **state)
     char hex[DIGEST_HEX_SIZE];
     digest_format_hex(&key, hex);
     hashmap_put(&names, hex, fixture);
-    assert_ok(store_records_mark(fixture->store, true, 0, &sizes, &names, &n_removed, &err), err);
+    assert_ok(store_records_mark(fixture->store,
+                                 &(struct store_records_limits){ .all = true, .cap = 0 }, &sizes,
+                                 &names, &n_removed, &err),
+              err);
     assert_int_equal(n_removed, 1);
     assert_true(is_marked(&names, "blob 1"));
     assert_false(is_marked(&names, "blob 2"));
@@ -116,7 +121,9 @@ static void unreadable_record_keeps_nothing(void **state)
     assert_ok(
         fs_write_file(store_dir_fd(fixture->store, STORE_CACHE_RECORDS), hex, "{", 1, 0600, &err),
         err);
-    assert_ok(store_records_mark(fixture->store, false, 100, &sizes, &names, &n_removed, &err),
+    assert_ok(store_records_mark(fixture->store,
+                                 &(struct store_records_limits){ .all = false, .cap = 100 }, &sizes,
+                                 &names, &n_removed, &err),
               err);
     assert_false(is_marked(&names, "blob"));
 }
