@@ -44,6 +44,8 @@ END
     ok cbuild --network host --push -t "$REGISTRY_HOST/a/b:1" .
     equal "$(requests | grep -Ec 'method=(POST|PUT|PATCH)')" 0 "$(requests)"
     equal "$(requests | grep -c 'method=HEAD')" 5 "$(requests)"
+    # and so where nobody looks
+    ok timeout 60 "$CBUILD" -q --no-cache --network host --push -t "$REGISTRY_HOST/c/d:1" .
 }
 
 test_two_repositories_get_them_and_stages_that_are_no_part_of_the_image_do_not() {
