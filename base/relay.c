@@ -130,6 +130,25 @@ static size_t wait_for_room(struct relay *relay, char **to)
     return room;
 }
 
+static void commit(struct relay *relay, size_t size)
+{
+    pthread_mutex_lock(&relay->mutex);
+    relay->used += size;
+    if (relay->used >= batch(relay))
+        pthread_cond_signal(&relay->filled);
+    pthread_mutex_unlock(&relay->mutex);
+}
+
+int relay_pump(struct relay *relay, struct source *source, struct error **err)
+{
+    char *to;
+    size_t room;
+    ssize_t n = 0;
+    while ((room = wait_for_room(relay, &to)) && (n = source_read(source, to, room, err)) > 0)
+        commit(relay, (size_t)n);
+    return n < 0 ? -1 : 0;
+}
+
 void relay_write(struct relay *relay, const void *bytes, size_t size)
 {
     const char *from = bytes;
@@ -140,11 +159,7 @@ void relay_write(struct relay *relay, const void *bytes, size_t size)
         memcpy(to, from, n);
         from += n;
         size -= n;
-        pthread_mutex_lock(&relay->mutex);
-        relay->used += n;
-        if (relay->used >= batch(relay))
-            pthread_cond_signal(&relay->filled);
-        pthread_mutex_unlock(&relay->mutex);
+        commit(relay, n);
     }
 }
 

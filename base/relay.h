@@ -19,6 +19,8 @@ struct relay *relay_start(size_t ring_size,
                           int (*run)(void *data, struct source *source, struct error **err),
                           void *data, struct error **err);
 void relay_write(struct relay *relay, const void *bytes, size_t size);
+/* All of a source, read straight into the ring; ends early, well, when run has returned. */
+int relay_pump(struct relay *relay, struct source *source, struct error **err) WARN_UNUSED;
 /* The end: waits for run and frees the relay. The result and error are run's. */
 int relay_finish(struct relay *relay, struct error **err) WARN_UNUSED;
 /* Without an end: reading fails with ERR_CANCELLED. Waits for run, whose result nobody wants. */

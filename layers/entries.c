@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/cancel.h"
 #include "base/fs.h"
+#include "base/relay.h"
 #include "layers/apply.h"
 #include "layers/compress.h"
 #include "layers/tar_read.h"
@@ -12,6 +13,7 @@
 
 #define MAGIC "cbuild entries 1\n"
 #define MAX_FILE_SIZE ((size_t)512 << 20)
+#define SCAN_RING_SIZE ((size_t)1 << 20)
 #define MAX_MEMBER_SIZE ((uint64_t)16 << 20)
 
 void entries_release(struct entries *entries)
@@ -364,19 +366,37 @@ static int drain(struct source *source, struct error **err)
     return source_pump(source, null, NULL, err);
 }
 
+/* One thread inflates, another one hashes and parses: either is about half of the work. */
+struct scan {
+    struct form_writer *form; /* or NULL */
+    struct entries *entries;
+};
+
+static int scan_tar(void *data, struct source *bytes, struct error **err)
+{
+    const struct scan *scan = data;
+    struct entries *entries = scan->entries;
+    struct hash_source *hash = hash_source_new(bytes);
+    AUTO(tar_reader_free)
+    struct tar_reader *tar = tar_reader_new(&hash->source, TAR_READ_LAYER | TAR_READ_TAR_ONLY, err);
+    if (!tar || collect(tar, scan->form, &entries->list, err) < 0 || drain(&hash->source, err) < 0)
+        return -1;
+    uint8_t diff_id[SHA256_SIZE];
+    sha256_finish(hash->hash, diff_id);
+    entries->diff_id = digest_from_sha256(diff_id);
+    entries->tar_size = hash->size;
+    return 0;
+}
+
 int entries_scan_source(struct source *blob, struct form_writer *form, struct entries *ret,
                         struct error **err)
 {
     AUTO(entries_release) struct entries entries = { .tar_size = 0 };
-    struct hash_source *hash = hash_source_new(decompress_source_new(blob, 0));
-    AUTO(tar_reader_free)
-    struct tar_reader *tar = tar_reader_new(&hash->source, TAR_READ_LAYER | TAR_READ_TAR_ONLY, err);
-    if (!tar || collect(tar, form, &entries.list, err) < 0 || drain(&hash->source, err) < 0)
+    AUTO(source_free) struct source *tar = tar_decompressed(blob);
+    struct scan scan = { form, &entries };
+    AUTO(relay_free) struct relay *relay = relay_start(SCAN_RING_SIZE, scan_tar, &scan, err);
+    if (!relay || relay_pump(relay, tar, err) < 0 || relay_finish(TAKE(relay), err) < 0)
         return -1;
-    uint8_t diff_id[SHA256_SIZE];
-    sha256_finish(hash->hash, diff_id);
-    entries.diff_id = digest_from_sha256(diff_id);
-    entries.tar_size = hash->size;
     *ret = entries;
     entries = (struct entries){ .tar_size = 0 };
     return 0;

@@ -77,7 +77,7 @@ static struct count_source *count_source_new(struct source *next, const struct c
     return self;
 }
 
-static struct source *decompressed(struct source *source)
+struct source *tar_decompressed(struct source *source)
 {
     struct count_source *input = count_source_new(source, NULL);
     return &count_source_new(decompress_source_new(&input->source, 0), input)->source;
@@ -89,7 +89,7 @@ struct tar_reader *tar_reader_new(struct source *source, unsigned flags, struct 
     tar->flags = flags;
     hashmap_init(&tar->directories, NULL);
     if (!(flags & TAR_READ_TAR_ONLY))
-        source = decompressed(source);
+        source = tar_decompressed(source);
     tar->archive = archive_reader_new(source, err);
     return tar->archive ? TAKE(tar) : NULL;
 }

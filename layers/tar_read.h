@@ -37,6 +37,12 @@ int tar_reader_next(struct tar_reader *tar, struct entry *entry, struct error **
 ssize_t tar_reader_data(struct tar_reader *tar, void *data, size_t size,
                         struct error **err) WARN_UNUSED;
 
+/*
+ * The decompressed bytes of source (owned), whatever it is compressed with; ERR_LIMIT where that
+ * expands out of all proportion. For who reads with TAR_READ_TAR_ONLY.
+ */
+struct source *tar_decompressed(struct source *source);
+
 #define TAR_BLOCK_SIZE 512
 /* Whether these TAR_BLOCK_SIZE bytes are a tar's first header: by its sum. */
 bool tar_is_header(const void *block);

@@ -89,12 +89,38 @@ static void what_is_given_up_is_no_end(void **state UNUSED)
     relay_free(NULL);
 }
 
+static void sources_are_pumped_until_the_reader_has_enough(void **state UNUSED)
+{
+    static const struct {
+        size_t size, max, least, most; /* of what is read */
+    } cases[] = { { 100000, 0, 100000, 100000 }, { 0, 0, 0, 0 }, { 100000, 10, 10, 4096 } };
+    unsigned char *bytes = xcalloc(100000, 1);
+    for (size_t i = 0; i < 100000; i++)
+        bytes[i] = (unsigned char)(i * 7 >> 3);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        uint32_t sum = 0;
+        struct reading reading = { .buffer_size = 4096, .max = cases[i].max };
+        AUTO(source_free) struct source *source = source_memory_new(bytes, cases[i].size);
+        struct relay *relay = relay_start(1000, read_all, &reading, &err);
+        assert_ok_ptr(relay, err);
+        assert_ok(relay_pump(relay, source, &err), err);
+        assert_ok(relay_finish(relay, &err), err);
+        assert_in_range(reading.n_read, cases[i].least, cases[i].most);
+        for (size_t k = 0; k < reading.n_read; k++)
+            sum = sum * 31 + bytes[k];
+        assert_int_equal(reading.sum, sum);
+    }
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_arrive_whole_and_in_order),
         cmocka_unit_test(a_reader_that_ends_early_stops_nobody),
         cmocka_unit_test(what_is_given_up_is_no_end),
+        cmocka_unit_test(sources_are_pumped_until_the_reader_has_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
