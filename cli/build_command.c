@@ -4,7 +4,6 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "cli/output_value.h"
 #include "oci/platform.h"
 
 #include <stdio.h>
@@ -37,6 +36,10 @@ void build_command_release(struct build_command *command)
     for (size_t i = 0; i < command->n_references; i++)
         reference_release(&command->references[i]);
     free(command->references);
+    strvec_release(&command->output_texts);
+    for (size_t i = 0; i < command->n_outputs; i++)
+        output_value_release(&command->outputs[i]);
+    free(command->outputs);
     strvec_release(&command->platform_texts);
     for (size_t i = 0; i < command->n_platforms; i++)
         platform_release(&command->platforms[i]);
@@ -245,23 +248,26 @@ static int parse_platforms(struct build_command *command, struct error **err)
     return 0;
 }
 
-/* Before the tags: it may bring some. */
-static int parse_output(struct build_command *command, struct error **err)
+/* Before the tags: it may bring some. A name in the store is left out where a registry is all. */
+static int parse_outputs(struct build_command *command, struct error **err)
 {
-    struct output_value output = { false, false };
-    if (!command->output)
-        return 0;
-    if (output_value_parse(command->output, &output, &command->tags, err) < 0)
-        return -1;
-    command->push = command->push || output.push;
-    command->options.push_only = output.is_elsewhere;
+    bool is_elsewhere = false, is_here = false;
+    for (size_t i = 0; i < command->output_texts.n; i++) {
+        struct output_value *output = ARRAY_PUSH(command, outputs);
+        if (output_value_parse(command->output_texts.items[i], output, &command->tags, err) < 0)
+            return -1;
+        command->push = command->push || output->push;
+        is_elsewhere |= output->is_elsewhere;
+        is_here |= !output->is_elsewhere;
+    }
+    command->options.push_only = is_elsewhere && !is_here;
     return 0;
 }
 
 static int parse_values(struct build_command *command, struct error **err)
 {
     struct build_options *options = &command->options;
-    if (parse_output(command, err) < 0 || parse_tags(command, err) < 0 ||
+    if (parse_outputs(command, err) < 0 || parse_tags(command, err) < 0 ||
         parse_network(command, err) < 0 || parse_isolation(command, err) < 0 ||
         parse_secrets(command, err) < 0 || parse_lists(command, err) < 0 ||
         parse_context_mode(command, err) < 0 || parse_platforms(command, err) < 0 ||
@@ -381,9 +387,10 @@ static int take_values(struct app *app, const struct command_help *help,
 /* Where the result goes, and in which form. */
 #define RESULT_OPTIONS(command)                                                                    \
     OPT_FLAG(0, "push", &(command)->push, "push the image, layers while later steps run"),         \
-        OPT_STRING(                                                                                \
-            'o', "output", "type=TYPE,...", &(command)->output,                                    \
-            "registry: push it, and name it nowhere else; image[,push=true]: the store too"),      \
+        OPT_LIST('o', "output", "DIR|type=TYPE,...", &(command)->output_texts,                     \
+                 "local or tar: its files, of several platforms in folders of their own; oci or "  \
+                 "docker: an archive; dest=PATH; registry: push it, and name it nowhere else; "    \
+                 "image[,push=true]: the store too"),                                              \
         OPT_STRING(                                                                                \
             0, "compression", "CODEC", &(command)->compression,                                    \
             "of layers: gzip[:1-12], zstd[:1-19] (not read by docker before 23), uncompressed")

@@ -7,15 +7,16 @@
 #include "cli/app.h"
 #include "cli/build_values.h"
 #include "cli/limit_values.h"
+#include "cli/output_value.h"
 #include "runner/terminal.h"
 
 struct build_command {
     struct strvec tags, build_args, arg_files, labels, contexts, add_hosts, secrets, ssh,
-        annotation_texts, platform_texts, allow_texts, cdi_dirs, no_cache_filters;
+        annotation_texts, platform_texts, output_texts, allow_texts, cdi_dirs, no_cache_filters;
     struct build_secret *parsed_secrets;
     size_t n_parsed_secrets, parsed_secrets_capacity;
     const char *file, *target, *network, *iidfile, *metadata_file, *progress, *compression,
-        *source_date_epoch, *timestamp, *context_mode, *isolation, *on_error, *shell_at, *output;
+        *source_date_epoch, *timestamp, *context_mode, *isolation, *on_error, *shell_at;
     const char *call;
     unsigned jobs;
     bool no_cache, pull, push, quiet, harmless, check, explain, rewrite_timestamp;
@@ -23,6 +24,8 @@ struct build_command {
     struct build_annotations annotations;
     struct reference *references;
     size_t n_references, references_capacity;
+    struct output_value *outputs;
+    size_t n_outputs, outputs_capacity;
     struct platform *platforms; /* each once, in the order given */
     size_t n_platforms, platforms_capacity;
     struct limit_texts limit_texts;

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "builder/values.h"
 #include "cli/build_command.h"
+#include "cli/build_outputs.h"
 #include "cli/cmd_check.h"
 #include "cli/last_build.h"
 #include "registry/base64.h"
@@ -123,11 +124,15 @@ int cmd_build(struct app *app, char *const *argv, struct error **err)
         return -1;
     if (call.kind != CALL_BUILD)
         return call_run(app, &call, &command.options, err);
-    if (!app_store(app, err) ||
+    if (build_outputs_check(&command, err) < 0 || !app_store(app, err) ||
         registry_config_proxies(app_session(app), &command.proxies, err) < 0)
         return -1;
     AUTO(build_result_release) struct build_result result = { 0 };
     if (build_run(app->store, app->session, &command.options, app->progress, &result, err) < 0)
         return -1;
-    return !result.has_image ? 0 : write_results(app, &command, &result, err);
+    if (!result.has_image)
+        return 0;
+    return build_outputs_write(app, &command, &result.image, err) < 0
+               ? -1
+               : write_results(app, &command, &result, err);
 }

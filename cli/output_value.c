@@ -3,28 +3,74 @@
 
 #include "base/array.h"
 #include "base/mem.h"
+#include "base/strbuf.h"
 #include "base/suggest.h"
 #include "builder/values.h"
 
+#include <stddef.h>
 #include <string.h>
 
+void output_value_release(struct output_value *value)
+{
+    free(value->dest);
+    *value = (struct output_value){ .dest = NULL };
+}
+
 struct fields {
-    char *type, *name, *push, *store;
+    char *type, *name, *push, *store, *dest, *split, *tar, *mode;
 };
+
+#define IMAGES (1 << OUTPUT_IMAGE)
+#define FILES (1 << OUTPUT_LOCAL | 1 << OUTPUT_TAR)
+#define ARCHIVES (1 << OUTPUT_OCI | 1 << OUTPUT_DOCKER)
+
+/* The type first, since each has keys of its own. */
+static const struct {
+    const char *key;
+    size_t offset;
+    unsigned kinds; /* that know it */
+} keys[] = {
+    { "type", offsetof(struct fields, type), IMAGES | FILES | ARCHIVES },
+    { "name", offsetof(struct fields, name), IMAGES | ARCHIVES },
+    { "push", offsetof(struct fields, push), IMAGES },
+    { "store", offsetof(struct fields, store), IMAGES },
+    { "dest", offsetof(struct fields, dest), FILES | ARCHIVES },
+    { "platform-split", offsetof(struct fields, split), FILES },
+    { "tar", offsetof(struct fields, tar), ARCHIVES },
+    { "mode", offsetof(struct fields, mode), 1 << OUTPUT_LOCAL },
+};
+
+static char **field(struct fields *fields, size_t key)
+{
+    return (char **)((char *)fields + keys[key].offset);
+}
 
 static void fields_release(struct fields *fields)
 {
-    free(fields->type);
-    free(fields->name);
-    free(fields->push);
-    free(fields->store);
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        free(*field(fields, i));
 }
 DEFINE_AUTO_STRUCT(struct fields, fields_release)
 
-static int split(const char *text, struct fields *fields, struct error **err)
+static int unknown_key(const char *text, const char *key, unsigned kind, struct error **err)
 {
-    static const char *const keys[] = { "type", "name", "push", "store" };
-    char **const values[] = { &fields->type, &fields->name, &fields->push, &fields->store };
+    AUTO(strbuf_release) struct strbuf list = STRBUF_INIT;
+    const char *names[ARRAY_SIZE(keys)];
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        if (keys[i].kinds & kind)
+            names[n++] = keys[i].key;
+    for (size_t i = 0; i < n; i++)
+        strbuf_addf(&list, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " and ", names[i]);
+    const char *near = suggest_nearest(key, names, n);
+    error_set_(err, ERR_USAGE, "--output %s: %s: %s are what there is", text, key, list.data);
+    if (near && strcmp(near, key) != 0)
+        error_hint(err, "did you mean %s=?", near);
+    return -1;
+}
+
+static int split(const char *text, unsigned kind, struct fields *fields, struct error **err)
+{
     for (const char *p = text; *p;) {
         size_t size = strcspn(p, ",");
         AUTO(free) char *key = xstrndup(p, size);
@@ -32,18 +78,12 @@ static int split(const char *text, struct fields *fields, struct error **err)
         if (equal)
             *equal = '\0';
         size_t i = 0;
-        while (i < ARRAY_SIZE(keys) && strcmp(keys[i], key) != 0)
+        while (i < ARRAY_SIZE(keys) && (strcmp(keys[i].key, key) != 0 || !(keys[i].kinds & kind)))
             i++;
-        if (!equal || i == ARRAY_SIZE(keys)) {
-            const char *near = suggest_nearest(key, keys, ARRAY_SIZE(keys));
-            error_set_(err, ERR_USAGE,
-                       "--output %s: %s: type, name, push and store are what there is", text, key);
-            if (equal && near)
-                error_hint(err, "did you mean %s=?", near);
-            return -1;
-        }
-        free(*values[i]);
-        *values[i] = xstrdup(equal + 1);
+        if (!equal || i == ARRAY_SIZE(keys))
+            return unknown_key(text, key, kind, err);
+        free(*field(fields, i));
+        *field(fields, i) = xstrdup(equal + 1);
         p += size + (p[size] == ',');
     }
     return 0;
@@ -58,32 +98,7 @@ static int take_bool(const char *text, const char *key, const char *value, bool 
     return error_wrap(err, "--output %s: %s", text, key);
 }
 
-/* What other types give is a command of its own here. */
-static int refuse_type(const char *text, const char *type, struct error **err)
-{
-    static const struct {
-        const char *type, *way;
-    } others[] = {
-        { "local", "cbuild export" },
-        { "tar", "cbuild export" },
-        { "oci", "cbuild save --format oci" },
-        { "docker", "cbuild save --format docker" },
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-        if (strcmp(others[i].type, type) != 0)
-            continue;
-        error_set_(err, ERR_UNSUPPORTED,
-                   "--output type=%s: build writes to the store and to "
-                   "registries",
-                   type);
-        error_hint(err, "build with -t NAME, then: %s -o FILE NAME", others[i].way);
-        return -1;
-    }
-    return error_set(err, ERR_USAGE, "--output %s: image and registry are the types there are",
-                     text);
-}
-
-/* The type first, since each has keys of its own. free() it. */
+/* free() it. */
 static char *find_type(const char *text)
 {
     for (const char *p = text; *p;) {
@@ -95,32 +110,87 @@ static char *find_type(const char *text)
     return NULL;
 }
 
+static int find_kind(const char *text, const char *type, enum output_kind *ret, struct error **err)
+{
+    static const struct {
+        const char *type;
+        enum output_kind kind;
+    } kinds[] = {
+        { "image", OUTPUT_IMAGE }, { "registry", OUTPUT_IMAGE }, { "local", OUTPUT_LOCAL },
+        { "tar", OUTPUT_TAR },     { "oci", OUTPUT_OCI },        { "docker", OUTPUT_DOCKER },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        if (strcmp(kinds[i].type, type) != 0)
+            continue;
+        *ret = kinds[i].kind;
+        return 0;
+    }
+    return error_set(err, ERR_USAGE,
+                     "--output %s: image, registry, local, tar, oci and docker are the types there "
+                     "are",
+                     text);
+}
+
+static int take_image(const char *text, const struct fields *fields, struct output_value *value,
+                      struct error **err)
+{
+    bool is_registry = strcmp(fields->type, "registry") == 0;
+    bool is_stored = !is_registry;
+    value->push = is_registry;
+    if (take_bool(text, "push", fields->push, &value->push, err) < 0 ||
+        take_bool(text, "store", fields->store, &is_stored, err) < 0)
+        return -1;
+    if (!value->push && !is_stored)
+        return error_set(err, ERR_USAGE, "--output %s: neither pushed nor stored", text);
+    value->is_elsewhere = !is_stored;
+    return 0;
+}
+
+static int take_files(const char *text, struct fields *fields, struct output_value *value,
+                      struct error **err)
+{
+    bool is_tar = true;
+    if (take_bool(text, "platform-split", fields->split, &value->is_split, err) < 0 ||
+        take_bool(text, "tar", fields->tar, &is_tar, err) < 0)
+        return -1;
+    if (!is_tar) {
+        error_set_(err, ERR_UNSUPPORTED, "--output %s: tar=false: build writes one file", text);
+        error_hint(err, "build with -t NAME, then: cbuild copy store:NAME oci:DIR");
+        return -1;
+    }
+    if (fields->mode && strcmp(fields->mode, "copy") != 0)
+        return error_set(err, ERR_UNSUPPORTED,
+                         "--output %s: mode=%s: only copy: what else stands in the directory stays",
+                         text, fields->mode);
+    if (value->kind == OUTPUT_LOCAL && (!fields->dest || !*fields->dest))
+        return error_set(err, ERR_USAGE, "--output %s: dest=DIRECTORY is missing", text);
+    value->dest = TAKE(fields->dest);
+    return 0;
+}
+
 int output_value_parse(const char *text, struct output_value *ret, struct strvec *names,
                        struct error **err)
 {
-    AUTO(fields_release) struct fields fields = { NULL, NULL, NULL, NULL };
-    struct output_value value = { false, false };
-    /* a bare path is buildx's type=local */
-    if (!strchr(text, '='))
-        return refuse_type(text, "local", err);
-    AUTO(free) char *type = find_type(text);
-    if (!type)
-        return error_set(err, ERR_USAGE, "--output %s: no type", text);
-    bool is_registry = strcmp(type, "registry") == 0;
-    if (!is_registry && strcmp(type, "image") != 0)
-        return refuse_type(text, type, err);
-    if (split(text, &fields, err) < 0)
-        return -1;
-    value.push = is_registry;
-    bool is_stored = !is_registry;
-    if (take_bool(text, "push", fields.push, &value.push, err) < 0 ||
-        take_bool(text, "store", fields.store, &is_stored, err) < 0)
-        return -1;
-    if (!value.push && !is_stored)
-        return error_set(err, ERR_USAGE, "--output %s: neither pushed nor stored", text);
-    value.is_elsewhere = !is_stored;
-    if (fields.name)
-        strvec_push(names, fields.name);
+    AUTO(fields_release) struct fields fields = { .type = NULL };
+    AUTO(output_value_release) struct output_value value = { .is_split = true };
+    if (!strchr(text, '=')) { /* a path alone */
+        value.kind = strcmp(text, "-") == 0 ? OUTPUT_TAR : OUTPUT_LOCAL;
+        value.dest = xstrdup(text);
+    } else {
+        AUTO(free) char *type = find_type(text);
+        if (!type)
+            return error_set(err, ERR_USAGE, "--output %s: no type", text);
+        if (find_kind(text, type, &value.kind, err) < 0 ||
+            split(text, 1U << value.kind, &fields, err) < 0)
+            return -1;
+        int taken = value.kind == OUTPUT_IMAGE ? take_image(text, &fields, &value, err)
+                                               : take_files(text, &fields, &value, err);
+        if (taken < 0)
+            return -1;
+        if (fields.name)
+            strvec_push(names, fields.name);
+    }
     *ret = value;
+    value = (struct output_value){ .dest = NULL };
     return 0;
 }

@@ -8,6 +8,7 @@
 #ifndef CBUILD_LAYERS_APPLY_H
 #define CBUILD_LAYERS_APPLY_H
 
+#include "base/hashmap.h"
 #include "layers/entry.h"
 #include "oci/store.h"
 
@@ -49,5 +50,12 @@ DEFINE_AUTO(struct form_writer, form_writer_free)
  * type=local.
  */
 int apply_tree(struct tree *tree, int dir_fd, struct error **err) WARN_UNUSED;
+/*
+ * The same for the caller's own use, as `cp` would: all is his, devices are left out, what stands
+ * there already is replaced, directories are filled. `taken` (may be NULL) has the names that
+ * earlier calls wrote and gets ours: ERR_INVALID where both have one.
+ */
+int apply_tree_copy(struct tree *tree, int dir_fd, struct hashmap *taken,
+                    struct error **err) WARN_UNUSED;
 
 #endif

@@ -20,6 +20,8 @@ struct plain {
     struct rights rights;
     struct strvec directories; /* made, to be filled; parents before children */
     struct hashmap files;      /* "LAYER/PATH" of a file → where it stands: for hard links */
+    bool replaces;             /* what stands there */
+    struct hashmap *taken;     /* names of earlier trees; or NULL */
 };
 
 static void plain_release(struct plain *plain)
@@ -57,6 +59,8 @@ static int write_node(struct plain *plain, int parent, const char *name, const s
 {
     int made;
     bool is_device = entry->type == ENTRY_CHAR || entry->type == ENTRY_BLOCK;
+    if (is_device && plain->rights.copies)
+        return 0;
     if (entry->type == ENTRY_SYMLINK)
         made = symlinkat(entry->link, parent, name);
     else if (entry->type == ENTRY_FIFO)
@@ -103,6 +107,27 @@ static int write_thing(struct plain *plain, int parent, const char *name,
     return write_node(plain, parent, name, file.entry, err);
 }
 
+/* Before anything that is no directory is made. */
+static int make_room(struct plain *plain, int parent, const char *name, const char *path,
+                     struct error **err)
+{
+    if (plain->taken && hashmap_has(plain->taken, path))
+        return error_set(err, ERR_INVALID, "another platform has a file of this name");
+    if (plain->taken)
+        hashmap_put(plain->taken, path, NULL);
+    if (plain->replaces && unlinkat(parent, name, 0) < 0 && errno != ENOENT)
+        return error_errno(err, "replacing %s", name);
+    return 0;
+}
+
+static int make_directory(const struct plain *plain, int parent, const char *name,
+                          struct error **err)
+{
+    if (mkdirat(parent, name, 0700) == 0 || (plain->replaces && errno == EEXIST))
+        return 0; /* that it is a directory is seen when it is filled */
+    return error_errno(err, "making directory %s", name);
+}
+
 static int fill_directory(struct plain *plain, const char *path, struct error **err)
 {
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
@@ -115,12 +140,13 @@ static int fill_directory(struct plain *plain, const char *path, struct error **
         if (tree_lookup(plain->tree, child, TREE_NO_LINKS, &found, err) < 0)
             return -1;
         if (!tree_entry_is_directory(&found)) {
-            if (write_thing(plain, parent, names.items[i], &found, err) < 0)
+            if (make_room(plain, parent, names.items[i], child, err) < 0 ||
+                write_thing(plain, parent, names.items[i], &found, err) < 0)
                 return error_wrap(err, "%s", child);
             continue;
         }
-        if (mkdirat(parent, names.items[i], 0700) < 0)
-            return error_errno(err, "making directory %s", child);
+        if (make_directory(plain, parent, names.items[i], err) < 0)
+            return error_wrap(err, "%s", child);
         strvec_take(&plain->directories, TAKE(child));
     }
     return 0;
@@ -138,17 +164,33 @@ static int finish_directory(struct plain *plain, const char *path, struct error 
     return 0;
 }
 
+static int apply(struct plain *plain, struct error **err)
+{
+    hashmap_init(&plain->files, free);
+    strvec_push(&plain->directories, "");
+    for (size_t i = 0; i < plain->directories.n; i++)
+        if (fill_directory(plain, plain->directories.items[i], err) < 0)
+            return -1;
+    for (size_t i = plain->directories.n; i > 0; i--)
+        if (finish_directory(plain, plain->directories.items[i - 1], err) < 0)
+            return -1;
+    return 0;
+}
+
 int apply_tree(struct tree *tree, int dir_fd, struct error **err)
 {
     AUTO(plain_release)
     struct plain plain = { .tree = tree, .root_fd = dir_fd, .rights = rights_now() };
-    hashmap_init(&plain.files, free);
-    strvec_push(&plain.directories, "");
-    for (size_t i = 0; i < plain.directories.n; i++)
-        if (fill_directory(&plain, plain.directories.items[i], err) < 0)
-            return -1;
-    for (size_t i = plain.directories.n; i > 0; i--)
-        if (finish_directory(&plain, plain.directories.items[i - 1], err) < 0)
-            return -1;
-    return 0;
+    return apply(&plain, err);
+}
+
+int apply_tree_copy(struct tree *tree, int dir_fd, struct hashmap *taken, struct error **err)
+{
+    AUTO(plain_release)
+    struct plain plain = { .tree = tree,
+                           .root_fd = dir_fd,
+                           .rights = { .copies = true },
+                           .replaces = true,
+                           .taken = taken };
+    return apply(&plain, err);
 }

@@ -66,9 +66,16 @@ static int owner_error(const struct entry *entry, struct error **err)
     return -1;
 }
 
+static int set_mode_of_copy(int fd, const struct entry *entry, struct error **err)
+{
+    return fchmod(fd, entry->mode & 01777) < 0 ? error_errno(err, "setting the mode") : 0;
+}
+
 int attributes_set_file(int fd, const struct entry *entry, const struct rights *rights, mode_t made,
                         struct error **err)
 {
+    if (rights->copies)
+        return set_mode_of_copy(fd, entry, err) < 0 ? -1 : set_time(fd, entry, err);
     if (!rights->owners)
         return set_time(fd, entry, err);
     /* in this order: a change of owner takes set-id bits and capabilities away */
@@ -88,6 +95,8 @@ int attributes_set_directory(int fd, const struct entry *entry, const struct rig
     AUTO(close) int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return error_errno(err, "opening a directory");
+    if (rights->copies)
+        return set_mode_of_copy(dir, entry, err) < 0 ? -1 : set_time(dir, entry, err);
     if (rights->owners) {
         if (!rights->single && fchown(dir, entry->uid, entry->gid) < 0)
             return owner_error(entry, err);
@@ -102,10 +111,11 @@ int attributes_set_directory(int fd, const struct entry *entry, const struct rig
 int attributes_set_node(int dir_fd, const char *name, const struct entry *entry,
                         const struct rights *rights, struct error **err)
 {
-    if (rights->owners && !is_ours(entry, rights) &&
+    bool copies = rights->copies;
+    if (!copies && rights->owners && !is_ours(entry, rights) &&
         fchownat(dir_fd, name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
         return owner_error(entry, err);
-    if (rights->owners && entry->type != ENTRY_SYMLINK &&
+    if ((rights->owners || copies) && entry->type != ENTRY_SYMLINK &&
         fchmodat(dir_fd, name, entry->mode, 0) < 0)
         return error_errno(err, "setting the mode");
     struct timespec times[2];

@@ -18,7 +18,8 @@ struct rights {
     bool owners; /* root, here or in a user namespace: any owner, devices, whiteouts */
     bool
         single; /* in one that has a single id: all files are its, whoever owns them in the image */
-    uid_t uid;  /* what files that we make have */
+    bool copies; /* all is to be the caller's: modes without set-id bits and times, no attributes */
+    uid_t uid;   /* what files that we make have */
     gid_t gid;
 };
 

@@ -24,7 +24,8 @@ struct export
 {
     struct store *store;
     struct tree *tree;
-    struct tar_writer *tar;
+    const char *prefix;        /* "": none */
+    struct tar_writer *tar;    /* borrowed */
     struct strvec directories; /* parents before children */
     struct hashmap files;      /* "LAYER/PATH" of content → the name that gets it */
     struct entry_list links;   /* further names */
@@ -32,7 +33,6 @@ struct export
 
 static void export_release(struct export *export)
 {
-    tar_writer_free(export->tar);
     strvec_release(&export->directories);
     hashmap_release(&export->files);
     entry_list_release(&export->links);
@@ -48,7 +48,7 @@ static int write_entry(struct export *export, const struct entry *entry, const c
     AUTO(entry_release) struct entry renamed = { .type = ENTRY_FILE };
     entry_copy(&renamed, entry);
     free(renamed.path);
-    renamed.path = xstrdup(path);
+    renamed.path = path_join(export->prefix, path);
     return tar_writer_entry(export->tar, &renamed, err);
 }
 
@@ -68,8 +68,8 @@ static void add_link(struct export *export, const struct entry *file, const char
     entry_copy(link, file);
     free(link->path);
     free(link->link);
-    link->path = xstrdup(path);
-    link->link = xstrdup(target);
+    link->path = path_join(export->prefix, path);
+    link->link = path_join(export->prefix, target);
     link->type = ENTRY_HARDLINK;
     link->size = 0;
 }
@@ -162,21 +162,36 @@ static int write_links(struct export *export, struct error **err)
     return 0;
 }
 
-int export_tar(struct store *store, struct tree *tree, struct sink *to, struct error **err)
+static int write_tree(struct export *export, struct error **err)
 {
-    AUTO(export_release)
-    struct export export = { .store = store, .tree = tree, .tar = tar_writer_new(to) };
-    hashmap_init(&export.files, free);
-    strvec_push(&export.directories, "");
-    for (size_t i = 0; i < export.directories.n; i++) {
-        AUTO(free) char *directory = xstrdup(export.directories.items[i]); /* the list grows */
-        if (list_directory(&export, directory, err) < 0)
+    hashmap_init(&export->files, free);
+    strvec_push(&export->directories, "");
+    for (size_t i = 0; i < export->directories.n; i++) {
+        AUTO(free) char *directory = xstrdup(export->directories.items[i]); /* the list grows */
+        if (list_directory(export, directory, err) < 0)
             return -1;
     }
-    for (size_t i = 0; i < tree_n_layers(tree); i++)
-        if (write_layer(&export, i, err) < 0)
+    for (size_t i = 0; i < tree_n_layers(export->tree); i++)
+        if (write_layer(export, i, err) < 0)
             return error_wrap(err, "layer %zu", i + 1);
-    return write_links(&export, err) < 0 ? -1 : tar_writer_finish(export.tar, err);
+    return write_links(export, err);
+}
+
+int export_tar_below(struct store *store, struct tree *tree, const char *prefix,
+                     struct tar_writer *tar, struct error **err)
+{
+    const struct entry top = { .type = ENTRY_DIRECTORY, .mode = 0755 };
+    AUTO(export_release)
+    struct export export = { .store = store, .tree = tree, .prefix = prefix, .tar = tar };
+    if (*prefix && write_entry(&export, &top, "", err) < 0)
+        return -1;
+    return write_tree(&export, err);
+}
+
+int export_tar(struct store *store, struct tree *tree, struct sink *to, struct error **err)
+{
+    AUTO(tar_writer_free) struct tar_writer *tar = tar_writer_new(to);
+    return export_tar_below(store, tree, "", tar, err) < 0 ? -1 : tar_writer_finish(tar, err);
 }
 
 struct tree *export_tree(struct store *store, const struct image *image)

@@ -4,6 +4,7 @@
 #define CBUILD_LAYERS_EXPORT_H
 
 #include "base/sink.h"
+#include "layers/tar_write.h"
 #include "layers/tree.h"
 #include "oci/image.h"
 
@@ -17,5 +18,8 @@ struct tree *export_tree(struct store *store, const struct image *image);
  */
 int export_tar(struct store *store, struct tree *tree, struct sink *to,
                struct error **err) WARN_UNUSED;
+/* The same below the directory `prefix`, made first, into a tar that more may come into. */
+int export_tar_below(struct store *store, struct tree *tree, const char *prefix,
+                     struct tar_writer *tar, struct error **err) WARN_UNUSED;
 
 #endif

@@ -138,11 +138,8 @@ test_layers_that_are_not_what_the_config_says_are_refused_by_the_step_that_needs
     store_verifies
 }
 
-test_outputs_that_build_does_not_write_say_which_command_does() {
+test_outputs_are_images_and_registries() {
     printf 'FROM scratch\nLABEL a=b\n' >Dockerfile
-    fails 1 cbuild -o type=tar,dest=x .
-    err_has 'cbuild export'
-    fails 1 cbuild -o out .
     fails 2 cbuild -o type=image,psh=true .
     err_has 'push'
     fails 2 cbuild -o type=registry .

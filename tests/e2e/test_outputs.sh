@@ -1,0 +1,101 @@
+#!/bin/bash
+# build --output: files instead of an image.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+write_context() {
+    mkdir -p ctx/d/deep
+    echo one >ctx/d/one
+    echo two >ctx/d/deep/two
+    ln -s one ctx/d/link
+    ln ctx/d/one ctx/d/again
+    chmod 4755 ctx/d/one
+    printf 'FROM scratch\nCOPY --chown=7:8 d /d\nARG TARGETARCH\nCOPY <<END /arch\n$TARGETARCH\nEND\n' >ctx/Dockerfile
+}
+listing() { (cd "$1" && find . -printf '%P %y %l\n' | sort | tr '\n' ';'); }
+
+test_local_output_is_the_callers() {
+    write_context
+    ok cbuild -o out ctx
+    equal "$(listing out)" ' d ;arch f ;d d ;d/again f ;d/deep d ;d/deep/two f ;d/link l one;d/one f ;'
+    equal "$(find out ! -uid "$(id -u)" | wc -l)" 0 "owned by somebody else"
+    equal "$(stat -c %a out/d/one)" 755 "set-id bits are of images"
+    equal "$(cat out/d/deep/two)" two
+    [ out/d/one -ef out/d/again ] || equal "$(cat out/d/one)" "$(cat out/d/again)"
+    # what stands there is replaced, or stays
+    echo mine >out/mine
+    rm out/d/link && mkdir -p elsewhere && echo kept >elsewhere/one && ln -s ../elsewhere/one out/d/link
+    echo three >ctx/d/one
+    ok cbuild --output type=local,dest=out ctx
+    equal "$(cat out/d/one out/mine out/d/link elsewhere/one | tr '\n' ' ')" 'three mine three kept '
+    # a link that leads out of it isn't followed
+    rm -r out/d && ln -s ../elsewhere out/d
+    fails 7 cbuild -o out ctx
+    equal "$(listing elsewhere)" ' d ;one f ;'
+    ok cbuild -o type=local,mode=copy,dest="$PWD/new/deep" ctx
+    is_there new/deep/d/one
+}
+
+test_several_platforms_have_folders() {
+    write_context
+    ok cbuild --platform linux/amd64,linux/arm/v7 -o out -o type=tar,dest=t.tar ctx
+    equal "$(cat out/linux_amd64/arch out/linux_arm_v7/arch | tr '\n' ' ')" 'amd64 arm '
+    equal "$(tar -tf t.tar | grep 'one$\|/$' | sort | tr '\n' ' ')" \
+        'linux_amd64/ linux_amd64/d/ linux_amd64/d/deep/ linux_amd64/d/one linux_arm_v7/ linux_arm_v7/d/ linux_arm_v7/d/deep/ linux_arm_v7/d/one '
+    equal "$(tar -xOf t.tar linux_arm_v7/arch)" arm
+    mkdir x && tar --no-same-owner -xf t.tar -C x && cmp x/linux_arm_v7/d/again x/linux_arm_v7/d/one
+    # together, if they are no obstacle to each other
+    fails 1 cbuild --platform linux/amd64,linux/arm/v7 -o type=local,dest=both,platform-split=false ctx
+    err_has 'another platform has a file of this name'
+    printf 'FROM scratch\nARG TARGETARCH\nCOPY d/one /bin/app-$TARGETARCH\n' >ctx/Dockerfile
+    ok cbuild --platform linux/amd64,linux/arm/v7 -o type=local,dest=two,platform-split=false ctx
+    equal "$(listing two)" ' d ;bin d ;bin/app-amd64 f ;bin/app-arm f ;'
+    fails 1 cbuild --platform linux/amd64,linux/arm/v7 -o type=tar,dest=u.tar,platform-split=false ctx
+    is_absent u.tar
+}
+
+test_a_tar_may_go_to_standard_output() {
+    write_context
+    ok cbuild -t app -o - ctx
+    tar -tf "$TEST_TMP/out" | grep -qx d/deep/two
+    cbuild export app | cmp - "$TEST_TMP/out"
+    fails 2 cbuild -q -o - ctx
+    err_has 'with -q that is the digest'
+    fails 2 cbuild -o - -o type=oci ctx
+}
+
+test_archives_have_the_names() {
+    need skopeo
+    write_context
+    ok cbuild -t app:1 -t other:2 -o type=oci,dest=o.tar -o type=docker,dest=d.tar,name=third ctx
+    equal "$(skopeo inspect oci-archive:o.tar:1 | jq -r .Digest)" "$(image_id app:1)"
+    equal "$(tar -xOf d.tar manifest.json | jq -c '[.[].RepoTags[]] | sort')" '["docker.io/library/app:1","docker.io/library/other:2","docker.io/library/third:latest"]'
+    ok cbuild --platform linux/amd64,linux/arm64 -o type=oci,dest=two.tar ctx
+    equal "$(tar -xOf two.tar index.json | jq -r '.manifests[0].mediaType')" application/vnd.oci.image.index.v1+json
+    fails 3 cbuild --platform linux/s390x,linux/arm64 -o type=docker,dest=none.tar ctx
+    err_has 'there is one for linux/s390x, linux/arm64'
+    is_absent none.tar
+}
+
+test_what_cannot_be_written_is_said() {
+    write_context
+    fails 2 cbuild -o type=local ctx
+    err_has 'dest=DIRECTORY is missing'
+    fails 2 cbuild -o type=lokal,dest=x ctx
+    err_has 'local, tar, oci and docker'
+    fails 2 cbuild -o type=tar,push=true,dest=x ctx
+    err_has 'push: type, dest and platform-split are what there is'
+    fails 1 cbuild -o type=oci,tar=false,dest=x ctx
+    err_has 'cbuild copy store:NAME oci:DIR'
+    fails 1 cbuild -o type=local,mode=delete,dest=x ctx
+    err_has 'only copy'
+    echo file >taken
+    run cbuild -o taken ctx
+    [ "$status" != 0 ] || fail "a directory over a file"
+    err_has '--output taken'
+    # nothing is built for what can't be written
+    fails 2 cbuild --output type=tar,dset=x ctx
+    err_has 'did you mean dest=?'
+}
+
+run_tests "$@"
