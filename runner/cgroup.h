@@ -31,7 +31,7 @@ bool cgroup_is_needed(const struct sandbox_limits *limits);
  */
 struct cgroup *cgroup_new(const struct sandbox_limits *limits, const struct cgroup_warning *warning,
                           struct error **err);
-/* Who writes "0" to all of them is in it. */
+/* A process of one thread that writes "0" to all of them is in it. */
 const int *cgroup_procs_fds(const struct cgroup *cgroup, size_t *n);
 /* The kernel killed one of its processes at the memory limit. */
 bool cgroup_oom_killed(const struct cgroup *cgroup);

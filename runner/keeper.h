@@ -32,7 +32,7 @@ struct keeper_spec {
     uint64_t namespaces;   /* CLONE_NEW... of the child, besides the keeper's pid namespace */
     int control_fd;        /* the keeper's end */
     int report_fd;         /* where a struct report goes if the child can't be made; -1: nowhere */
-    const int *cgroup_fds; /* cgroup.procs to enter */
+    const int *cgroup_fds; /* files of cgroups to enter, by a "0" */
     size_t n_cgroup_fds;
     bool no_clone3;
     /* Gets its mode back when we are gone before the child; or NULL. */

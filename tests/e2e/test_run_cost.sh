@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What a RUN costs, counted in system calls: times are the machine's, and bench/steps measures them.
+. "$(dirname "$0")/lib.sh"
+
+# A build of N steps, its calls in calls.N.
+traced() { # N OPTION...
+    local n=$1
+    shift
+    { echo 'FROM busybox'; for i in $(seq "$n"); do echo "RUN true $i"; done; } >Dockerfile
+    strace -f -qq -e signal=none -o "calls.$n" "$CBUILD" build -q --no-cache --network host "$@" -t x . >/dev/null 2>err || { cat err; fail "the build"; }
+}
+
+# Calls a step: those of 16 steps without those of 6, of which every step has one.
+a_step() { # PATTERN
+    echo $((($(grep -cE "$1" calls.16 || true) - $(grep -cE "$1" calls.6 || true)) / 10))
+}
+
+at_most() { # N PATTERN
+    local n
+    n=$(a_step "$2")
+    [ "$n" -le "$1" ] || fail "$n calls a step of $2, at most $1 are expected"
+}
+
+test_a_step_costs_few_processes_files_and_waits() {
+    need_run
+    need strace
+    import_busybox
+    traced 6
+    traced 16
+    # the keeper and the command
+    equal "$(a_step ' clone3?\(.*CLONE_PIDFD')" 2
+    equal "$(a_step ' seccomp\(')" 1
+    # no sync, one unmounting (the host's tree): each waits, for the disk or for the kernel
+    at_most 0 ' (sync|syncfs|fsync|fdatasync|sync_file_range)\('
+    at_most 1 ' umount2?\('
+    # the layers are mounted for writing once
+    equal "$(a_step ' fsconfig\(.*"upperdir"')" 1
+    # on disk the box, the form and overlay's work; on a tmpfs the point that all is mounted on
+    at_most 4 ' mkdir(at)?\(.*, 0700\) += 0'
+}
+
+test_entering_a_cgroup_takes_no_lock_that_waits() {
+    need_root
+    need strace
+    [ -d /sys/fs/cgroup/memory ] || skip "no memory hierarchy of version 1"
+    import_busybox
+    traced 6 --memory 256m
+    grep -qE 'open.*"tasks", .*O_WRONLY' calls.6 || fail "tasks isn't used"
+    ! grep -E 'open.*"cgroup.procs", .*O_WRONLY' calls.6 || fail "cgroup.procs waits for a grace period"
+}
+
+run_tests "$@"
