@@ -273,6 +273,15 @@ static int open_copy(struct copy_step *step, struct error **err)
     return step->copy ? 0 : -1;
 }
 
+/* Whether a later instruction of the stage runs something on the files. */
+static bool is_run_on(const struct stage_run *run)
+{
+    for (size_t i = run->n_done; i < run->stage->n_instructions; i++)
+        if (run->stage->instructions[i].kind == INSTRUCTION_RUN)
+            return true;
+    return false;
+}
+
 static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret,
                 struct error **err)
 {
@@ -289,6 +298,7 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     struct layer_options options;
     if (layer_step_options(run, layer_step, &options, err) < 0)
         return -1;
+    options.wants_form = is_run_on(run);
     *ret = copy_make_layer(run->build->store, &options, &changeset);
     return 0;
 }

@@ -41,6 +41,8 @@ struct layer_options {
      * input are taken from it instead of being compressed again.
      */
     struct digest previous;
+    /* A later step is going to mount it: its directory form is made on the same pass. */
+    bool wants_form;
 };
 
 /*

@@ -3,6 +3,7 @@
 
 #include "base/cancel.h"
 #include "base/mem.h"
+#include "layers/apply.h"
 #include "layers/member_sink.h"
 #include "layers/tar_write.h"
 #include "oci/store_ingest.h"
@@ -11,36 +12,76 @@
 
 #define READ_SIZE ((size_t)256 * 1024)
 
+/* A changeset on its way: to the tar, and to the directory form. */
+struct pass {
+    const struct changeset *changeset;
+    struct tar_writer *tar;
+    struct form_writer *form; /* NULL: none is wanted, or it couldn't be made */
+    char *buffer;
+};
+
+static void pass_release(struct pass *pass)
+{
+    tar_writer_free(pass->tar);
+    form_writer_free(pass->form);
+    free(pass->buffer);
+}
+DEFINE_AUTO_STRUCT(struct pass, pass_release)
+
+/* A form is a cache: it is made of the blob when somebody needs it, who is told what stands in the
+ * way. */
+static void give_up_form(struct pass *pass, struct error *reason)
+{
+    error_free(reason);
+    form_writer_free(TAKE(pass->form));
+}
+
+static void form_entry(struct pass *pass, const struct entry *entry)
+{
+    struct error *error = NULL;
+    if (pass->form && form_writer_entry(pass->form, entry, &error) < 0)
+        give_up_form(pass, error);
+}
+
+static void form_data(struct pass *pass, const void *data, size_t size)
+{
+    struct error *error = NULL;
+    if (pass->form && form_writer_data(pass->form, data, size, &error) < 0)
+        give_up_form(pass, error);
+}
+
 /* Exactly entry->size bytes: a file that grew or shrank since its entry was made is an error. */
-static int copy_content(struct source *source, const struct entry *entry, struct tar_writer *tar,
-                        char *buffer, struct error **err)
+static int copy_content(struct pass *pass, struct source *source, const struct entry *entry,
+                        struct error **err)
 {
     uint64_t left = entry->size;
     for (;;) {
         if (cancel_check(err) < 0)
             return -1;
-        ssize_t n = source_read(source, buffer, READ_SIZE, err);
+        ssize_t n = source_read(source, pass->buffer, READ_SIZE, err);
         if (n < 0)
             return -1;
         if (n == 0 && left == 0)
             return 0;
         if (n == 0 || (uint64_t)n > left)
             return error_set(err, ERR_FAILED, "its size changed while it was read");
-        if (tar_writer_data(tar, buffer, (size_t)n, err) < 0)
+        if (tar_writer_data(pass->tar, pass->buffer, (size_t)n, err) < 0)
             return -1;
+        form_data(pass, pass->buffer, (size_t)n);
         left -= (uint64_t)n;
     }
 }
 
-static int write_entry(const struct changeset *changeset, const struct entry *entry,
-                       struct tar_writer *tar, char *buffer, struct error **err)
+static int write_entry(struct pass *pass, const struct entry *entry, struct error **err)
 {
-    if (tar_writer_entry(tar, entry, err) < 0)
+    const struct changeset *changeset = pass->changeset;
+    if (tar_writer_entry(pass->tar, entry, err) < 0)
         return -1;
+    form_entry(pass, entry);
     if (entry->type != ENTRY_FILE || entry->size == 0)
         return cancel_check(err);
     AUTO(source_free) struct source *source = changeset->ops->open(changeset->data, entry, err);
-    if (source && copy_content(source, entry, tar, buffer, err) == 0)
+    if (source && copy_content(pass, source, entry, err) == 0)
         return 0;
     /* whose content it is may have said which file */
     bool is_named = !strncmp(error_message(*err), entry->path, strlen(entry->path));
@@ -48,23 +89,42 @@ static int write_entry(const struct changeset *changeset, const struct entry *en
 }
 
 /* The changeset as a tar into `to`; `members` below it is told where entries begin. */
-static int write_tar(const struct changeset *changeset, struct sink *to, struct sink *members,
-                     struct error **err)
+static int write_tar(struct pass *pass, struct sink *to, struct sink *members, struct error **err)
 {
-    AUTO(free) char *buffer = xmalloc(READ_SIZE);
-    AUTO(tar_writer_free) struct tar_writer *tar = tar_writer_new(to);
-    for (size_t i = 0; i < changeset->list.n_entries; i++) {
-        const struct entry *entry = &changeset->list.entries[i];
-        if (member_sink_entry(members, entry->path, err) < 0 ||
-            write_entry(changeset, entry, tar, buffer, err) < 0)
+    pass->buffer = xmalloc(READ_SIZE);
+    pass->tar = tar_writer_new(to);
+    for (size_t i = 0; i < pass->changeset->list.n_entries; i++) {
+        const struct entry *entry = &pass->changeset->list.entries[i];
+        if (member_sink_entry(members, entry->path, err) < 0 || write_entry(pass, entry, err) < 0)
             return -1;
     }
-    return tar_writer_finish(tar, err);
+    return tar_writer_finish(pass->tar, err);
+}
+
+/*
+ * Nothing is asked of the layers below: they may be in the making themselves, by tasks of the same
+ * pool. What needs them is left to who mounts the layer.
+ */
+static void begin_form(struct pass *pass, struct store *store)
+{
+    struct error *error = NULL;
+    pass->form = form_writer_new(store, NULL, &error);
+    error_free(error); /* as in give_up_form() */
+}
+
+static void commit_form(struct pass *pass, const struct digest *diff_id)
+{
+    struct error *error = NULL;
+    const struct digest no_chain = { 0 };
+    AUTO(close) int fd = -1;
+    if (pass->form && form_writer_finish(pass->form, &error) == 0 &&
+        !form_writer_needs_chain(pass->form))
+        fd = form_writer_commit(pass->form, diff_id, &no_chain, &error);
+    give_up_form(pass, error); /* what has its name stays */
 }
 
 static int stream(const struct layer_options *options, const struct member_cache *cache,
-                  const struct changeset *changeset, struct sink *blob, struct entries *entries,
-                  struct error **err)
+                  struct pass *pass, struct sink *blob, struct entries *entries, struct error **err)
 {
     const struct member_options member_options = {
         .compression = options->compression,
@@ -77,7 +137,7 @@ static int stream(const struct layer_options *options, const struct member_cache
     uint64_t tar_size;
     struct sink *members = member_sink_new(sink_borrow_new(blob), &member_options, &list);
     struct sink *tar = sink_sha256_new(members, diff_id, &tar_size);
-    int result = write_tar(changeset, tar, members, err);
+    int result = write_tar(pass, tar, members, err);
     if (result == 0)
         result = sink_finish(tar, err);
     sink_free(tar); /* helpers that still write are waited for */
@@ -109,10 +169,12 @@ int layer_stream(struct store *store, const struct layer_options *options,
     }
     AUTO(store_ingest_free) struct store_ingest *ingest = store_ingest_new(store, NULL, err);
     AUTO(entries_release) struct entries entries = { .tar_size = 0 };
+    AUTO(pass_release) struct pass pass = { .changeset = changeset };
     struct digest digest;
     uint64_t size;
-    if (!ingest ||
-        stream(options, cache, changeset, store_ingest_sink(ingest), &entries, err) < 0 ||
+    if (options->wants_form)
+        begin_form(&pass, store);
+    if (!ingest || stream(options, cache, &pass, store_ingest_sink(ingest), &entries, err) < 0 ||
         store_ingest_commit(ingest, &digest, &size, err) < 0)
         return error_wrap(err, "writing a layer");
 
@@ -120,6 +182,7 @@ int layer_stream(struct store *store, const struct layer_options *options,
     whole.list = changeset->list;
     if (entries_write(store, &digest, &whole, err) < 0)
         return -1;
+    commit_form(&pass, &entries.diff_id);
     descriptor_set(blob, compression_media_type(&options->compression), &digest, size);
     *ret = entries;
     entries = (struct entries){ .tar_size = 0 };

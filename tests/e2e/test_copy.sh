@@ -337,6 +337,42 @@ test_images_are_the_same_at_one_two_and_eight_threads() {
     equal "$(CBUILD_ROOT="$PWD/store-one-cpu" "$CBUILD" inspect -f '{{index .RootFS.Layers 0}}' x)" sha256:0024ebf6df52f3c090646c5fe48903d021733008bd705cd05687561c125b1116
 }
 
+# What a directory form holds, all that counts: type, mode, owner, size, time, names of one file, content, capability.
+form_listing() { # FORM
+    (cd "$1" && find . -printf '%P %y %m %U:%G %s %T@ %n %l\n' | sort && find . -type f -exec sha256sum {} + | sort -k2 &&
+        getfattr -R -h -d -m - . 2>/dev/null)
+}
+
+test_a_layer_that_is_run_on_is_unpacked_on_the_pass_that_makes_it() {
+    need_root
+    need strace
+    import_busybox
+    many_files one
+    ln many/d/file1 many/d/name
+    ln -s file2 many/link
+    truncate -s 300000 many/holes
+    chmod 4755 many/d/file3
+    setcap cap_net_raw+ep many/d/file4
+    printf 'FROM busybox\nRUN mkdir /many\nCOPY --chown=5:6 many /many\nRUN test -L /many/link && rm /many/d/file9\n' >Dockerfile
+    ok env ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e trace=openat,openat2 "$CBUILD" -q -t x .
+    blob=$(cbuild inspect --raw x | sed 's/.*"layers":\[//' | grep -o 'sha256:[0-9a-f]*' | sed -n '3s/sha256://p')
+    diff_id=$(cbuild inspect -f '{{index .RootFS.Layers 2}}' x)
+    ! grep "\"$blob\"" trace || fail "the blob was read"
+    form=$CBUILD_ROOT/layers/u-root/d-${diff_id#sha256:}
+    form_listing "$form" >on-the-pass
+    grep -q 'd/file40 f' on-the-pass || fail "no form"
+    rm -r "$form"
+    printf '%s\n' 'RUN true' >>Dockerfile # the same layers below: of the blob now
+    ok cbuild -q -t y .
+    form_listing "$form" >of-the-blob
+    cmp on-the-pass of-the-blob
+    # nothing runs on it: no form
+    printf 'FROM busybox\nRUN true\nCOPY many /other\n' >Dockerfile
+    ok cbuild -q -t z .
+    diff_id=$(cbuild inspect -f '{{index .RootFS.Layers 2}}' z)
+    is_absent "$CBUILD_ROOT/layers/u-root/d-${diff_id#sha256:}"
+}
+
 test_words_of_the_json_form_are_expanded_too() {
     echo 1 >'a b'
     echo 2 >c

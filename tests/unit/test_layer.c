@@ -99,7 +99,7 @@ static void make(struct made *made, struct store *store, unsigned threads,
 {
     made->pool = pool_new(threads);
     made->group = pool_group_new(made->pool);
-    struct layer_options options = { { kind, 0 }, made->pool, made->group, { false } };
+    struct layer_options options = { { kind, 0 }, made->pool, made->group, { false }, false };
     if (previous)
         options.previous = *previous;
     made->layer = layer_make(store, &options, changeset, NULL);
@@ -285,7 +285,7 @@ static void streams_behind_a_failed_one_are_dropped(void **state)
     struct error *err = NULL;
     AUTO(pool_free) struct pool *pool = pool_new(1);
     AUTO(pool_group_free) struct pool_group *group = pool_group_new(pool);
-    const struct layer_options options = { { COMPRESSION_GZIP, 0 }, pool, group, { false } };
+    const struct layer_options options = { { COMPRESSION_GZIP, 0 }, pool, group, { false }, false };
     struct changeset bad, good;
     unsigned n_freed = 0;
     struct content *content = make_changeset(&bad, 20, 500 * KIB);
@@ -306,7 +306,7 @@ static void many_layers_share_a_small_pool(void **state)
     struct error *err = NULL;
     AUTO(pool_free) struct pool *pool = pool_new(2);
     AUTO(pool_group_free) struct pool_group *group = pool_group_new(pool);
-    const struct layer_options options = { { COMPRESSION_GZIP, 0 }, pool, group, { false } };
+    const struct layer_options options = { { COMPRESSION_GZIP, 0 }, pool, group, { false }, false };
     struct layer *layers[7];
     struct digest first = { false };
     for (size_t i = 0; i < ARRAY_SIZE(layers); i++) {
