@@ -227,7 +227,14 @@ static int mount_cgroup(bool masked, struct report *report)
     struct statfs st;
     if (statfs("/sys/fs/cgroup", &st) < 0 || st.f_type != CGROUP2_SUPER_MAGIC)
         return 0; /* version 1, or none: nothing that a build could use */
-    if (mount("cgroup2", "fs/cgroup", "cgroup2", PSEUDO | (masked ? MS_RDONLY : 0), NULL) < 0)
+    const unsigned long flags = PSEUDO | (masked ? MS_RDONLY : 0);
+    if (mount("cgroup2", "fs/cgroup", "cgroup2", flags, NULL) == 0)
+        return 0;
+    /* the host's stands there, bound with its /sys, and the kernel stacks no file system on itself
+     */
+    if (errno == EBUSY && mask("fs/cgroup", report) < 0)
+        return -1;
+    if (mount("cgroup2", "fs/cgroup", "cgroup2", flags, NULL) < 0)
         return report_errno(report, "mounting cgroup2 on", "sys/fs/cgroup");
     return 0;
 }

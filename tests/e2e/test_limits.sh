@@ -142,6 +142,9 @@ own_cgroup() {
 make_cgroup() { # NAME [OWNER]
     local dir
     CGROUP_DIRS=()
+    # version 2: what the root of all hands down
+    [ ! -e /sys/fs/cgroup/cgroup.subtree_control ] ||
+        echo '+memory +cpu +cpuset +pids' >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null || :
     for dir in /sys/fs/cgroup/{memory,cpu,cpuset,pids} /sys/fs/cgroup; do
         [ -e "$dir/cgroup.procs" ] || continue
         mkdir "$dir/$1" 2>/dev/null || skip "cgroups can't be made here"
@@ -281,6 +284,14 @@ test_limits_dont_enter_keys() {
 test_all_of_this_without_root() {
     need_root
     make_cgroup "cbuild-test-user-$$" "${CBUILD_TEST_USER:-root}"
+    # version 2: who is to move processes in it has to be in it
+    local leaf=/sys/fs/cgroup/cbuild-test-user-$$/leaf
+    if [ -e /sys/fs/cgroup/cgroup.subtree_control ]; then
+        mkdir "$leaf"
+        chown "${CBUILD_TEST_USER:-root}" "$leaf" "$leaf"/cgroup.{procs,subtree_control}
+        CGROUP_DIRS=("$leaf" "${CGROUP_DIRS[@]}")
+        echo $BASHPID >"$leaf/cgroup.procs"
+    fi
     again_as_test_user LIMITS_CGROUP="cbuild-test-user-$$" >log 2>&1 || {
         status=$?
         [ $status != 77 ] || skip "CBUILD_TEST_USER names no ordinary user"
