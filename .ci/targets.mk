@@ -29,7 +29,7 @@ help:
 	'unit-FOLDER    unit tests of a folder; run-test_NAME: of one file' \
 	'cover          line coverage of the unit tests' \
 	'bench          measure speed beside peers and floors; bench-micro: the hot loops' \
-	'install        to DESTDIR PREFIX/bin; uninstall: from there' \
+	'install        to DESTDIR PREFIX/bin and SYSCONFDIR/apparmor.d; uninstall: from there' \
 	'dist           build/cbuild-$(VERSION).tar.gz of what is committed' \
 	'clean          remove build/' \
 	'compile_commands.json   for editors' \
@@ -155,12 +155,14 @@ cover-run: unit-tests
 
 # --- installing
 
+SYSCONFDIR ?= /etc
 .PHONY: install uninstall dist
 install: $(O)/cbuild
 	install -D -m 0755 $(O)/cbuild $(DESTDIR)$(PREFIX)/bin/cbuild
+	install -D -m 0644 runner/apparmor-profile $(DESTDIR)$(SYSCONFDIR)/apparmor.d/cbuild-default
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/cbuild
+	rm -f $(DESTDIR)$(PREFIX)/bin/cbuild $(DESTDIR)$(SYSCONFDIR)/apparmor.d/cbuild-default
 
 dist:
 	@mkdir -p $(BUILD)

@@ -15,6 +15,7 @@
 #include "registry/certs.h"
 #include "registry/credentials.h"
 #include "runner/cgroup.h"
+#include "runner/confinement.h"
 #include "runner/foreign.h"
 #include "runner/network.h"
 #include "runner/sandbox.h"
@@ -212,6 +213,32 @@ static void probe_sandbox(struct doctor *doctor, struct finding *finding)
     else
         works(finding, xstrdup("namespaces, overlay in the store, /proc, /dev, seccomp: a RUN step "
                                "got up to its command"));
+}
+
+static void probe_confinement(struct doctor *doctor UNUSED, struct finding *finding)
+{
+    switch (confinement_find("/sys")) {
+    case CONFINEMENT_NONE:
+        works(finding, xstrdup("this kernel has neither AppArmor nor SELinux: the sandbox alone"));
+        return;
+    case CONFINEMENT_LOADED:
+        works(finding, xstrdup("AppArmor, profile " CONFINEMENT_PROFILE));
+        return;
+    case CONFINEMENT_UNKNOWN:
+        works(finding, xstrdup("AppArmor, profile " CONFINEMENT_PROFILE " where it is loaded"));
+        return;
+    case CONFINEMENT_NOT_LOADED:
+        lacks(finding, VERDICT_LACKS,
+              xstrdup("AppArmor has no profile " CONFINEMENT_PROFILE ": the sandbox alone"),
+              "sudo apparmor_parser -r /etc/apparmor.d/" CONFINEMENT_PROFILE
+              " (make install puts it there)");
+        return;
+    case CONFINEMENT_SELINUX:
+        lacks(finding, VERDICT_LACKS,
+              xstrdup("SELinux: steps stay in the domain that cbuild runs in"),
+              "none so far: the sandbox alone");
+        return;
+    }
 }
 
 static const char *network_fix(void)
@@ -511,6 +538,7 @@ static const struct {
     { "foreign platforms", probe_foreign },
     { "privilege", probe_privilege },
     { "seccomp", probe_seccomp },
+    { "confinement", probe_confinement },
     { "sandbox", probe_sandbox },
     { "network", probe_network },
     { "cgroups", probe_cgroups },

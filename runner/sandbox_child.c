@@ -3,6 +3,7 @@
 
 #include "runner/caps.h"
 #include "runner/child_root.h"
+#include "runner/confinement.h"
 #include "runner/exec_guard.h"
 #include "runner/keeper.h"
 #include "runner/owner_watch.h"
@@ -227,6 +228,8 @@ static int set_privilege(struct child *child)
         return report_errno(&child->report, "giving up new privileges", NULL);
     int listener = -1;
     const bool is_watched = plan->watch_fd >= 0;
+    if (plan->confined && !bare)
+        (void)confinement_enter("/proc"); /* the rest holds without it */
     /* the filter first: loading it takes a capability that is gone afterwards */
     if (plan->filter &&
         seccomp_load_filter(plan->filter, is_watched ? &listener : NULL, &child->report) < 0)

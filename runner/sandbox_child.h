@@ -50,6 +50,7 @@ struct child_plan {
     const struct sock_fprog *filter; /* NULL: insecure */
     bool own_network;                /* a new network namespace with loopback */
     int network_fd;                  /* or one to enter; -1: stay */
+    bool confined;                   /* confinement.h */
     int scratch_fd;
     int report_fd;                /* written by the child, closed by exec */
     int stdio_fds[2];             /* stdout, stderr; not with a terminal */

@@ -7,6 +7,7 @@
 #include "base/own_ids.h"
 #include "base/owner_records.h"
 #include "base/path.h"
+#include "runner/confinement.h"
 #include "runner/network.h"
 #include "runner/seccomp.h"
 
@@ -196,6 +197,8 @@ int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct e
     strbuf_init(&plan->hosts);
     strbuf_init(&plan->resolv);
     plan->hostname = spec->hostname ? spec->hostname : DEFAULT_HOSTNAME;
+    const enum confinement found = spec->insecure ? CONFINEMENT_NONE : confinement_find("/sys");
+    plan->confined = found == CONFINEMENT_LOADED || found == CONFINEMENT_UNKNOWN;
     plan->no_clone3 = force_has("no-clone3");
     plan->no_open_tree = force_has("no-open-tree");
     if (check(spec, err) < 0 || plan_user(plan, spec, err) < 0)

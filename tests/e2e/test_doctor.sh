@@ -12,10 +12,10 @@ test_where_run_works_nothing_fails() {
     ok cbuild .
     ok cbuild doctor
     for subject in kernel 'user namespaces' 'subordinate ids' store certificates 'credential helpers' git 'foreign platforms' \
-        privilege seccomp sandbox network cgroups; do
+        privilege seccomp confinement sandbox network cgroups; do
         grep -q "^$subject  *[a-z]*  ." "$TEST_TMP/out" || { show; fail "$subject"; }
     done
-    equal "$(wc -l <"$TEST_TMP/out")" 13 "a line each"
+    equal "$(wc -l <"$TEST_TMP/out")" 14 "a line each"
     line sandbox works
     line kernel works | grep -q "$(uname -r)"
     line store works | grep -q "$CBUILD_ROOT on"
@@ -26,7 +26,7 @@ test_where_run_works_nothing_fails() {
 test_json_has_the_same() {
     need_run
     ok cbuild doctor --format json
-    equal "$(jq -r 'length' "$TEST_TMP/out")" 13
+    equal "$(jq -r 'length' "$TEST_TMP/out")" 14
     equal "$(jq -r '.[] | select(.subject == "sandbox") | .verdict' "$TEST_TMP/out")" works
     equal "$(jq -r '.[] | select(.subject == "sandbox") | .fix' "$TEST_TMP/out")" null
     fails 2 cbuild doctor --format yaml

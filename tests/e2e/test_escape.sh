@@ -89,6 +89,21 @@ test_a_run_is_refused_what_a_default_container_is() {
     [ "$(id -u)" != 0 ] || equal "$(awk '$2 == "common" && $3 == "refused"' inside.txt)" ''
 }
 
+test_the_profile_of_apparmor_is_valid() {
+    need apparmor_parser
+    ok apparmor_parser --skip-kernel-load --skip-cache "$TOP/runner/apparmor-profile"
+    # and where it is loaded a step is under it
+    grep -qx 'cbuild-default (enforce)' /sys/kernel/security/apparmor/profiles 2>/dev/null || return 0
+    need_run
+    import_busybox
+    printf 'FROM busybox\nRUN cat /proc/self/attr/current; echo +1000 >/proc/self/oom_score_adj\n' >Dockerfile
+    ok cbuild --no-cache --progress=plain -t x .
+    err_has 'cbuild-default (enforce)'
+    printf 'FROM busybox\nRUN --security=insecure cat /proc/self/attr/current\n' >Dockerfile
+    ok cbuild --no-cache --progress=plain --allow security.insecure -t x .
+    err_has ' unconfined'
+}
+
 # What a shell types into its terminal (TIOCSTI) is for the shell alone, not for the user's own that reads on.
 test_a_shell_types_nothing_into_the_users_terminal() {
     need_run

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine's own confinement of programs (AppArmor) on top of the sandbox: a command is executed
+ * under the profile that a default container has, where that is loaded. The package installs it as
+ * /etc/apparmor.d/cbuild-default (apparmor-profile); we load nothing ourselves. On machines with
+ * SELinux steps stay in the domain that cbuild runs in.
+ */
+#ifndef CBUILD_RUNNER_CONFINEMENT_H
+#define CBUILD_RUNNER_CONFINEMENT_H
+
+#include <stdbool.h>
+
+#define CONFINEMENT_PROFILE "cbuild-default"
+
+enum confinement {
+    CONFINEMENT_NONE,       /* the kernel has none of them */
+    CONFINEMENT_LOADED,     /* AppArmor, with our profile */
+    CONFINEMENT_NOT_LOADED, /* AppArmor, without it */
+    CONFINEMENT_UNKNOWN,    /* AppArmor, and whether it is loaded can't be read */
+    CONFINEMENT_SELINUX,
+};
+
+/* `sys` is where sysfs is mounted. */
+enum confinement confinement_find(const char *sys);
+
+/*
+ * In the child: what it executes next is confined. Best effort: where the profile isn't there, or
+ * whoever started cbuild is confined to fewer changes, nothing happens. Async-signal-safe; `proc`
+ * is where proc is mounted.
+ */
+bool confinement_enter(const char *proc);
+
+#endif
