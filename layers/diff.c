@@ -380,18 +380,21 @@ static int set_owner(struct thing *thing, struct error **err)
         .dir_fd = thing->dir_fd, .name = thing->name, .st = &thing->st, .parent = thing->parent
     };
     const struct tree_copy *copy = thing->diff->copy;
-    bool there = found->path &&
-                 (copy ? tree_copy_has_kept(copy, thing->entry.path, &thing->st) : !thing->hidden);
+    const bool showed = found->path && (copy || !thing->hidden);
+    const bool is_kept =
+        showed && (!copy || tree_copy_has_kept(copy, thing->entry.path, &thing->st));
     place.is_copy = copy != NULL;
     place.is_restored = thing->record && thing->record->is_restored;
-    if (there && found->entry && found->entry->type == ENTRY_HARDLINK) {
+    if (showed && found->entry && found->entry->type == ENTRY_HARDLINK) {
         if (tree_resolve_hardlink(thing->diff->below, found, &file, err) < 0)
             return -1;
         found = &file;
     }
     const struct entry *below = found->entry ? found->entry : &unnamed;
-    if (there && below->type == thing->entry.type)
-        place.below = below;
+    if (showed && below->type == thing->entry.type)
+        place.replaced = below;
+    if (is_kept)
+        place.below = place.replaced;
     if (place.below && below->type == ENTRY_FILE && !copy) {
         int linked = found == &file ? 1 : has_further_names(thing->diff, found, err);
         if (linked < 0)

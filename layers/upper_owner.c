@@ -46,11 +46,11 @@ int upper_owner_set(const struct upper_place *place, uint32_t uid, uint32_t gid,
     int copied = upper_is_copied_up(place, err);
     if (copied < 0)
         return -1;
-    if (!copied && place->below && place->is_restored && place->st->st_mtim.tv_nsec)
-        copied = 1;
+    bool is_restored = place->is_restored && place->st->st_mtim.tv_nsec;
     bool inherits = place->parent && place->parent->mode & S_ISGID;
-    entry->uid = copied ? place->below->uid : uid;
-    entry->gid = copied ? place->below->gid : inherits ? place->parent->gid : gid;
+    const struct entry *owner = copied ? place->below : is_restored ? place->replaced : NULL;
+    entry->uid = owner ? owner->uid : uid;
+    entry->gid = owner ? owner->gid : inherits ? place->parent->gid : gid;
     return 0;
 }
 

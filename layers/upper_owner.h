@@ -30,11 +30,12 @@ struct upper_place {
     int dir_fd;
     const char *name;
     const struct stat *st;
-    const struct entry *below;  /* the chain's at its path, of the same type; NULL: none */
-    bool is_copy;               /* of a tree_copy.h: `below` is what it was made from, or NULL */
-    bool has_names;             /* and that is a file with several */
-    bool is_restored;           /* a record says so */
-    const struct entry *parent; /* its directory, with the owner that it has in the layer */
+    const struct entry *below;    /* the chain's at its path, of the same type; NULL: none */
+    const struct entry *replaced; /* the same, whatever became of it */
+    bool is_copy;                 /* of a tree_copy.h: `below` is what it was made from, or NULL */
+    bool has_names;               /* and that is a file with several */
+    bool is_restored;             /* a record says so */
+    const struct entry *parent;   /* its directory, with the owner that it has in the layer */
 };
 
 /* 1 copied up, 0 new, -1 */

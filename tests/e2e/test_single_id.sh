@@ -282,6 +282,27 @@ EOF
     equal "$(cat empty)" sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
 }
 
+# Where no overlay can be mounted: what is new is told by the files themselves.
+test_owners_are_kept_and_recorded_in_copies_of_the_tree() {
+    need_single
+    import_owners
+    cat >Dockerfile <<'EOF'
+FROM owners
+RUN chown 5:6 /data/www && echo x >>/data/log && sed -i s/f/g/ /home/app/f && mknod /null c 1 3 && echo new >/new && chown -h 3:4 /data/sym
+RUN touch /data/www && rm /data/gone && echo again >/data/gone
+EOF
+    ok env CBUILD_FORCE="${CBUILD_FORCE:-},no-overlay" "$CBUILD" --record-owners -t x .
+    listing x >list
+    listed '^data/www -rw-r--r-- 5/6 '
+    listed '^data/log -rw-r--r-- 33/44 6$'
+    listed '^home/app/f -rw-r--r-- 1000/1000 '
+    listed '^null crw-r--r-- 0/0 1,3$'
+    listed '^new -rw-r--r-- 0/0 '
+    listed '^data/sym lrwxrwxrwx 3/4 '
+    listed '^data/gone -rw-r--r-- 0/0 '
+    store_verifies
+}
+
 # What root's builds of the same input give, in a store of their own
 by_root() { # FUNCTION
     local there

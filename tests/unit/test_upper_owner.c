@@ -87,6 +87,7 @@ static void owners_come_from_below_or_the_command(void **state)
                                            .name = "x",
                                            .st = &st,
                                            .below = cases[i].is_below ? &below : NULL,
+                                           .replaced = cases[i].is_below ? &below : NULL,
                                            .has_names = cases[i].has_names,
                                            .is_restored = cases[i].is_restored,
                                            .parent = &parent };
