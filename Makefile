@@ -128,6 +128,12 @@ check-settings: deps
 check-settings-run: $(O)/cbuild
 	@$(test_env) tests/settings --jobs $(JOBS) $(SETTINGS)
 
+# Images of release, debug and sanitizer builds are the same.
+.PHONY: check-builds
+check-builds:
+	@for mode in release debug asan; do $(MAKE) --no-print-directory MODE=$$mode all || exit 1; done
+	@tests/run --setting '$(SETTING)' tests/test_builds.sh
+
 # Real inputs: Debian and npm packages from their mirrors, kept in build/cache. Needs deps-peers.
 check-real: deps-peers
 	@$(MAKE) --no-print-directory check-real-run

@@ -14,6 +14,7 @@ help:
 	'deps           install what building and testing need (apt-get)' \
 	'deps-peers     other tools that tests compare with; deps-lint: what lint needs' \
 	'check          all quick checks and tests; check-run: without deps' \
+	'check-builds   images of release, debug and sanitizer builds are the same' \
 	'check-real     builds of real software over package mirrors' \
 	'demo           build, push to a registry of its own, pull, compare' \
 	'fmt            lay out all C files (clang-format-$(TOOLS))' \

@@ -393,7 +393,7 @@ static int take_values(struct app *app, const struct command_help *help,
                  "image[,push=true]: the store too"),                                              \
         OPT_STRING(                                                                                \
             0, "compression", "CODEC", &(command)->compression,                                    \
-            "of layers: gzip[:1-12], zstd[:1-19] (not read by docker before 23), uncompressed")
+            "of layers: gzip[:1-12], zstd[:1-19] (docker before 23 and umoci 0.4 don't read zstd), uncompressed")
 
 int build_command_parse(struct app *app, const struct command_help *help, char *const *argv,
                         struct build_command *command, struct error **err)
