@@ -349,9 +349,12 @@ static char *existing_parent(const char *path)
 {
     AUTO(free) char *parent = xstrdup(path);
     while (access(parent, F_OK) < 0 && strcmp(parent, "/") != 0 && strcmp(parent, ".") != 0) {
-        char *above = path_dir(parent);
-        free(parent);
-        parent = *above ? above : (free(above), xstrdup(parent[0] == '/' ? "/" : "."));
+        AUTO(free) char *below = TAKE(parent);
+        parent = path_dir(below);
+        if (!*parent) {
+            free(parent);
+            parent = xstrdup(*below == '/' ? "/" : ".");
+        }
     }
     return TAKE(parent);
 }
