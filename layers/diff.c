@@ -381,8 +381,8 @@ static int set_owner(struct thing *thing, struct error **err)
     };
     const struct tree_copy *copy = thing->diff->copy;
     const bool showed = found->path && (copy || !thing->hidden);
-    const bool is_kept =
-        showed && (!copy || tree_copy_has_kept(copy, thing->entry.path, &thing->st));
+    const bool is_kept = showed && (!copy || tree_copy_has_kept(copy, thing->entry.path, &thing->st,
+                                                                thing->dir_fd, thing->name));
     place.is_copy = copy != NULL;
     place.is_restored = thing->record && thing->record->is_restored;
     if (showed && found->entry && found->entry->type == ENTRY_HARDLINK) {

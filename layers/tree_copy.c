@@ -44,8 +44,8 @@ static int note_directory(struct tree_copy *copy, const char *path, struct strve
 {
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     AUTO(close)
-    int fd = fs_open_beneath(private_form_fd(copy->form), path,
-                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW, err);
+    int fd = fs_open_beneath(private_form_fd(copy->form), path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                             err);
     if (fd < 0 || fs_list_fd(fd, &names, path, err) < 0)
         return -1;
     for (size_t i = 0; i < names.n; i++) {
@@ -140,13 +140,27 @@ bool tree_copy_had(const struct tree_copy *copy, const char *path)
     return hashmap_get(&copy->inodes, path) != NULL;
 }
 
-bool tree_copy_has_kept(const struct tree_copy *copy, const char *path, const struct stat *st)
+static bool has_inode(const struct tree_copy *copy, const char *path, const struct stat *st)
 {
     const ino_t *inode = hashmap_get(&copy->inodes, path);
     return inode && *inode == st->st_ino;
 }
 
+bool tree_copy_has_kept(const struct tree_copy *copy, const char *path, const struct stat *st,
+                        int dir_fd, const char *name)
+{
+    struct statx born;
+    if (!has_inode(copy, path, st))
+        return false;
+    if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &born) < 0 ||
+        !(born.stx_mask & STATX_BTIME))
+        return true; /* nobody knows */
+    const struct timespec time = { .tv_sec = born.stx_btime.tv_sec,
+                                   .tv_nsec = born.stx_btime.tv_nsec };
+    return !is_later(&time, &copy->last);
+}
+
 bool tree_copy_is_untouched(const struct tree_copy *copy, const char *path, const struct stat *st)
 {
-    return tree_copy_has_kept(copy, path, st) && !is_later(&st->st_ctim, &copy->last);
+    return has_inode(copy, path, st) && !is_later(&st->st_ctim, &copy->last);
 }

@@ -34,8 +34,12 @@ int tree_copy_seal(struct tree_copy *copy, struct error **err) WARN_UNUSED;
 
 /* Whether there was something at this path (clean, relative) when it was made. */
 bool tree_copy_had(const struct tree_copy *copy, const char *path);
-/* Whether `st`, which is there now, is the thing that was made there, written to or not. */
-bool tree_copy_has_kept(const struct tree_copy *copy, const char *path, const struct stat *st);
+/*
+ * Whether the thing dir_fd/name at this path, whose `st` it is, is the one that was made there,
+ * written to or not: not one that got its inode since.
+ */
+bool tree_copy_has_kept(const struct tree_copy *copy, const char *path, const struct stat *st,
+                        int dir_fd, const char *name);
 /* Whether `st`, which is there now and no directory, is what was there. */
 bool tree_copy_is_untouched(const struct tree_copy *copy, const char *path, const struct stat *st);
 
