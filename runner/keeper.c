@@ -186,6 +186,8 @@ _Noreturn static void run(const struct keeper_spec *spec)
         fail(spec, "adopting processes");
     int pidfd = -1;
     pid_t pid = clone_process(spec->namespaces, spec->no_clone3, &pidfd);
+    if (pid < 0 && errno == EINVAL) /* a kernel without cgroups; the others are always there */
+        pid = clone_process(spec->namespaces & ~(uint64_t)CLONE_NEWCGROUP, spec->no_clone3, &pidfd);
     if (pid < 0)
         fail(spec, "making namespaces");
     if (pid == 0) {

@@ -217,20 +217,21 @@ static pid_t start_keeper(struct sandbox *sandbox, struct error **err)
     const int *cgroup_fds =
         sandbox->cgroup ? cgroup_procs_fds(sandbox->cgroup, &n_cgroup_fds) : NULL;
     const bool bare = plan->spec->isolation == ISOLATION_CHROOT;
-    const struct keeper_spec spec = { .bare = bare,
-                                      .namespaces =
-                                          bare ? 0
-                                               : CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-                                                     CLONE_NEWCGROUP |
-                                                     (plan->own_network ? CLONE_NEWNET : 0),
-                                      .control_fd = sandbox->keeper_fd,
-                                      .report_fd = plan->report_fd,
-                                      .cgroup_fds = cgroup_fds,
-                                      .n_cgroup_fds = n_cgroup_fds,
-                                      .no_clone3 = plan->no_clone3,
-                                      .terminal = sandbox->terminal,
-                                      .child = child_main,
-                                      .data = plan };
+    const struct keeper_spec spec = {
+        .bare = bare,
+        .namespaces = bare ? 0
+                           : CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+                                 (plan->no_cgroup_namespace ? 0 : CLONE_NEWCGROUP) |
+                                 (plan->own_network ? CLONE_NEWNET : 0),
+        .control_fd = sandbox->keeper_fd,
+        .report_fd = plan->report_fd,
+        .cgroup_fds = cgroup_fds,
+        .n_cgroup_fds = n_cgroup_fds,
+        .no_clone3 = plan->no_clone3,
+        .terminal = sandbox->terminal,
+        .child = child_main,
+        .data = plan
+    };
     return keeper_start(&spec, err);
 }
 

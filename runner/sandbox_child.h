@@ -52,11 +52,11 @@ struct child_plan {
     int network_fd;                  /* or one to enter; -1: stay */
     bool confined;                   /* confinement.h */
     int scratch_fd;
-    int report_fd;                /* written by the child, closed by exec */
-    int stdio_fds[2];             /* stdout, stderr; not with a terminal */
-    struct pty_spec pty;          /* socket_fd -1: no terminal */
-    int watch_fd;                 /* the child's end for owner_watch.h; -1: nobody watches */
-    bool no_clone3, no_open_tree; /* CBUILD_FORCE */
+    int report_fd;       /* written by the child, closed by exec */
+    int stdio_fds[2];    /* stdout, stderr; not with a terminal */
+    struct pty_spec pty; /* socket_fd -1: no terminal */
+    int watch_fd;        /* the child's end for owner_watch.h; -1: nobody watches */
+    bool no_clone3, no_open_tree, no_cgroup_namespace; /* CBUILD_FORCE */
 };
 
 /* Under the keeper: executes the command or ends. data is a struct child_plan. */

@@ -111,6 +111,8 @@ static int plan_network(struct child_plan *plan, const struct sandbox_spec *spec
         plan->network_fd = network_namespace_fd(network);
         break;
     case NETWORK_NONE:
+        if (force_has("no-network-namespace"))
+            return error_set(err, ERR_UNSUPPORTED, "network none: no network namespace to be had");
         plan->own_network = true;
         break;
     case NETWORK_HOST:
@@ -200,6 +202,7 @@ int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct e
     const enum confinement found = spec->insecure ? CONFINEMENT_NONE : confinement_find("/sys");
     plan->confined = found == CONFINEMENT_LOADED || found == CONFINEMENT_UNKNOWN;
     plan->no_clone3 = force_has("no-clone3");
+    plan->no_cgroup_namespace = force_has("no-cgroup-namespace");
     plan->no_open_tree = force_has("no-open-tree");
     if (check(spec, err) < 0 || plan_user(plan, spec, err) < 0)
         return -1;

@@ -172,6 +172,7 @@ again_as() { # USER [VAR=VALUE...] [-- TEST...]
     there=$(mktemp -d)
     mkdir -p "$there/tests/e2e" "$there/tests/conformance"
     cp "$TOP/tests/conformance/image.py" "$there/tests/conformance/"
+    cp "$TOP/tests/nested" "$there/tests/"
     cp "$TOP/tests/e2e/lib.sh" "$TOP/tests/e2e/on_pty.py" "$TOP/tests/e2e/${0##*/}" "$there/tests/e2e/"
     cp "$CBUILD" "$there/cbuild"
     chmod -R a+rX "$there"
