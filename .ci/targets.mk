@@ -15,6 +15,7 @@ help:
 	'deps-peers     other tools that tests compare with; deps-lint: what lint needs' \
 	'check          all quick checks and tests; check-run: without deps' \
 	'check-builds   images of release, debug and sanitizer builds are the same' \
+	'check-settings the tests of builds as root, as users with and without ids, in a container' \
 	'check-real     builds of real software over package mirrors' \
 	'demo           build, push to a registry of its own, pull, compare' \
 	'fmt            lay out all C files (clang-format-$(TOOLS))' \

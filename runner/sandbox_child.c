@@ -216,6 +216,31 @@ static int enter_single_user(const struct child_plan *plan, struct report *repor
                : write_map("/proc/self/uid_map", plan->uid_map, report);
 }
 
+/*
+ * Without a pid namespace: signals only to processes of its own, nobody else's abstract sockets,
+ * and nobody else traced. Kernels before 6.12 can't, and then sandbox.h says what is left.
+ */
+static void set_scope(void)
+{
+    const struct { /* of linux/landlock.h, which may be older */
+        uint64_t handled_access_fs, handled_access_net, scoped;
+    } rules = { .scoped = 1 << 0 | 1 << 1 }; /* abstract unix sockets, signals */
+    int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
+    if (fd < 0)
+        return;
+    (void)syscall(SYS_landlock_restrict_self, fd, 0);
+    (void)close(fd);
+}
+
+/* No program gets more rights than the one that starts it. */
+static int give_up_privileges(struct child *child)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return report_errno(&child->report, "giving up new privileges", NULL);
+    set_scope();
+    return 0;
+}
+
 static int set_privilege(struct child *child)
 {
     const struct child_plan *plan = child->plan;
@@ -224,8 +249,8 @@ static int set_privilege(struct child *child)
     const struct caps_ids ids = { plan->user.uid, plan->user.gid, plan->user.groups,
                                   plan->user.n_groups, plan->single_id };
     const bool bare = plan->spec->isolation == ISOLATION_CHROOT;
-    if (bare && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return report_errno(&child->report, "giving up new privileges", NULL);
+    if (bare && give_up_privileges(child) < 0)
+        return -1;
     int listener = -1;
     const bool is_watched = plan->watch_fd >= 0;
     if (plan->confined && !bare)

@@ -16,6 +16,7 @@
 
 #include <linux/filter.h>
 #include <stdbool.h>
+#include <sys/utsname.h>
 
 /* Names in the scratch directory */
 #define SCRATCH_POINT "root"  /* where everything is mounted first; or on the tmpfs for files */
@@ -42,6 +43,7 @@ struct child_plan {
     char **argv, **env;            /* NULL-terminated */
     const char *path;              /* value of PATH */
     const char *hostname;
+    struct utsname host; /* of ISOLATION_CHROOT */
     struct user user;
     bool single_id;              /* own_ids.h */
     char *uid_map, *gid_map;     /* of one more namespace, that shows the id as the user's */

@@ -201,6 +201,8 @@ int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct e
     plan->hostname = spec->hostname ? spec->hostname : DEFAULT_HOSTNAME;
     const enum confinement found = spec->insecure ? CONFINEMENT_NONE : confinement_find("/sys");
     plan->confined = found == CONFINEMENT_LOADED || found == CONFINEMENT_UNKNOWN;
+    if (spec->isolation == ISOLATION_CHROOT && uname(&plan->host) == 0)
+        plan->hostname = plan->host.nodename; /* as it can't be another */
     plan->no_clone3 = force_has("no-clone3");
     plan->no_cgroup_namespace = force_has("no-cgroup-namespace");
     plan->no_open_tree = force_has("no-open-tree");
