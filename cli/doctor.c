@@ -18,6 +18,7 @@
 #include "runner/confinement.h"
 #include "runner/foreign.h"
 #include "runner/network.h"
+#include "runner/overlay_probe.h"
 #include "runner/sandbox.h"
 #include "runner/seccomp.h"
 #include "runner/userns.h"
@@ -180,7 +181,8 @@ static void probe_seccomp(struct doctor *doctor UNUSED, struct finding *finding)
  * A whole RUN in an empty image: the command can't be there, and that it wasn't found means that
  * everything before that worked.
  */
-static int try_sandbox(struct store *store, struct error **err)
+/* 1: no overlay can be mounted, and *why says so; the sandbox worked on a copy. */
+static int try_sandbox(struct store *store, struct error **why, struct error **err)
 {
     static const char *const argv[] = { "/nothing", NULL };
     static const char *const env[] = { NULL };
@@ -190,7 +192,11 @@ static int try_sandbox(struct store *store, struct error **err)
     AUTO(free) char *upper = xasprintf("/proc/self/fd/%d", snapshot_upper_fd(snapshot));
     AUTO(free) char *scratch = xasprintf("/proc/self/fd/%d", snapshot_work_fd(snapshot));
     struct sandbox_spec spec = SANDBOX_SPEC_INIT;
-    spec.root.upper = upper;
+    bool copies = overlay_probe(scratch, why) < 0;
+    if (copies)
+        spec.root.directory = upper;
+    else
+        spec.root.upper = upper;
     spec.scratch = scratch;
     spec.argv = argv;
     spec.env = env;
@@ -199,20 +205,32 @@ static int try_sandbox(struct store *store, struct error **err)
     if (sandbox_run(&spec, &result, err) < 0)
         return -1;
     if (result.exec_message)
-        return 0;
+        return copies;
     return error_set(err, ERR_UNSUPPORTED, "ended by status %d before the command", result.status);
 }
 
 static void probe_sandbox(struct doctor *doctor, struct finding *finding)
 {
+    AUTO(error_free) struct error *why = NULL;
+    AUTO(error_free) struct error *ignored = NULL;
     struct error *error = NULL;
-    if (!doctor->can_run || !doctor->app->store)
+    int tried = -1;
+    if (!doctor->can_run || !doctor->app->store) {
         lacks(finding, VERDICT_FAILS, xstrdup("not tried: see above"), NULL);
-    else if (try_sandbox(doctor->app->store, &error) < 0)
+    } else if ((tried = try_sandbox(doctor->app->store, &why, &error)) < 0) {
+        if (!error_hint_text(error) && userns_check_chroot(&ignored) == 0)
+            error_hint(&error, "this container forbids it; what works here is cbuild build "
+                               "--isolation=chroot, which isolates less");
         refused(finding, VERDICT_FAILS, error);
-    else
+    } else if (tried) {
+        lacks(finding, VERDICT_LACKS,
+              xasprintf("%s: each RUN works on a copy of the whole tree", error_message(why)),
+              "a store on a file system with user attributes (ext4, xfs, btrfs), and a kernel from "
+              "5.11 on");
+    } else {
         works(finding, xstrdup("namespaces, overlay in the store, /proc, /dev, seccomp: a RUN step "
                                "got up to its command"));
+    }
 }
 
 static void probe_confinement(struct doctor *doctor UNUSED, struct finding *finding)
