@@ -116,7 +116,7 @@ check-run: check-arrows $(O)/cbuild unit-tests $(O)/tests/fault.so $(O)/tests/fa
 	    $(addprefix $(O)/fuzz/,$(FUZZ)) $(TESTS)
 
 # Unit tests of what has threads, for MODE=tsan.
-THREADED := $(addprefix test_,pool relay sink_thread layer tree http http_body pull push image_copy schedule recorder)
+THREADED := $(addprefix test_,pool relay layer tree http http_body pull push image_copy schedule recorder)
 .PHONY: check-threads
 check-threads: $(addprefix $(O)/unit/,$(filter $(THREADED),$(UNIT)))
 	@tests/run --setting '$(SETTING)' $^

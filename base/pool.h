@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Worker threads. The only place that makes threads, besides sink_thread_new().
+ * Worker threads. The only place that makes threads.
  *
  * A group collects tasks; the first error wins and its wait returns it. Tasks
  * of a failed group that haven't started are skipped (their `run` is not called,

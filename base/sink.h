@@ -56,12 +56,6 @@ struct sink *sink_null_new(uint64_t *size);
 struct sink *sink_tee_new(struct sink *a, struct sink *b);
 /* Passes on at most `max` bytes, then ERR_LIMIT naming `what`. Owns next. */
 struct sink *sink_limit_new(struct sink *next, uint64_t max, const char *what);
-/*
- * Hands the bytes to `next` on a thread of its own through a queue bounded to
- * `queue_size` bytes; write blocks while it is full. A failure of `next` is
- * reported by the following write or by finish. Owns next.
- */
-struct sink *sink_thread_new(struct sink *next, size_t queue_size);
 /* A view of a sink that doesn't own it: finish flushes nothing, free does nothing to `target`. */
 struct sink *sink_borrow_new(struct sink *target);
 
