@@ -247,6 +247,38 @@ static void files_that_change_are_named(void **state)
         entry_release(&entries[i]);
 }
 
+static void what_is_read_to_its_end_needs_no_second_reading(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        size_t n_read; /* bytes */
+        bool changes, known;
+    } cases[] = { { 3, false, true }, { 2, false, false }, { 3, true, false } };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        AUTO(free) char *name = xasprintf("c%zu", i);
+        AUTO(free) char *path = fixture_disk(fixture, name, "f f - - - one\n");
+        AUTO(context_free) struct context *context = fixture_context_at(fixture, path, NULL);
+        AUTO(entry_release) struct entry entry = { .type = ENTRY_FILE };
+        assert_int_equal(look(context, "f", &entry, NULL), CONTEXT_FOUND);
+        AUTO(source_free) struct source *source = context_open_learning(context, &entry, &err);
+        assert_ok_ptr(source, err);
+        if (cases[i].changes) {
+            const struct timespec times[2] = { { 1, 0 }, { 1, 0 } };
+            assert_int_equal(utimensat(context_fd(context), "f", times, 0), 0);
+        }
+        char buffer[8];
+        ssize_t n = source_read(source, buffer, cases[i].n_read, &err);
+        assert_int_equal(n, cases[i].changes ? -1 : (ssize_t)cases[i].n_read);
+        error_clear(&err);
+        uint8_t digest[SHA256_SIZE], expected[SHA256_SIZE];
+        sha256_of("one", 3, expected);
+        assert_int_equal(context_known_digest(context, &entry, digest), cases[i].known);
+        if (cases[i].known)
+            assert_memory_equal(digest, expected, sizeof(expected));
+    }
+}
+
 static void capabilities_are_the_only_attributes(void **state)
 {
     struct fixture *fixture = *state;
@@ -305,6 +337,7 @@ int main(void)
         fixture_test(lists_leave_out_what_is_excluded),
         fixture_test(unchanged_files_are_not_read_again),
         fixture_test(files_that_change_are_named),
+        fixture_test(what_is_read_to_its_end_needs_no_second_reading),
         fixture_test(capabilities_are_the_only_attributes),
         fixture_test(the_empty_context_has_nothing),
         fixture_test(deep_directories_need_no_fds),
