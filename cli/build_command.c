@@ -391,9 +391,9 @@ static int take_values(struct app *app, const struct command_help *help,
                  "local or tar: its files, of several platforms in folders of their own; oci or "  \
                  "docker: an archive; dest=PATH; registry: push it, and name it nowhere else; "    \
                  "image[,push=true]: the store too"),                                              \
-        OPT_STRING(                                                                                \
-            0, "compression", "CODEC", &(command)->compression,                                    \
-            "of layers: gzip[:1-12], zstd[:1-19] (docker before 23 and umoci 0.4 don't read zstd), uncompressed")
+        OPT_STRING(0, "compression", "CODEC", &(command)->compression,                             \
+                   "of layers: gzip[:1-12], zstd[:1-19] (not for docker before 23, umoci 0.4), "   \
+                   "uncompressed")
 
 int build_command_parse(struct app *app, const struct command_help *help, char *const *argv,
                         struct build_command *command, struct error **err)
