@@ -87,7 +87,7 @@ unit-tests: $(addprefix $(O)/unit/,$(UNIT))
 require-packages:
 	@pkg-config --exists $(PACKAGES) || { echo "missing development packages: run 'make deps'" >&2; exit 1; }
 
--include $(patsubst %.c,$(O)/%.d,$(foreach f,$(FOLDERS),$(call sources,$(f))) $(wildcard tests/unit/*.c))
+-include $(patsubst %.c,$(O)/%.d,$(foreach f,$(FOLDERS),$(call sources,$(f))) $(wildcard tests/unit/*.c bench/micro/*.c))
 
 -include .ci/targets.mk
 
@@ -150,6 +150,15 @@ demo-run: $(O)/cbuild
 .PHONY: bench
 bench: $(O)/cbuild
 	@bench/run --cbuild $(abspath $(O)/cbuild)
+
+# the hot loops alone
+MICRO := $(filter-out micro,$(patsubst bench/micro/%.c,%,$(wildcard bench/micro/*.c)))
+.PHONY: bench-micro
+bench-micro: $(addprefix $(O)/bench/,$(MICRO))
+	@for each in $^; do $$each || exit 1; done
+$(O)/bench/%: $(O)/bench/micro/%.o $(O)/bench/micro/micro.o $(call archives_for,builder) $(call archive,builder)
+	$(call quiet,LD)$(CC) $(all_cflags) $(all_ldflags) -o $@ $(filter %.o,$^) $(call archive,builder) $(filter-out $(call archive,builder),$(filter %.a,$^)) $(PACKAGE_LIBS)
+.SECONDARY: $(patsubst %,$(O)/bench/micro/%.o,$(MICRO) micro)
 
 .PHONY: clean
 clean:

@@ -3,7 +3,7 @@
 TOOLS := 14# of clang-format and clang-tidy: another version formats otherwise
 SOURCES = $(foreach f,$(FOLDERS),$(call sources,$(f)))
 HEADERS = $(foreach f,$(FOLDERS),$(wildcard $(f)/*.h))
-TEST_SOURCES = $(wildcard tests/unit/*.[ch] tests/e2e/*.[ch] tests/fault/*.[ch] tests/fuzz/*.[ch])
+TEST_SOURCES = $(wildcard tests/unit/*.[ch] tests/e2e/*.[ch] tests/fault/*.[ch] tests/fuzz/*.[ch] bench/micro/*.[ch])
 SCRIPTS = $(shell grep -lsE '^\#!.*[/ ](ba)?sh$$' .ci/* tests/* tests/*/* bench/* bench/lib/*)
 PROSE = $(wildcard README.md docs/*.md .ci/* bench/* bench/lib/* tests/run $(filter-out %/bad_dockerfiles.txt,$(wildcard tests/e2e/*)) tests/fault/* tests/fuzz/*.c) Makefile
 
