@@ -87,10 +87,12 @@ struct search {
     struct found *items;
     size_t n_items, items_capacity;
     size_t n_before; /* items of directories that go before this one */
+    char *yaml;      /* a spec that seems to describe it, in a form that we don't read; or NULL */
 };
 
 static void search_release(struct search *search)
 {
+    free(search->yaml);
     for (size_t i = 0; i < search->n_specs; i++)
         json_decref(search->specs[i]);
     free(search->specs);
@@ -170,6 +172,18 @@ static bool ends_with(const char *text, const char *end)
     return size > end_size && !strcmp(text + size - end_size, end);
 }
 
+/* Its kind, VENDOR/CLASS, stands there; a class alone may be anybody's. */
+static void note_yaml(struct search *search, int fd, const char *dir, const char *name)
+{
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    AUTO(error_free) struct error *ignored = NULL; /* then it isn't what is looked for */
+    AUTO(free) char *kind = xstrndup(search->name, strcspn(search->name, "="));
+    if (search->yaml || !strchr(kind, '/') ||
+        fs_read_file(fd, name, &text, SPEC_MAX, &ignored) < 0 || !strstr(text.data, kind))
+        return;
+    search->yaml = path_join(dir, name);
+}
+
 static int read_dir(struct search *search, const char *dir, struct error **err)
 {
     AUTO(error_free) struct error *missing = NULL;
@@ -185,6 +199,8 @@ static int read_dir(struct search *search, const char *dir, struct error **err)
         return -1;
     search->n_before = search->n_items;
     for (size_t i = 0; i < names.n; i++) {
+        if (ends_with(names.items[i], ".yaml") || ends_with(names.items[i], ".yml"))
+            note_yaml(search, fd, dir, names.items[i]);
         if (!ends_with(names.items[i], ".json"))
             continue;
         strvec_take(&search->files, path_join(dir, names.items[i]));
@@ -284,6 +300,12 @@ int cdi_find(const struct strvec *dirs, const char *name, struct cdi_edits *ret,
             return -1;
     if (search.n_items)
         qsort(search.items, search.n_items, sizeof(*search.items), by_name);
+    if (!search.n_items && search.yaml) {
+        error_set_(err, ERR_UNSUPPORTED, "device %s: %s is YAML, and only JSON specs are read",
+                   name, search.yaml);
+        error_hint(err, "write it as JSON beside it, or have its maker do so");
+        return -1;
+    }
     bool first_only = strchr(name, '/') && !strchr(name, '=');
     const size_t n = first_only && search.n_items ? 1 : search.n_items;
     for (size_t i = 0; i < n; i++) {

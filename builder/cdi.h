@@ -46,7 +46,7 @@ DEFINE_AUTO_STRUCT(struct cdi_edits, cdi_edits_release)
 /*
  * Adds what the devices of a name need; adds nothing when there is none. `dirs`: where specs are,
  * NULL or empty: /etc/cdi and /var/run/cdi. ERR_INVALID: a spec that breaks its format, or two of
- * one directory for one device; ERR_UNSUPPORTED.
+ * one directory for one device; ERR_UNSUPPORTED, also where a spec in YAML seems to describe it.
  */
 int cdi_find(const struct strvec *dirs, const char *name, struct cdi_edits *ret,
              struct error **err) WARN_UNUSED;

@@ -119,6 +119,14 @@ test_devices_that_cant_be_given_are_told() {
     printf 'FROM busybox\nRUN --device=acme.com/box=x,required true\n' >Dockerfile
     fails 3 cbuild --allow device --cdi-config-dir specs .
     err_has 'Dockerfile:2: device acme.com/box=x is required, and no spec describes it'
+    # no guess at what a YAML spec would give; those of others don't matter
+    mkdir specs
+    printf 'cdiVersion: "0.6.0"\nkind: "acme.com/box"\ndevices:\n- name: x\n' >specs/a.yaml
+    fails 1 cbuild --allow device --cdi-config-dir specs .
+    err_has 'device acme.com/box=x: specs/a.yaml is YAML, and only JSON specs are read'
+    printf 'kind: other.com/box\n' >specs/a.yaml
+    fails 3 cbuild --allow device --cdi-config-dir specs .
+    rm specs/a.yaml
     spec specs/a.json acme.com/box "$(device x y '"hooks":[]')"
     fails 1 cbuild --allow device --cdi-config-dir specs .
     err_has 'device spec specs/a.json: /containerEdits/hooks is not supported'
