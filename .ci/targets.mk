@@ -155,6 +155,11 @@ cover-run: unit-tests
 	@tests/run --jobs $(JOBS) $(addprefix $(O)/unit/,$(UNIT))
 	@.ci/cover $(O)
 
+# Under Debian's kernel in a virtual machine: cgroups of version 2, AppArmor, an older overlay.
+.PHONY: check-vm
+check-vm: $(O)/cbuild
+	@$(test_env) CBUILD_TEST_VM=1 TEST_TIMEOUT=1800 tests/run --setting '$(SETTING)' tests/real/test_vm.sh
+
 # --- installing
 
 SYSCONFDIR ?= /etc

@@ -173,6 +173,7 @@ test_builds_at_once_have_networks_of_their_own() {
     for i in 1 2 3; do cbuild --build-arg N=$i --progress=plain -t x$i . 2>err.$i & pids="${pids:-} $!"; done
     for pid in $pids; do wait "$pid"; done
     cat err.? >all
+    ! grep warning all || { cat all; fail "another network"; }
     equal "$(grep -c "from $HOST_ADDRESS" all)" 3
     equal "$(sed -n 's/.* inet \(10[.0-9]*\).*/\1/p' all | sort -u | wc -l)" 3 "addresses"
     nothing_is_left
