@@ -15,7 +15,8 @@
 #include <sys/wait.h>
 
 #define STACK_SIZE ((size_t)64 * 1024)
-#define OPTIONS "lowerdir=lower,upperdir=upper,workdir=work,userxattr"
+/* volatile: no sync of the file system when it is unmounted */
+#define OPTIONS "lowerdir=lower,upperdir=upper,workdir=work,userxattr,index=off,volatile"
 
 struct probe {
     const char *dir;
