@@ -329,7 +329,7 @@ struct layer_step {
     bool is_outdated;             /* it was made before, on another outcome of the steps below */
     unsigned vertex;
     bool begun;
-    bool told_failure; /* it was shown that it failed */
+    bool told_failure;   /* it was shown that it failed */
     struct digest shape; /* of a COPY: cache.h */
     /* No record can match: the layer is made first, and `complete` then adds what of the inputs
      * its making has found out. The lock is held until the record is written. */

@@ -81,7 +81,7 @@ test_what_cannot_be_written_is_said() {
     write_context
     fails 2 cbuild -o type=local ctx
     err_has 'dest=DIRECTORY is missing'
-    fails 2 cbuild -o type=lokal,dest=x ctx
+    fails 2 cbuild -o type=folder,dest=x ctx
     err_has 'local, tar, oci and docker'
     fails 2 cbuild -o type=tar,push=true,dest=x ctx
     err_has 'push: type, dest and platform-split are what there is'
