@@ -179,13 +179,17 @@ static void add_verdict(struct rule *rule, uint32_t code)
 
 /* -- the table -- */
 
-/* The way out: as the host; the probe's packets are counted when nobody has dropped them. */
+/*
+ * The way out: as the host; the probe's packets are counted when nobody has dropped them, before
+ * their address is another.
+ */
 static void add_way_out(struct netlink_message *message, const char *table,
                         const struct nft_rules *rules)
 {
     const struct in_addr probe = { .s_addr = htonl(NFT_PROBE_ADDRESS) };
-    add_chain(message, table, "probe", "filter", NF_INET_POST_ROUTING, 300);
+    add_chain(message, table, "probe", "filter", NF_INET_POST_ROUTING, 90);
     struct rule rule = rule_begin(message, table, "probe");
+    match_address(&rule, IP_SOURCE, rules->inside); /* other builds have probes of their own */
     match_address(&rule, IP_DESTINATION, probe);
     open_expression(&rule, "counter");
     close_expression(&rule);

@@ -70,7 +70,7 @@ start_vm() { # ACCELERATOR
         -kernel "$KERNEL"/boot/vmlinuz-* -initrd "$SHARED/initrd.gz" -append 'console=ttyS0 quiet loglevel=0 panic=-1 security=apparmor' \
         -drive file="$SHARED/disk",if=virtio,format=raw,cache=unsafe \
         -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap </dev/null 2>&1 |
-        tr -d '\r' >"$SHARED/vm.tmp" || :
+        stdbuf -o0 tr -d '\r' >"$SHARED/vm.tmp" || :
 }
 
 # Runs all of it once; what it said is in $SHARED/vm.log.
