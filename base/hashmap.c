@@ -18,7 +18,7 @@ static void seed_make(void)
         seed = 0x9e3779b97f4a7c15ULL; /* early boot: a constant is still correct */
 }
 
-static uint64_t hash_bytes(const void *data, size_t size)
+uint64_t hashmap_hash(const void *data, size_t size)
 {
     pthread_once(&seed_once, seed_make);
     const unsigned char *p = data;
@@ -116,7 +116,7 @@ static struct hashmap_entry *find(const struct hashmap *map, const void *key, si
 
 void *hashmap_getn(const struct hashmap *map, const void *key, size_t size)
 {
-    struct hashmap_entry *entry = find(map, key, size, hash_bytes(key, size));
+    struct hashmap_entry *entry = find(map, key, size, hashmap_hash(key, size));
     return entry ? entry->value : NULL;
 }
 
@@ -127,12 +127,12 @@ void *hashmap_get(const struct hashmap *map, const char *key)
 
 bool hashmap_has(const struct hashmap *map, const char *key)
 {
-    return find(map, key, strlen(key), hash_bytes(key, strlen(key))) != NULL;
+    return find(map, key, strlen(key), hashmap_hash(key, strlen(key))) != NULL;
 }
 
 void hashmap_putn(struct hashmap *map, const void *key, size_t size, void *value)
 {
-    uint64_t hash = hash_bytes(key, size);
+    uint64_t hash = hashmap_hash(key, size);
     struct hashmap_entry *entry = find(map, key, size, hash);
     if (entry) {
         if (map->free_value && entry->value && entry->value != value)
@@ -160,7 +160,7 @@ void hashmap_put(struct hashmap *map, const char *key, void *value)
 
 bool hashmap_remove(struct hashmap *map, const char *key)
 {
-    struct hashmap_entry *entry = find(map, key, strlen(key), hash_bytes(key, strlen(key)));
+    struct hashmap_entry *entry = find(map, key, strlen(key), hashmap_hash(key, strlen(key)));
     if (!entry)
         return false;
     free_key(map, entry); /* its slot stays as a tombstone until the next rebuild */

@@ -40,6 +40,8 @@ void hashmap_init(struct hashmap *map, void (*free_value)(void *value));
 void hashmap_release(struct hashmap *map);
 DEFINE_AUTO_STRUCT(struct hashmap, hashmap_release)
 
+/* The hash that maps go by, with this process' seed: for sets that don't keep their keys. */
+uint64_t hashmap_hash(const void *data, size_t size);
 void *hashmap_get(const struct hashmap *map, const char *key);
 void *hashmap_getn(const struct hashmap *map, const void *key, size_t size);
 bool hashmap_has(const struct hashmap *map, const char *key);

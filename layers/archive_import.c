@@ -27,7 +27,7 @@
 
 struct import {
     struct entry_list list;
-    struct hashmap by_path; /* index + 1 into the list, as a pointer */
+    struct hashmap by_path; /* index + 1 into the list, as a pointer; keys are the list's */
     struct tempfile *file;  /* contents, one after the other */
     uint64_t size;
 };
@@ -47,6 +47,7 @@ static struct import *import_new(struct store *store, struct error **err)
 {
     AUTO(import_free) struct import *import = NEW(struct import);
     hashmap_init(&import->by_path, NULL);
+    import->by_path.borrows_keys = true;
     import->file = tempfile_new(store_dir_fd(store, STORE_TMP), "import", err);
     if (!import->file)
         return error_wrap_null(err, "store %s", store_path(store));
@@ -65,6 +66,8 @@ static void put_entry(struct import *import, struct entry *entry)
     struct entry *place;
     if (index) {
         place = &import->list.entries[index - 1];
+        free(entry->path); /* the same text as the one that is a key */
+        entry->path = TAKE(place->path);
         entry_release(place);
     } else {
         place = ARRAY_PUSH(&import->list, entries);
@@ -236,7 +239,8 @@ int archive_import(struct store *store, struct source *tar, const struct import_
     if (read_entries(import, TAKE(source), err) < 0 || complete_parents(import, err) < 0 ||
         check_links(import, err) < 0)
         return -1;
-    entry_list_sort(&import->list); /* by_path is of no use from here */
+    hashmap_release(&import->by_path); /* sorting makes it useless, and it is large */
+    entry_list_sort(&import->list);
     if (check_order(import, err) < 0)
         return -1;
 

@@ -4,15 +4,19 @@
 #include "base/array.h"
 #include "base/cancel.h"
 #include "base/fs.h"
+#include "base/io.h"
 #include "base/relay.h"
+#include "base/tempfile.h"
 #include "layers/apply.h"
 #include "layers/compress.h"
 #include "layers/tar_read.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #define MAGIC "cbuild entries 1\n"
 #define MAX_FILE_SIZE ((size_t)512 << 20)
+#define WRITE_SIZE ((size_t)64 << 10)
 #define SCAN_RING_SIZE ((size_t)1 << 20)
 #define MAX_MEMBER_SIZE ((uint64_t)16 << 20)
 
@@ -92,29 +96,76 @@ static void put_member(struct strbuf *buf, const struct member *member)
     strbuf_add(buf, member->input, sizeof(member->input));
 }
 
+/* The file in the making: a million entries needn't lie in memory once more as text. */
+struct writer {
+    struct strbuf buf;
+    struct tempfile *file;
+    struct sha256 *hash;
+};
+
+static void writer_release(struct writer *writer)
+{
+    strbuf_release(&writer->buf);
+    tempfile_free(writer->file);
+    sha256_free(writer->hash);
+}
+DEFINE_AUTO_STRUCT(struct writer, writer_release)
+
+static int flush(struct writer *writer, size_t least, struct error **err)
+{
+    if (writer->buf.size < least)
+        return 0;
+    sha256_update(writer->hash, writer->buf.data, writer->buf.size);
+    if (io_write_full(tempfile_fd(writer->file), writer->buf.data, writer->buf.size, "entries",
+                      err) < 0)
+        return -1;
+    strbuf_reset(&writer->buf);
+    return 0;
+}
+
+static int put_all(struct writer *writer, const struct entries *entries, struct error **err)
+{
+    struct strbuf *buf = &writer->buf;
+    strbuf_adds(buf, MAGIC);
+    strbuf_add(buf, entries->diff_id.bytes, sizeof(entries->diff_id.bytes));
+    put_number(buf, entries->tar_size);
+    put_text(buf, entries->codec ? entries->codec : "");
+    put_number(buf, entries->n_members);
+    for (size_t i = 0; i < entries->n_members; i++)
+        put_member(buf, &entries->members[i]);
+    put_number(buf, entries->list.n_entries);
+    const char *previous = "";
+    for (size_t i = 0; i < entries->list.n_entries; i++) {
+        put_entry(buf, previous, &entries->list.entries[i]);
+        previous = entries->list.entries[i].path;
+        if (flush(writer, WRITE_SIZE, err) < 0)
+            return -1;
+    }
+    return flush(writer, 0, err);
+}
+
+static int write_file(struct writer *writer, int dir_fd, const char *name,
+                      const struct entries *entries, struct error **err)
+{
+    uint8_t check[SHA256_SIZE];
+    writer->file = tempfile_new(dir_fd, FS_TEMP_PREFIX, err);
+    if (!writer->file || put_all(writer, entries, err) < 0)
+        return -1;
+    sha256_finish(writer->hash, check);
+    if (io_write_full(tempfile_fd(writer->file), check, sizeof(check), name, err) < 0)
+        return -1;
+    if (fchmod(tempfile_fd(writer->file), 0644) < 0)
+        return error_errno(err, "setting the mode of %s", name);
+    return tempfile_commit(writer->file, dir_fd, name, err);
+}
+
 int entries_write(struct store *store, const struct digest *blob, const struct entries *entries,
                   struct error **err)
 {
-    AUTO(strbuf_release) struct strbuf buf = STRBUF_INIT;
+    AUTO(writer_release) struct writer writer = { STRBUF_INIT, NULL, sha256_new() };
     char name[DIGEST_HEX_SIZE];
-    strbuf_adds(&buf, MAGIC);
-    strbuf_add(&buf, entries->diff_id.bytes, sizeof(entries->diff_id.bytes));
-    put_number(&buf, entries->tar_size);
-    put_text(&buf, entries->codec ? entries->codec : "");
-    put_number(&buf, entries->n_members);
-    for (size_t i = 0; i < entries->n_members; i++)
-        put_member(&buf, &entries->members[i]);
-    put_number(&buf, entries->list.n_entries);
-    const char *previous = "";
-    for (size_t i = 0; i < entries->list.n_entries; i++) {
-        put_entry(&buf, previous, &entries->list.entries[i]);
-        previous = entries->list.entries[i].path;
-    }
-    uint8_t check[SHA256_SIZE];
-    sha256_of(buf.data, buf.size, check);
-    strbuf_add(&buf, check, sizeof(check));
     digest_format_hex(blob, name);
-    if (fs_write_file(store_dir_fd(store, STORE_ENTRIES), name, buf.data, buf.size, 0644, err) < 0)
+    if (write_file(&writer, store_dir_fd(store, STORE_ENTRIES), name, entries, err) < 0)
         return error_wrap(err, "store %s: entries of sha256:%s", store_path(store), name);
     return 0;
 }

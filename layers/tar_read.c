@@ -24,18 +24,24 @@
  * it doesn't name, but puts something into, count as if it did: one name can stand for 2000.
  */
 #define MAX_ENTRIES ((uint64_t)1 << 20)
-#define MAX_TEXT ((uint64_t)128 << 20) /* paths, links and attributes of all entries */
+#define MAX_TEXT ((uint64_t)96 << 20) /* paths, links and attributes of all entries */
 /* Zeros that no byte of the archive stands for. */
 #define MAX_HOLES ((uint64_t)16 << 30)
 /* deflate can't do better than 1032:1, so only zstd bombs meet this. */
 #define MAX_RATIO 1100
 #define RATIO_FREE ((uint64_t)4 << 30)
 
+/* Hashes of paths. Two that collide count once, which no limit notices. */
+struct path_set {
+    uint64_t *slots; /* 0: free */
+    size_t n, n_slots;
+};
+
 struct tar_reader {
     struct archive_reader *archive;
     unsigned flags;
     uint64_t n_entries, text;
-    struct hashmap directories; /* that were counted */
+    struct path_set directories; /* that were counted */
 };
 
 /* Counting what goes into the decompressor and what comes out of it. */
@@ -87,7 +93,6 @@ struct tar_reader *tar_reader_new(struct source *source, unsigned flags, struct 
 {
     AUTO(tar_reader_free) struct tar_reader *tar = NEW(struct tar_reader);
     tar->flags = flags;
-    hashmap_init(&tar->directories, NULL);
     if (!(flags & TAR_READ_TAR_ONLY))
         source = tar_decompressed(source);
     tar->archive = archive_reader_new(source, err);
@@ -99,7 +104,7 @@ void tar_reader_free(struct tar_reader *tar)
     if (!tar)
         return;
     archive_reader_free(tar->archive);
-    hashmap_release(&tar->directories);
+    free(tar->directories.slots);
     free(tar);
 }
 
@@ -324,14 +329,47 @@ static int count_path(struct tar_reader *tar, size_t size, struct error **err)
     return 0;
 }
 
+static void slot_put(struct path_set *set, uint64_t hash)
+{
+    size_t i = hash & (set->n_slots - 1);
+    while (set->slots[i])
+        i = (i + 1) & (set->n_slots - 1);
+    set->slots[i] = hash;
+    set->n++;
+}
+
+static void path_set_grow(struct path_set *set)
+{
+    struct path_set larger = { .n_slots = set->n_slots ? 2 * set->n_slots : 64 };
+    larger.slots = xcalloc(larger.n_slots, sizeof(*larger.slots));
+    for (size_t i = 0; i < set->n_slots; i++)
+        if (set->slots[i])
+            slot_put(&larger, set->slots[i]);
+    free(set->slots);
+    *set = larger;
+}
+
+/* False: it was in it. */
+static bool path_set_add(struct path_set *set, const char *path, size_t size)
+{
+    uint64_t hash = hashmap_hash(path, size) | 1;
+    for (size_t i = hash & (set->n_slots - 1); set->n_slots && set->slots[i];
+         i = (i + 1) & (set->n_slots - 1))
+        if (set->slots[i] == hash)
+            return false;
+    if (4 * (set->n + 1) > 3 * set->n_slots)
+        path_set_grow(set);
+    slot_put(set, hash);
+    return true;
+}
+
 static int count_parents(struct tar_reader *tar, const char *path, struct error **err)
 {
     size_t size = (size_t)(path_base(path) - path);
     while (size > 0) {
         size--; /* the slash */
-        if (hashmap_getn(&tar->directories, path, size))
+        if (!path_set_add(&tar->directories, path, size))
             return 0; /* and so are those above */
-        hashmap_putn(&tar->directories, path, size, tar);
         if (count_path(tar, size, err) < 0)
             return -1;
         while (size > 0 && path[size - 1] != '/')
@@ -346,7 +384,7 @@ static int count_entry(struct tar_reader *tar, const struct entry *entry, struct
         count_parents(tar, entry->path, err) < 0)
         return -1;
     if (entry->type == ENTRY_DIRECTORY)
-        hashmap_put(&tar->directories, entry->path, tar);
+        (void)path_set_add(&tar->directories, entry->path, strlen(entry->path));
     return 0;
 }
 
