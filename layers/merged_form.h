@@ -7,10 +7,10 @@
  * Whether a step sees the merged form or the single ones must make no difference to it: whiteouts
  * stay (something further down may be hidden), a directory that took the place of something else
  * becomes opaque, files keep their counts of links. (A directory's is 1 where overlay shows it of
- * several layers, and else that of the disk, so this one differs.) What can't be merged so is left as it is:
- * layers with more than a few thousand entries or some megabytes (they are copied: a hard link
- * would be counted), a layer that hides all below, a file that is linked to a name which a layer
- * above hides. Such layers took longer to make than any mount.
+ * several layers, and else that of the disk, so this one differs.) What can't be merged so is left
+ * as it is: layers with more than a few thousand entries or some megabytes (they are copied: a hard
+ * link would be counted), a layer that hides all below, a file that is linked to a name which a
+ * layer above hides. Such layers took longer to make than any mount.
  */
 #ifndef CBUILD_LAYERS_MERGED_FORM_H
 #define CBUILD_LAYERS_MERGED_FORM_H
