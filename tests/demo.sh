@@ -27,6 +27,8 @@ if [ "$(id -u)" != 0 ] && ! { command -v newuidmap && grep -q "^$(id -un):" /etc
     exit 1
 fi
 
+# a demonstration leaves the host's network and firewall alone
+export CBUILD_NETWORK=${CBUILD_NETWORK-pasta,slirp4netns}
 export CBUILD_ROOT=$work/store DOCKER_CONFIG=$work/docker TEST_TMP=$work
 export PATH="${CBUILD%/*}:$PATH"
 mkdir -p "$DOCKER_CONFIG"

@@ -6,6 +6,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 CBUILD = os.path.join(TOP, "build/release/cbuild")
 IMAGE_GIB = 60  # sparse
 AGAIN = "CBUILD_BENCH_NAMESPACE"
+os.environ.setdefault("CBUILD_NETWORK", "pasta,slirp4netns")  # the host's firewall is left alone
 
 
 def cache_folder():
