@@ -25,6 +25,9 @@ skip() {
     exit 0
 }
 
+# So many seconds nobody else on this machine sleeps, who runs the same test.
+LONG=10$$
+
 need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
 # What this user's builds have: "root", "ranges" of ids, a "single" one, or no namespaces: "none".
 ids_here() {
@@ -77,6 +80,8 @@ fails() { # STATUS COMMAND...
 out_has() { grep -qF -- "$1" "$TEST_TMP/out" || { show; fail "stdout lacks: $1"; }; }
 out_is() { [ "$(cat "$TEST_TMP/out")" = "$1" ] || { show; fail "stdout isn't: $1"; }; }
 err_has() { grep -qF -- "$1" "$TEST_TMP/err" || { show; fail "stderr lacks: $1"; }; }
+# What a step printed has this text: its instruction, which is shown as well, doesn't count.
+step_says() { sed -En 's/^#[0-9]+ [0-9]+\.[0-9]+ //p' "$TEST_TMP/err" | grep -qF -- "$1" || { show; fail "no step says: $1"; }; }
 err_lacks() { ! grep -qF -- "$1" "$TEST_TMP/err" || { show; fail "stderr has: $1"; }; }
 equal() { [ "$1" = "$2" ] || fail "\"$1\" is not \"$2\"${3:+ ($3)}"; }
 is_there() { [ -e "$1" ] || [ -L "$1" ] || fail "$1 is missing"; }

@@ -77,10 +77,10 @@ test_run_leaves_no_mount_and_no_process() {
     need_run
     import_busybox
     mount_count=$(wc -l </proc/self/mountinfo)
-    printf 'FROM busybox\nRUN sleep 987 & sleep 0.1; echo started\n' >Dockerfile
+    printf 'FROM busybox\nRUN sleep %s & sleep 0.1; echo started\n' $LONG >Dockerfile
     ok cbuild -t x .
     equal "$(wc -l </proc/self/mountinfo)" "$mount_count"
-    ! pgrep -f '^sleep 987$' || fail "a process outlived its step"
+    ! pgrep -f "^sleep $LONG\$" || fail "a process outlived its step"
 }
 
 test_stages_that_the_target_does_not_need_are_not_built() {

@@ -48,12 +48,12 @@ RUN cat; echo end-of-input
 EOT
     export SECRET_OF_THE_HOST=1
     build -t x .
-    err_has 0022
-    err_has no-node
-    err_has no-chroot
-    err_has no-mount
-    err_has no-namespace
-    err_has end-of-input
+    step_says 0022
+    step_says no-node
+    step_says no-chroot
+    step_says no-mount
+    step_says no-namespace
+    step_says end-of-input
     err_lacks SECRET_OF_THE_HOST
     err_lacks hidden
 }
@@ -61,25 +61,25 @@ EOT
 test_processes_of_a_step_are_gone_at_its_end() {
     need_root
     import_busybox
-    cat >Dockerfile <<'EOT'
+    cat >Dockerfile <<EOT
 FROM busybox
-RUN (busybox setsid sh -c 'busybox setsid sleep 97531 & sleep 97532' >/dev/null 2>&1 &) && sleep 0.1 && echo started
+RUN (busybox setsid sh -c 'busybox setsid sleep ${LONG}1 & sleep ${LONG}2' >/dev/null 2>&1 &) && sleep 0.1 && echo started
 EOT
     build -t x .
-    ! pgrep -f 'sleep 9753[12]' || fail "they live"
+    ! pgrep -f "sleep $LONG[12]\$" || fail "they live"
 }
 
 test_killed_cbuild_leaves_no_process() {
     need_root
     import_busybox
-    printf 'FROM busybox\nRUN echo begun; (busybox setsid sleep 86421 &); sleep 86422\n' >Dockerfile
+    printf 'FROM busybox\nRUN echo begun; (busybox setsid sleep %s &); sleep %s\n' "${LONG}1" "${LONG}2" >Dockerfile
     setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin -- "$CBUILD" --isolation=chroot -t x --progress plain . >out 2>&1 &
     pid=$!
     for _ in $(seq 200); do grep -q ' begun$' out && break; sleep 0.05; done
     kill -KILL $pid
     wait $pid || :
-    for _ in $(seq 200); do pgrep -f 'sleep 8642[12]' >/dev/null || break; sleep 0.05; done
-    ! pgrep -f 'sleep 8642[12]' || fail "they live"
+    for _ in $(seq 200); do pgrep -f "sleep $LONG[12]\$" >/dev/null || break; sleep 0.05; done
+    ! pgrep -f "sleep $LONG[12]\$" || fail "they live"
     ok cbuild prune -a
 }
 
@@ -90,7 +90,7 @@ test_processes_of_others_get_no_signal() {
     sleep 300 &
     printf 'FROM busybox\nARG PID\nRUN (kill -9 $PID || echo refused) 2>/dev/null\n' >Dockerfile
     build --build-arg PID=$! -t x .
-    err_has refused
+    step_says refused
     kill $!
 }
 

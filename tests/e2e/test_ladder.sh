@@ -98,7 +98,7 @@ test_a_user_in_a_container_with_a_masked_proc_builds() {
     printf 'RUN ! touch /proc/sys/x 2>/dev/null && test -z "$(cat /proc/kcore)" && echo told >/proc/self/fd/1\n' >>ctx/Dockerfile
     build x
     equal "$(grep -c "warning: RUN sees this container's processes in /proc, read-only" "$TEST_TMP/err")" 1
-    err_has told
+    step_says told
 }
 
 run_tests "$@"

@@ -108,7 +108,7 @@ RUN --mount=source=s/f,target=/two,rw ls -l /two && cat /two && [ ! -e /s ]
 EOT
     chmod 4700 s/f
     ok cbuild -t x .
-    err_has ' written'
+    step_says written
     err_has ' -rws'
     equal "$(cat s/f)" old
     is_absent s/g
@@ -134,12 +134,12 @@ RUN --mount=from=tool,target=/t /t/bin/tool
 RUN --mount=from=scratch,target=/none [ -z "$(ls /none)" ]
 EOT
     ok cbuild -t x .
-    err_has ' from the stage'
+    step_says 'from the stage'
     err_has ' from the image'
     equal "$(last_layer x)" ""
     sed -i 's/from the stage/from another stage/' Dockerfile
     ok cbuild -t x .
-    err_has ' from another stage'
+    step_says 'from another stage'
 }
 
 test_a_missing_mount_source_names_the_line() {
@@ -189,7 +189,7 @@ EOT
     ok cbuild -t x .
     err_has ' 1000:50 750'
     err_has ' 0:0 755'
-    err_has ' seed'
+    step_says seed
     grep -Eq '^#[0-9]+ [0-9.]+ 2$' "$TEST_TMP/err" || { show; fail "first content again"; }
 }
 

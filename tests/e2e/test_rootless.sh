@@ -149,10 +149,10 @@ test_every_fallback_of_mounting() {
 test_nothing_is_left_running_and_no_file_belongs_to_root() {
     need_user
     import_busybox
-    printf 'FROM busybox\nRUN sleep 9753 & sleep 0.1; echo started\nRUN chown 77:88 /tmp\n' >Dockerfile
+    printf 'FROM busybox\nRUN sleep %s & sleep 0.1; echo started\nRUN chown 77:88 /tmp\n' $LONG >Dockerfile
     mounts=$(wc -l </proc/self/mountinfo)
     ok cbuild -t x .
-    ! pgrep -u "$(id -u)" -f 'sleep 9753|pasta|slirp4netns' >pids || fail "$(ps -fp "$(tr '\n' , <pids)0")"
+    ! pgrep -u "$(id -u)" -f "sleep $LONG\$|pasta|slirp4netns" >pids || fail "$(ps -fp "$(tr '\n' , <pids)0")"
     equal "$(wc -l </proc/self/mountinfo)" "$mounts"
     equal "$(find "$CBUILD_ROOT" -uid 0 | wc -l)" 0
     # what the map lacks would be shown as this one
@@ -162,7 +162,7 @@ test_nothing_is_left_running_and_no_file_belongs_to_root() {
 test_ctrl_c_ends_a_step() {
     need_user
     import_busybox
-    printf 'FROM busybox\nRUN echo begun; sleep 8642\n' >Dockerfile
+    printf 'FROM busybox\nRUN echo begun; sleep %s\n' $LONG >Dockerfile
     # the shell starts background commands with SIGINT ignored, which a program inherits
     env --default-signal=INT "$CBUILD" -t x . >out 2>&1 &
     pid=$!
@@ -171,7 +171,7 @@ test_ctrl_c_ends_a_step() {
     status=0
     wait $pid || status=$?
     equal "$status" 130
-    ! pgrep -u "$(id -u)" -f 'sleep 8642' >/dev/null
+    ! pgrep -u "$(id -u)" -f "sleep $LONG\$" || fail "the step lives on"
     equal "$(find "$CBUILD_ROOT/leases" -type f | wc -l)" 0
     store_verifies
 }
@@ -235,7 +235,7 @@ test_an_id_above_the_map_is_named() {
     import_busybox
     printf 'FROM busybox\nRUN chown 2000000000 /tmp 2>&1 || echo refused\n' >Dockerfile
     ok cbuild -t x .
-    err_has refused
+    step_says refused
     printf 'FROM busybox\nCOPY --chown=2000000000 Dockerfile /f\nRUN true\n' >Dockerfile
     fails 1 cbuild -t x .
     err_has 'setting the owner 2000000000:'

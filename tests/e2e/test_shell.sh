@@ -121,16 +121,16 @@ wait" "$CBUILD" --on-error=shell -t x .
         out_lacks '[raw]'
     done
     # no code of cbuild runs then: its keeper does it
-    typed 'expect build ends with it
+    typed "expect build ends with it
 expect #
-send echo alive; sleep 6543\n
+send echo alive; sleep $LONG\n
 expect \nalive
 signal KILL
-wait' "$CBUILD" --on-error=shell -t x .
+wait" "$CBUILD" --on-error=shell -t x .
     out_has '[signal 9]'
     out_lacks '[raw]'
-    for _ in $(seq 100); do pgrep -f '^sleep 6543$' >/dev/null || break; sleep 0.05; done
-    ! pgrep -f '^sleep 6543$' || fail "the shell lives on"
+    for _ in $(seq 100); do pgrep -f "^sleep $LONG\$" >/dev/null || break; sleep 0.05; done
+    ! pgrep -f "^sleep $LONG\$" || fail "the shell lives on"
     ok cbuild images
     store_verifies
 }
@@ -260,7 +260,7 @@ test_an_ordinary_user_has_them_too() {
         test_signals_end_the_shell_and_give_the_terminal_back >"$TEST_TMP/user" || [ $? != 77 ] ||
         skip "CBUILD_TEST_USER names no ordinary user"
     cat "$TEST_TMP/user"
-    ! grep -q '^not ok' "$TEST_TMP/user"
+    ! grep -q '^not ok' "$TEST_TMP/user" || fail "as the user"
     equal "$(grep -c '^ok' "$TEST_TMP/user")" 3
 }
 

@@ -98,7 +98,7 @@ test_owners_are_kept_where_run_touches() {
     listed '^copied -rw-r--r-- 1234/5678 '
     listed '^added/t/ drwxr-xr-x 7/8 '
     listed '^home/app/copied -rw-r--r-- 1000/1000 '
-    ! grep '^data/gone' list
+    ! grep '^data/gone' list || fail "what is gone is listed"
     listing second >list
     listed '^data2/www -rw------- 33/44 '
     listed '^data2/ drwxr-xr-x 0/0 '
@@ -160,7 +160,7 @@ EOF
     listing x >list
     listed '^copied/f -rw-r--r-- 1000/1000 5$'
     listed '^copied/g -rw-r--r-- 0/0 5$'
-    ! grep '^cache/.\|^in/\|^scratch/.' list
+    ! grep '^cache/.\|^in/\|^scratch/.' list || fail "mounts are listed"
     store_verifies
 }
 
