@@ -26,7 +26,7 @@ skip() {
 }
 
 # So many seconds nobody else on this machine sleeps, who runs the same test.
-LONG=10$$
+export LONG=10$$
 
 need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
 # What this user's builds have: "root", "ranges" of ids, a "single" one, or no namespaces: "none".

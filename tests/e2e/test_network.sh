@@ -65,9 +65,10 @@ nothing_is_left() {
 test_root_has_a_private_network_without_helpers() {
     on_a_host
     make_world
-    printf 'FROM busybox\nRUN wget -qO- http://%s:8080/; ip -o addr\nRUN cat /etc/resolv.conf; ip route\n' $WORLD_ADDRESS >Dockerfile
+    printf 'FROM busybox\nRUN wget -qO- http://%s:8080/; ip -o addr\nRUN cat /etc/resolv.conf; ip route\nRUN readlink /proc/self/ns/net\nRUN readlink /proc/self/ns/net\n' $WORLD_ADDRESS >Dockerfile
     ok cbuild --no-cache --progress=plain -t x .
     err_lacks 'warning'
+    equal "$(grep -o 'net:\[.*' "$TEST_TMP/err" | sort | uniq -c | sed 's/ net.*//')" '      2' "steps in one network"
     err_has "from $HOST_ADDRESS"
     err_has "nameserver $WORLD_ADDRESS"
     grep -qE ' eth0 +inet 10\.213\.' "$TEST_TMP/err" || { show; fail "no address"; }

@@ -160,6 +160,37 @@ static void what_is_too_large_stays_as_it_is(void **state)
     assert_int_equal(n_lowers(tree), MERGED_LAYERS + 1);
 }
 
+/* In the form of one layer: as large as wanted, without a byte on the disk. */
+static void enlarge(struct tree *tree, const char *name, uint64_t size)
+{
+    struct error *err = NULL;
+    AUTO(free) int *fds = NULL;
+    size_t n;
+    bool found = false;
+    assert_ok(tree_lowers(tree, NULL, &fds, &n, &err), err);
+    for (size_t i = 0; i < n && !found; i++) {
+        AUTO(close) int fd = openat(fds[i], name, O_WRONLY | O_CLOEXEC);
+        found = fd >= 0 && ftruncate(fd, (off_t)size) == 0;
+    }
+    assert_true(found);
+}
+
+static void layers_of_many_bytes_stay_as_they_are(void **state)
+{
+    static const uint64_t sizes[] = { MERGED_MAX_BYTES / 2, MERGED_MAX_BYTES };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        AUTO(strbuf_release) struct strbuf words = STRBUF_INIT;
+        AUTO(free) char *large = xasprintf("f large=%zu", i);
+        add_group(&words, large);
+        strbuf_adds(&words, " | f top=1");
+        AUTO(tree_unref) struct tree *tree = tree_of_words(fixture->store, words.data);
+        enlarge(tree, "large", sizes[i]);
+        merge(tree);
+        assert_int_equal(n_lowers(tree), i ? MERGED_LAYERS + 1 : 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +199,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_process_finds_it_and_collecting_takes_it,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(what_is_too_large_stays_as_it_is, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(layers_of_many_bytes_stay_as_they_are, fixture_setup,
                                         fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
