@@ -317,6 +317,12 @@ EOT
     printf other >token
     ok cbuild -t x --secret id=token,src=token .
     equal "$(cached)" 4
+    # while the step runs it is in memory, however things are mounted
+    printf 'FROM busybox\nRUN --mount=type=secret,id=token stat -f -c "on %%T" /run/secrets/token\n' >Dockerfile
+    for force in '' no-lowerdir-add no-fsopen,no-open-tree no-overlay; do
+        ok env CBUILD_FORCE="${CBUILD_FORCE:+$CBUILD_FORCE,}$force" "$CBUILD" --no-cache -t x --secret id=token,src=token .
+        step_says 'on tmpfs'
+    done
 }
 
 test_a_failing_run_does_not_tell_its_secret() {

@@ -228,7 +228,7 @@ RUN mv /data/www /data/moved && chmod 700 /data/moved && mv /data/gone /data/aga
 USER app
 RUN id -u >/tmp/id && id -g >>/tmp/id && mkdir /tmp/mine && echo x >/tmp/mine/f && ln -s f /tmp/mine/l
 USER 1234:99
-RUN echo y >/tmp/other && grep -q 'CapEff:.*0000000000000000' /proc/self/status && ! mount -t tmpfs x /tmp 2>/dev/null
+RUN echo y >/tmp/other && ! chown 5:5 /tmp/other 2>/dev/null && ! mknod /tmp/none c 1 3 2>/dev/null && grep -q 'CapEff:.*0000000000000000' /proc/self/status && ! mount -t tmpfs x /tmp 2>/dev/null
 USER root
 RUN echo z >>/tmp/mine/f && touch /a/b/f /tool && chown 0:0 /a/b && sed -i s/f/g/ /home/app/f && chown 0:0 /home/app/x
 EOF
