@@ -12,6 +12,7 @@
 
 #define MAX_PROFILES ((size_t)4 << 20)
 #define MAX_VALUE 64
+#define MAX_LABEL 4096
 
 static int read_beneath(const char *root, const char *name, size_t max, struct strbuf *text)
 {
@@ -43,6 +44,19 @@ enum confinement confinement_find(const char *sys)
     if (read_beneath(sys, "kernel/security/apparmor/profiles", MAX_PROFILES, &profiles) < 0)
         return CONFINEMENT_UNKNOWN;
     return has_profile(profiles.data) ? CONFINEMENT_LOADED : CONFINEMENT_NOT_LOADED;
+}
+
+char *confinement_selinux(const char *sys, const char *proc)
+{
+    AUTO(strbuf_release) struct strbuf enforce = STRBUF_INIT;
+    AUTO(strbuf_release) struct strbuf label = STRBUF_INIT;
+    const bool enforces =
+        read_beneath(sys, "fs/selinux/enforce", MAX_VALUE, &enforce) == 0 && enforce.data[0] == '1';
+    /* the kernel ends it with a NUL, and before a policy is loaded it is "kernel" */
+    if (read_beneath(proc, "self/attr/current", MAX_LABEL, &label) < 0)
+        strbuf_adds(&label, "which can't be read");
+    return xasprintf("SELinux (%s): steps stay in cbuild's own domain, %s",
+                     enforces ? "enforcing" : "permissive", label.data);
 }
 
 bool confinement_enter(const char *proc)

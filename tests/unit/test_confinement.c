@@ -57,6 +57,39 @@ static void what_a_kernel_has_is_found(void **state)
     }
 }
 
+static void the_domain_of_steps_is_said_where_selinux_is(void **state)
+{
+    static const char label[] = "system_u:system_r:unconfined_t:s0-s0:c0.c1023"; /* and its NUL */
+    static const struct {
+        const char *enforce, *label, *expected;
+        size_t size;
+    } selinux[] = {
+        { "1", label,
+          "SELinux (enforcing): steps stay in cbuild's own domain, "
+          "system_u:system_r:unconfined_t:s0-s0:c0.c1023",
+          sizeof(label) },
+        { "0", "kernel", "SELinux (permissive): steps stay in cbuild's own domain, kernel", 7 },
+        { "0", NULL, "SELinux (permissive): steps stay in cbuild's own domain, which can't be read",
+          0 },
+    };
+    struct temp_dir *dir = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(selinux); i++) {
+        AUTO(free) char *root = xasprintf("%s/%zu", dir->path, i);
+        struct error *err = NULL;
+        assert_ok(fs_mkdirs_following(AT_FDCWD, root, 0755, &err), err);
+        AUTO(close) int fd = fs_open(AT_FDCWD, root, O_RDONLY | O_DIRECTORY, 0, &err);
+        assert_true(fd >= 0);
+        put(fd, "fs/selinux", "enforce", selinux[i].enforce);
+        assert_ok(fs_mkdirs(fd, "self/attr", 0755, &err), err);
+        if (selinux[i].label)
+            assert_ok(fs_write_file(fd, "self/attr/current", selinux[i].label, selinux[i].size,
+                                    0644, &err),
+                      err);
+        AUTO(free) char *text = confinement_selinux(root, root);
+        assert_string_equal(text, selinux[i].expected);
+    }
+}
+
 static void the_next_program_is_to_be_confined(void **state)
 {
     struct temp_dir *dir = *state;
@@ -81,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEMP_DIR_TEST(what_a_kernel_has_is_found),
+        TEMP_DIR_TEST(the_domain_of_steps_is_said_where_selinux_is),
         TEMP_DIR_TEST(the_next_program_is_to_be_confined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
