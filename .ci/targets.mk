@@ -155,10 +155,10 @@ cover-run: unit-tests
 	@tests/run --jobs $(JOBS) $(addprefix $(O)/unit/,$(UNIT))
 	@.ci/cover $(O)
 
-# Under Debian's kernel in a virtual machine: cgroups of version 2, AppArmor, an older overlay.
+# Under Debian's kernel in a virtual machine: cgroups of version 2, AppArmor, SELinux, an older overlay.
 .PHONY: check-vm
-check-vm: $(O)/cbuild
-	@$(test_env) CBUILD_TEST_VM=1 TEST_TIMEOUT=1800 tests/run --setting '$(SETTING)' tests/real/test_vm.sh
+check-vm: $(O)/cbuild $(O)/tests/escape-probe
+	@$(test_env) CBUILD_TEST_VM='$(or $(PARTS),all)' TEST_TIMEOUT=1800 tests/run --setting '$(SETTING)' tests/real/test_vm.sh
 
 # --- installing
 
