@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -46,6 +47,7 @@ struct caller {
     struct owner_watch *watch;
     uint64_t id; /* of the notification */
     pid_t pid;
+    pid_t inner_pid, inner_thread; /* as its own /proc has them */
     uint64_t caps;
     mode_t umask;
 };
@@ -66,6 +68,16 @@ static bool is_there_still(const struct caller *caller)
     return ioctl(caller->watch->listener_fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
+/* The last of a line's numbers, that of the innermost namespace; 0: there is no such line. */
+static pid_t innermost_of(const char *status, const char *line)
+{
+    const char *p = strstr(status, line);
+    long pid = 0;
+    for (p = p ? p + strlen(line) : ""; *p == '\t'; p += strspn(p, "0123456789"))
+        pid = strtol(++p, NULL, 10);
+    return (pid_t)pid;
+}
+
 static int read_status(struct caller *caller)
 {
     AUTO(free) char *path = xasprintf("/proc/%ld/status", (long)caller->pid);
@@ -80,6 +92,8 @@ static int read_status(struct caller *caller)
         return -ESRCH;
     if (mask && sscanf(mask, "\nUmask: %o", &umask_now) != 1)
         umask_now = 022;
+    caller->inner_pid = innermost_of(status.data, "\nNStgid:");
+    caller->inner_thread = innermost_of(status.data, "\nNSpid:");
     caller->caps = effective;
     caller->umask = (mode_t)umask_now;
     return 0;
@@ -124,7 +138,7 @@ static int turn_root(int root_fd, int dir_fd)
 }
 
 /* An O_PATH fd of `path`, as the caller would find it, or a negative errno. */
-static int resolve(const struct caller *caller, int base_fd, const char *path, int flags)
+static int resolve_once(const struct caller *caller, int base_fd, const char *path, int flags)
 {
     const int own_fd = caller->watch->own_root_fd;
     AUTO(close) int root_fd = open_of(caller, "root", O_PATH | O_DIRECTORY);
@@ -142,6 +156,40 @@ static int resolve(const struct caller *caller, int base_fd, const char *path, i
     if (fd >= 0) /* can't be: we were there before */
         (void)close(fd);
     return -EIO;
+}
+
+/*
+ * In the caller's /proc "self" is whoever asks, and so nobody there when we do. Such a path with
+ * the caller's number instead; NULL: it is another path. free() it.
+ */
+static char *name_caller(const struct caller *caller, const char *path)
+{
+    static const struct {
+        const char *prefix;
+        bool is_thread;
+        const char *below; /* /proc/PID */
+    } own[] = {
+        { "/proc/self", false, "" },       { "/proc/thread-self", true, "" },
+        { "/dev/fd", false, "/fd" },       { "/dev/stdin", false, "/fd/0" },
+        { "/dev/stdout", false, "/fd/1" }, { "/dev/stderr", false, "/fd/2" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+        const char *rest = path + strlen(own[i].prefix);
+        if (strncmp(path, own[i].prefix, strlen(own[i].prefix)) != 0 || (*rest && *rest != '/'))
+            continue;
+        if (own[i].is_thread)
+            return xasprintf("/proc/%ld/task/%ld%s", (long)caller->inner_pid,
+                             (long)caller->inner_thread, rest);
+        return xasprintf("/proc/%ld%s%s", (long)caller->inner_pid, own[i].below, rest);
+    }
+    return NULL;
+}
+
+static int resolve(const struct caller *caller, int base_fd, const char *path, int flags)
+{
+    int fd = resolve_once(caller, base_fd, path, flags);
+    AUTO(free) char *named = fd == -ENOENT ? name_caller(caller, path) : NULL;
+    return named ? resolve_once(caller, base_fd, named, flags) : fd;
 }
 
 static bool is_in_root(const struct owner_watch *watch, int fd)
@@ -193,15 +241,15 @@ static int answer_chown(const struct caller *caller, const struct owner_call *ca
 {
     if (!caller->watch->is_single || !(caller->caps >> CAP_CHOWN & 1))
         return LEAVE_TO_KERNEL;
+    char path[PATH_MAX] = "";
+    int failed = call->has_path ? read_path(caller, call->path, path) : 0;
+    if (failed)
+        return failed;
     AUTO(close) int base_fd = open_base(caller, call->dir_fd);
-    if (base_fd < 0)
+    if (base_fd < 0 && path[0] != '/') /* else nobody needs it */
         return base_fd;
     if (!call->has_path)
         return chown_file(caller, base_fd, call);
-    char path[PATH_MAX];
-    int failed = read_path(caller, call->path, path);
-    if (failed)
-        return failed;
     if (!path[0])
         return call->is_empty_allowed ? chown_file(caller, base_fd, call) : -ENOENT;
     AUTO(close) int fd = resolve(caller, base_fd, path, call->is_nofollow ? O_NOFOLLOW : 0);
@@ -293,29 +341,36 @@ static bool serve_one(struct owner_watch *watch)
            errno == ENOENT || errno == EINTR;
 }
 
-static void *serve(void *data)
+static void close_fd(int *fd)
 {
-    struct owner_watch *watch = data;
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+static void serve_all(struct owner_watch *watch)
+{
     /* root, directory and umask of this thread alone */
     if (unshare(CLONE_FS) < 0)
-        return NULL;
+        return;
     (void)umask(0);
     for (;;) {
         struct pollfd fds[] = { { watch->listener_fd, POLLIN, 0 }, { watch->stop_fd, POLLIN, 0 } };
         if (poll(fds, 2, -1) < 0)
             continue;
         if (fds[1].revents || fds[0].revents & (POLLHUP | POLLERR))
-            return NULL;
+            return;
         if (fds[0].revents & POLLIN && !serve_one(watch))
-            return NULL;
+            return;
     }
 }
 
-static void close_fd(int *fd)
+static void *serve(void *data)
 {
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
+    struct owner_watch *watch = data;
+    serve_all(watch);
+    close_fd(&watch->listener_fd); /* who would still ask gets ENOSYS, and doesn't wait forever */
+    return NULL;
 }
 
 static int prepare(struct owner_watch *watch, int upper_fd, struct error **err)

@@ -283,6 +283,22 @@ EOF
 }
 
 # Where no overlay can be mounted: what is new is told by the files themselves.
+# Names that mean who uses them
+test_owners_are_recorded_by_own_names_in_proc() {
+    need_single
+    import_busybox
+    cat >Dockerfile <<'EOF'
+FROM busybox
+RUN touch /a /b /c && chown 5:6 /dev/stdout && exec 7</a && chown 11:12 /dev/fd/7 && \
+    chown 13:14 /proc/self/cwd/b /proc/thread-self/root/c && ! chown 1:1 /proc/self/nothing 2>/dev/null
+EOF
+    ok cbuild --record-owners -t x .
+    listing x >list
+    listed '^a -rw-r--r-- 11/12 '
+    listed '^b -rw-r--r-- 13/14 '
+    listed '^c -rw-r--r-- 13/14 '
+}
+
 test_owners_are_kept_and_recorded_in_copies_of_the_tree() {
     need_single
     import_owners
