@@ -309,21 +309,35 @@ static int check_diff_id(struct layer *layer, const struct digest *diff_id, stru
                      name, got, expected);
 }
 
+/* 1: it is there. */
+static int read_entries(struct layer *layer, struct entries *ret, struct error **err)
+{
+    AUTO(error_free) struct error *absent = NULL;
+    if (entries_read(layer->store, &layer->blob.digest, ret, &absent) == 0)
+        return 1;
+    if (error_is(absent, ERR_NOT_FOUND))
+        return 0;
+    error_move(err, TAKE(absent));
+    return -1;
+}
+
+/* What is fetched just now may have been looked at on its way: then it isn't read again. */
+static int find_entries(struct layer *layer, struct entries *ret, struct error **err)
+{
+    int found = read_entries(layer, ret, err);
+    if (found == 0)
+        found = fetch_blob(layer, err) < 0 ? -1 : read_entries(layer, ret, err);
+    if (found != 0)
+        return found < 0 ? -1 : 0;
+    return entries_scan(layer->store, &layer->blob.digest, ret, err);
+}
+
 static int load_list(struct layer *layer, struct error **err)
 {
     AUTO(entries_release) struct entries entries = { .tar_size = 0 };
-    AUTO(error_free) struct error *absent = NULL;
-    if (store_lease(layer->store, &layer->blob.digest, err) < 0)
+    if (store_lease(layer->store, &layer->blob.digest, err) < 0 ||
+        find_entries(layer, &entries, err) < 0)
         return -1;
-    if (entries_read(layer->store, &layer->blob.digest, &entries, &absent) < 0) {
-        if (!error_is(absent, ERR_NOT_FOUND)) {
-            error_move(err, TAKE(absent));
-            return -1;
-        }
-        if (fetch_blob(layer, err) < 0 ||
-            entries_scan(layer->store, &layer->blob.digest, &entries, err) < 0)
-            return -1;
-    }
     if (check_diff_id(layer, &entries.diff_id, err) < 0)
         return -1;
     layer->list = entries.list; /* nobody reads it before has_list is set */

@@ -124,6 +124,18 @@ test_a_run_unpacks_what_arrives() {
     store_verifies
 }
 
+# They are unpacked and listed on the pass that stores them.
+test_layers_that_a_run_mounts_are_not_read_again() {
+    need_root
+    need strace
+    start
+    printf 'FROM %s\nRUN cmp /g /etc/deep/f\n' "$BASE" >Dockerfile
+    ok strace -f -qq -y -o trace -e trace=read,pread64,mmap "$CBUILD" -t app .
+    local layer n=0
+    for layer in $layers; do n=$((n + $(grep -c "/blobs/sha256/${layer#sha256:}>" trace || :))); done
+    equal "$n" 0 "reads of layers"
+}
+
 test_layers_that_are_not_what_the_config_says_are_refused_by_the_step_that_needs_them() {
     start
     need skopeo
