@@ -39,10 +39,11 @@ test_cached_rebuild_opens_no_context_file_and_no_socket() {
     ok cbuild -t x .
     sleep 2.1 # stat records younger than the clock's granularity aren't trusted
     ok cbuild -t x .
-    ok env ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e trace=openat,openat2,open,socket,connect,sendto "$CBUILD" -t x .
+    ok env ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e trace=openat,openat2,open,socket,connect,sendto,sync,syncfs,fsync,fdatasync "$CBUILD" -t x .
     equal "$(cached)" 4
     ! grep -E '"([^"]*/)?f[123]"' trace || fail "a context file was opened"
     ! grep -E 'AF_INET|AF_NETLINK|nscd|resolv.conf|nsswitch' trace || fail "a socket or a look-up"
+    ! grep -E ' (sync|syncfs|fsync|fdatasync)\(' trace || fail "it waits for the disk"
 }
 
 test_one_changed_byte_with_the_same_size_and_time_reruns_the_step() {

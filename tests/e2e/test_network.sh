@@ -104,6 +104,33 @@ EOF
     nothing_is_left
 }
 
+# On this machine's own network, which nothing else can stand in for.
+test_helper_programs_lead_nobody_to_the_hosts_loopback() {
+    need_root
+    need python3
+    import_busybox
+    echo of-the-host >index.html
+    python3 -u -m http.server --bind 127.0.0.1 0 >server.log 2>&1 &
+    LOCAL=$!
+    for _ in $(seq 100); do grep -q 'port [0-9]' server.log && break; sleep 0.05; done
+    local port kind tried=''
+    port=$(sed -n 's/.* port \([0-9]*\).*/\1/p' server.log)
+    cat >Dockerfile <<EOF
+FROM busybox
+RUN gateway=\$(ip route | sed -n 's/default via \\([^ ]*\\).*/\\1/p'); for host in \$gateway 127.0.0.1; do timeout 1 wget -qO- http://\$host:$port/; done; true
+EOF
+    printf 'FROM busybox\nRUN timeout 5 wget -qO- http://here:%s/\n' "$port" >Dockerfile.asked
+    for kind in pasta slirp4netns; do
+        ok env CBUILD_NETWORK=$kind "$CBUILD" --no-cache --progress=plain -t x .
+        ! grep "RUN uses the host's network" "$TEST_TMP/err" || continue
+        err_lacks of-the-host
+        tried="$tried $kind"
+        ok env CBUILD_NETWORK=$kind "$CBUILD" --no-cache --progress=plain --add-host here:host-gateway -f Dockerfile.asked -t x .
+        step_says of-the-host
+    done
+    [ -n "$tried" ] || skip "no helper makes a network here"
+}
+
 test_nobody_outside_reaches_a_step() {
     on_a_host
     make_world

@@ -34,6 +34,9 @@ test_a_step_costs_few_processes_files_and_waits() {
     # no sync, one unmounting (the host's tree): each waits, for the disk or for the kernel
     at_most 0 ' (sync|syncfs|fsync|fdatasync|sync_file_range)\('
     at_most 1 ' umount2?\('
+    # nor when a step's overlay goes; all of the build once at its end
+    equal "$(a_step ' fsconfig\(.*"volatile"')" 1
+    equal "$(grep -cE ' syncfs\(' calls.16)" 1
     # the layers are mounted for writing once
     equal "$(a_step ' fsconfig\(.*"upperdir"')" 1
     # on disk the box, the form and overlay's work; on a tmpfs the point that all is mounted on
