@@ -235,6 +235,25 @@ SigIgn: 0000000000000000'
     )
 }
 
+# The builder's own leave out memory, once it knows a secret.
+test_core_dumps_of_a_step_are_as_everywhere() {
+    need_run
+    import_busybox
+    echo word >secret
+    printf 'FROM busybox\nRUN --mount=type=secret,id=s,env=S cat /proc/self/coredump_filter\n' >Dockerfile
+    ok cbuild --no-cache --secret id=s,src=secret -t x .
+    equal "$(said)" 00000033
+}
+
+test_a_builder_that_is_protected_from_the_oom_killer_protects_no_step() {
+    need_root
+    sh -c 'echo -500 >/proc/self/oom_score_adj' 2>/dev/null || skip "no process may be protected here"
+    import_busybox
+    printf 'FROM busybox\nRUN cat /proc/self/oom_score_adj\n' >Dockerfile
+    ok sh -c 'echo -500 >/proc/self/oom_score_adj && exec "$@"' sh "$CBUILD" --no-cache -t x .
+    equal "$(said)" 0
+}
+
 sleepers() { grep -lsaP "^sleep\x00$1\x00" /proc/[0-9]*/cmdline || :; } # SECONDS
 
 test_daemons_end_with_the_step_and_when_the_builder_is_killed() {
