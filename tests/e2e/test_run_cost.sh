@@ -43,6 +43,24 @@ test_a_step_costs_few_processes_files_and_waits() {
     at_most 4 ' mkdir(at)?\(.*, 0700\) += 0'
 }
 
+# open, write, times, close: no look at it before, no path from the root, no sync of each.
+test_a_file_is_unpacked_with_four_calls() {
+    need_root
+    need strace
+    make_busybox_rootfs root
+    mkdir root/many
+    local n i
+    for n in 100 600; do
+        for i in $(seq $n); do echo "$i" >"root/many/$i"; done
+        tar -C root -cf many.tar .
+        cbuild import many.tar many:$n >/dev/null
+        printf 'FROM many:%s\nRUN true\n' $n >Dockerfile
+        ok strace -f -qq -e signal=none -o calls.$n "$CBUILD" -q --network host -t x .
+    done
+    n=$((($(grep -cE '^[0-9]+ +[a-z0-9_]+\(' calls.600) - $(grep -cE '^[0-9]+ +[a-z0-9_]+\(' calls.100)) / 500))
+    [ "$n" -le 4 ] || fail "$n calls a file"
+}
+
 test_entering_a_cgroup_takes_no_lock_that_waits() {
     need_root
     need strace
