@@ -28,6 +28,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define INSIDE_NAME "eth0"
@@ -80,11 +81,24 @@ static int find_routes(int fd, struct taken *taken, struct error **err)
     return netlink_dump(fd, &message, note_route, taken, "routes of the host", err);
 }
 
+/*
+ * Not of our pid: builds in several containers may share the host's network, and all be number 7.
+ * For difference, not for secrecy.
+ */
+static uint32_t draw(void)
+{
+    uint32_t number = 0;
+    if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != (ssize_t)sizeof(number))
+        number = (uint32_t)getpid() * 2654435761u ^ (uint32_t)clock_monotonic_ms();
+    return number;
+}
+
 /* The first address of a part that no route leads to; builds at the same time begin elsewhere. */
 static int choose_subnet(int fd, uint32_t *ret, struct error **err)
 {
+    const uint32_t begin = draw();
     for (unsigned i = 0; i < TRIES; i++) {
-        const uint32_t number = ((uint32_t)getpid() + i * 4099) % N_SUBNETS;
+        const uint32_t number = (begin + i * 4099) % N_SUBNETS;
         const uint32_t first = ranges[i % ARRAY_SIZE(ranges)] + number * 4;
         struct taken taken = { .first = first, .last = first + 3 };
         if (find_routes(fd, &taken, err) < 0)
@@ -261,7 +275,7 @@ static int start_veth(struct network_helper *helper, bool reach_host, struct err
     helper->namespace_fd = network_namespace_new(err);
     if (helper->namespace_fd < 0)
         return error_wrap(err, "veth");
-    AUTO(free) char *name = xasprintf("cbuild%x", (unsigned)getpid());
+    AUTO(free) char *name = xasprintf("cbuild%x", (unsigned)draw());
     if (make_pair(fd, name, helper->namespace_fd, err) < 0)
         return -1;
     helper->interface = TAKE(name);

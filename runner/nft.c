@@ -124,8 +124,8 @@ static void match_interface(struct rule *rule, uint32_t key, uint32_t op, uint32
     add_compare(rule, op, &index, sizeof(index));
 }
 
-static void match_payload(struct rule *rule, uint32_t base, uint32_t offset, uint32_t op,
-                          const void *value, size_t size)
+static void match_payload(struct rule *rule, uint32_t base, uint32_t offset, const void *value,
+                          size_t size)
 {
     open_expression(rule, "payload");
     netlink_attr_be32(rule->message, NFTA_PAYLOAD_DREG, NFT_REG_1);
@@ -133,7 +133,7 @@ static void match_payload(struct rule *rule, uint32_t base, uint32_t offset, uin
     netlink_attr_be32(rule->message, NFTA_PAYLOAD_OFFSET, offset);
     netlink_attr_be32(rule->message, NFTA_PAYLOAD_LEN, (uint32_t)size);
     close_expression(rule);
-    add_compare(rule, op, value, size);
+    add_compare(rule, NFT_CMP_EQ, value, size);
 }
 
 static void match_address(struct rule *rule, uint32_t offset, struct in_addr address)
@@ -144,7 +144,7 @@ static void match_address(struct rule *rule, uint32_t offset, struct in_addr add
     netlink_attr_be32(rule->message, NFTA_META_KEY, NFT_META_NFPROTO);
     close_expression(rule);
     add_compare(rule, NFT_CMP_EQ, &ipv4, sizeof(ipv4));
-    match_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, offset, NFT_CMP_EQ, &address, sizeof(address));
+    match_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, offset, &address, sizeof(address));
 }
 
 /* Of connections that exist already. */
@@ -221,7 +221,8 @@ static void add_forward(struct netlink_message *message, const char *table,
     rule_end(&rule);
 }
 
-/* Of the host itself: a name server, where it has one. */
+/* Of the host itself: a name server, where it has one. Last is what drops: a packet without a port
+ * matches no rule that asks for one. */
 static void add_input(struct netlink_message *message, const char *table,
                       const struct nft_rules *rules)
 {
@@ -234,8 +235,11 @@ static void add_input(struct netlink_message *message, const char *table,
     rule_end(&rule);
     rule = rule_begin(message, table, "input");
     match_interface(&rule, NFT_META_IIF, NFT_CMP_EQ, rules->interface);
-    match_payload(&rule, NFT_PAYLOAD_TRANSPORT_HEADER, PORT_DESTINATION, NFT_CMP_NEQ, &dns,
-                  sizeof(dns));
+    match_payload(&rule, NFT_PAYLOAD_TRANSPORT_HEADER, PORT_DESTINATION, &dns, sizeof(dns));
+    add_verdict(&rule, NF_ACCEPT);
+    rule_end(&rule);
+    rule = rule_begin(message, table, "input");
+    match_interface(&rule, NFT_META_IIF, NFT_CMP_EQ, rules->interface);
     add_verdict(&rule, NF_DROP);
     rule_end(&rule);
 }

@@ -92,6 +92,15 @@ RUN gateway=\$(ip route | sed -n 's/default via \\([^ ]*\\).*/\\1/p'); \\
     for host in \$gateway 127.0.0.1 $HOST_ADDRESS; do ! timeout 2 wget -qO- http://\$host:8080/ || exit 9; done
 EOF
     ok cbuild --no-cache --progress=plain -t x .
+    # a name server alone
+    kill $LOCAL
+    sed 's/8080/53/' server.py >local.py
+    python3 local.py &
+    LOCAL=$!
+    for _ in $(seq 100); do (echo >/dev/tcp/127.0.0.1/53) 2>/dev/null || { sleep 0.05; continue; }; break; done
+    printf 'FROM busybox\nRUN timeout 5 wget -qO- http://%s:53/\n' $HOST_ADDRESS >Dockerfile
+    ok cbuild --no-cache --progress=plain -t x .
+    err_has 'from 10.213.'
     # but asked for, by name, loopback included
     kill $LOCAL
     sed 's/("", 8080)/("127.0.0.1", 8080)/' server.py >local.py
@@ -204,6 +213,22 @@ test_builds_at_once_have_networks_of_their_own() {
     ! grep warning all || { cat all; fail "another network"; }
     equal "$(grep -c "from $HOST_ADDRESS" all)" 3
     equal "$(sed -n 's/.* inet \(10[.0-9]*\).*/\1/p' all | sort -u | wc -l)" 3 "addresses"
+    nothing_is_left
+}
+
+# As in containers that share the host's network.
+test_builds_of_one_number_have_networks_of_their_own() {
+    on_a_host
+    make_world
+    printf 'FROM busybox\nARG N\nRUN wget -qO- http://%s:8080/; sleep 1\n' $WORLD_ADDRESS >Dockerfile
+    for i in 1 2; do
+        unshare --pid --fork --mount-proc "$CBUILD" --build-arg N=$i --progress=plain -t x$i . 2>err.$i &
+        pids="${pids:-} $!"
+    done
+    for pid in $pids; do wait "$pid"; done
+    cat err.? >all
+    ! grep warning all || { cat all; fail "another network"; }
+    equal "$(grep -c "from $HOST_ADDRESS" all)" 2
     nothing_is_left
 }
 
