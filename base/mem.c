@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LARGE (128 << 10)
+
 static void out_of_memory(size_t size) __attribute__((noreturn));
 
 static void out_of_memory(size_t size)
@@ -94,6 +96,12 @@ char *xasprintf(const char *format, ...)
     char *text = xvasprintf(format, args);
     va_end(args);
     return text;
+}
+
+/* By itself malloc() takes the size of what was freed for one that is better kept, up to 32 MiB. */
+void mem_init(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE); /* 0: not this C library's; nothing depends on it */
 }
 
 void mem_trim(void)

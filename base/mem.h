@@ -26,6 +26,9 @@ char *xstrdup_lower(const char *s) WARN_UNUSED;
 char *xasprintf(const char *format, ...) PRINTF(1, 2) WARN_UNUSED;
 char *xvasprintf(const char *format, va_list args) PRINTF(1, 0) WARN_UNUSED;
 
+/* Before anything else of a program: what is large goes back to the system as soon as it is freed,
+ * whatever was freed before. */
+void mem_init(void);
 /* Gives what was freed back to the system, where many small things were: else it stays with the
  * process, and what is large doesn't fit into it. */
 void mem_trim(void);

@@ -214,6 +214,7 @@ static int open_standard_streams(struct error **err)
 
 int main(int argc UNUSED, char **argv)
 {
+    mem_init();
     as_user_main(argv);
     companion_main(argv);
     AUTO(error_free) struct error *error = NULL;

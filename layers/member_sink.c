@@ -4,7 +4,8 @@
  * member writes out all that are ready. Who writes holds `writing`, not the lock.
  *
  * 1. Jobs stand in the order of the input; a job is waiting, taken or ready, never less again.
- * 2. At most `limit` jobs exist. At the limit the writer takes a waiting job itself; it sleeps only
+ * 2. At most `limit` jobs exist, and they hold IN_FLIGHT_MOST bytes at most: so memory doesn't grow
+ *    with the number of cores. At the limit the writer takes a waiting job itself; it sleeps only
  *    when every job is taken or being written, that is when other threads run: so a pool whose
  *    workers are all writers of layers can't come to a stop.
  * 3. A helper task takes one waiting job, or none when others were faster. It holds a reference on
@@ -27,29 +28,37 @@
 
 #define MEMBER_LEAST ((size_t)512 * 1024)
 #define MEMBER_MOST ((size_t)4 * 1024 * 1024)
+#define ROOM_SIZE (MEMBER_MOST + MEMBER_MOST / 16)
 #define MEMBER_USUAL ((size_t)1536 * 1024) /* most of those that end at an entry are smaller */
 #define CUT_BITS 6                         /* 1 entry in 64 begins a member */
+#define IN_FLIGHT_MOST ((size_t)12 * 1024 * 1024)
+#define KEPT_MOST ((size_t)8 * 1024 * 1024) /* of inputs, and of outputs */
 
 enum job_state { JOB_WAITING, JOB_TAKEN, JOB_READY };
 
-/* Room for a member; data NULL: none. */
-struct input {
-    char *data;     /* MEMBER_MOST */
-    size_t touched; /* of it: what it takes of memory */
+/* Room for a member and what compressing may add to it. */
+struct room {
+    struct strbuf bytes;
+    size_t touched; /* what it takes of memory */
+};
+
+/* Kept for members to come: faulting in new pages costs more than compressing some members. */
+struct rooms {
+    struct room *items;
+    size_t n_items, items_capacity;
+    size_t kept; /* bytes that they touched: KEPT_MOST at most */
 };
 
 struct job {
     struct job *next;
     enum job_state state;
-    struct input input;
-    struct strbuf output;
+    struct room input, output;
     struct member member;
 };
 
 struct spare {
     struct spare *next;
     struct encoder *encoder;
-    struct strbuf output; /* what it wrote last: room for a whole member that no job has to keep */
 };
 
 struct queue {
@@ -59,12 +68,12 @@ struct queue {
     struct compression compression;
     const struct member_cache *cache;
     struct spare *spares; /* encoders that nobody uses now */
-    struct input *inputs; /* likewise. Kept, so that memory doesn't go to pieces */
-    size_t n_inputs, inputs_capacity;
+    struct rooms inputs, outputs;
 
     struct job *first, **last;
-    size_t n_jobs; /* the one being written included */
-    size_t n_busy; /* threads that compress or write */
+    size_t n_jobs;    /* the one being written included */
+    size_t in_flight; /* bytes of their inputs, and of the outputs of those compressed */
+    size_t n_busy;    /* threads that compress or write */
     bool writing, ended;
     struct error *error;
 
@@ -78,9 +87,69 @@ struct member_sink {
     struct queue *queue;
     struct pool_group *group;
     size_t limit;
-    struct input input; /* the member being filled */
-    size_t size;
+    struct room input; /* the member being filled */
 };
+
+static void room_release(struct room *room)
+{
+    strbuf_release(&room->bytes);
+}
+
+static void rooms_release(struct rooms *rooms)
+{
+    while (rooms->n_items)
+        room_release(&rooms->items[--rooms->n_items]);
+    free(rooms->items);
+}
+
+/* Of no size; the queue's lock is held, as with room_put(). */
+static struct room room_get(struct rooms *rooms)
+{
+    struct room room = { STRBUF_INIT, 0 };
+    if (!rooms->n_items)
+        return room;
+    room = rooms->items[--rooms->n_items];
+    rooms->kept -= room.touched;
+    return room;
+}
+
+/* What is beyond a usual member goes back to the system. */
+static void room_trim(struct room *room)
+{
+    const uintptr_t page = 4096; /* with larger ones the call may fail, and all is kept */
+    uintptr_t from = ((uintptr_t)room->bytes.data + MEMBER_USUAL + page - 1) / page * page;
+    uintptr_t to = ((uintptr_t)room->bytes.data + room->touched) / page * page;
+    if (from < to && madvise((void *)from, to - from, MADV_DONTNEED) == 0)
+        room->touched = MEMBER_USUAL;
+}
+
+/* Where small members are the rule none of those kept stays as large as the largest was. */
+static void rooms_trim(struct rooms *rooms)
+{
+    rooms->kept = 0;
+    for (size_t i = 0; i < rooms->n_items; i++) {
+        room_trim(&rooms->items[i]);
+        rooms->kept += rooms->items[i].touched;
+    }
+}
+
+static void room_put(struct rooms *rooms, struct room *room)
+{
+    size_t size = room->bytes.size;
+    if (room->touched < size)
+        room->touched = size;
+    strbuf_reset(&room->bytes);
+    if (size <= MEMBER_USUAL) {
+        room_trim(room);
+        rooms_trim(rooms);
+    }
+    if (rooms->kept + room->touched <= KEPT_MOST) {
+        *ARRAY_PUSH(rooms, items) = *room;
+        rooms->kept += room->touched;
+        strbuf_init(&room->bytes);
+    }
+    room_release(room);
+}
 
 static void queue_unref(struct queue *queue)
 {
@@ -93,12 +162,10 @@ static void queue_unref(struct queue *queue)
         struct spare *spare = queue->spares;
         queue->spares = spare->next;
         encoder_free(spare->encoder);
-        strbuf_release(&spare->output);
         free(spare);
     }
-    while (queue->n_inputs)
-        free(queue->inputs[--queue->n_inputs].data);
-    free(queue->inputs);
+    rooms_release(&queue->inputs);
+    rooms_release(&queue->outputs);
     error_free(queue->error);
     pthread_mutex_destroy(&queue->mutex);
     pthread_cond_destroy(&queue->changed);
@@ -107,8 +174,8 @@ static void queue_unref(struct queue *queue)
 
 static void job_free(struct job *job)
 {
-    free(job->input.data);
-    strbuf_release(&job->output);
+    room_release(&job->input);
+    room_release(&job->output);
     free(job);
 }
 
@@ -123,64 +190,36 @@ static struct spare *spare_get(struct queue *queue)
     }
     spare = NEW(struct spare);
     spare->encoder = encoder_new(&queue->compression);
-    strbuf_init(&spare->output);
     return spare;
-}
-
-/* What shrank well is copied out of the room for a whole member, which stays; else it is taken. */
-static void encode(struct spare *spare, struct job *job)
-{
-    size_t input_size = job->member.input_size;
-    strbuf_reset(&spare->output);
-    (void)strbuf_grow(&spare->output, MEMBER_MOST + MEMBER_MOST / 16);
-    encoder_member(spare->encoder, job->input.data, input_size, &spare->output);
-    if (spare->output.size < input_size / 2) {
-        strbuf_add(&job->output, spare->output.data, spare->output.size);
-        return;
-    }
-    job->output = spare->output;
-    strbuf_init(&spare->output);
-}
-
-/*
- * Where small members are the rule, what a large one took beyond them goes back to the system: else
- * each buffer has been as large as the largest after a while.
- */
-static void trim_input(struct input *input, size_t size)
-{
-    const uintptr_t page = 4096; /* with larger ones the call may fail, and all is kept */
-    if (input->touched < size)
-        input->touched = size;
-    if (size > MEMBER_USUAL || input->touched <= MEMBER_USUAL)
-        return;
-    uintptr_t from = ((uintptr_t)input->data + MEMBER_USUAL + page - 1) / page * page;
-    uintptr_t to = ((uintptr_t)input->data + input->touched) / page * page;
-    if (from < to && madvise((void *)from, to - from, MADV_DONTNEED) == 0)
-        input->touched = MEMBER_USUAL;
 }
 
 static void job_compress(struct queue *queue, struct job *job)
 {
     struct member *member = &job->member;
+    const struct strbuf *input = &job->input.bytes;
+    struct strbuf *output = &job->output.bytes;
     job->state = JOB_TAKEN;
     queue->n_busy++;
     struct spare *spare = spare_get(queue);
+    job->output = room_get(&queue->outputs);
     pthread_mutex_unlock(&queue->mutex);
 
-    sha256_of(job->input.data, member->input_size, member->input);
-    member->is_taken = queue->cache && member_cache_get(queue->cache, member->input,
-                                                        member->input_size, &job->output);
+    sha256_of(input->data, input->size, member->input);
+    (void)strbuf_grow(output, ROOM_SIZE);
+    member->is_taken =
+        queue->cache && member_cache_get(queue->cache, member->input, input->size, output);
     if (!member->is_taken)
-        encode(spare, job);
-    member->size = job->output.size;
-    member->crc = libdeflate_crc32(0, job->output.data, job->output.size);
-    trim_input(&job->input, member->input_size);
+        encoder_member(spare->encoder, input->data, input->size, output);
+    member->input_size = input->size;
+    member->size = output->size;
+    member->crc = libdeflate_crc32(0, output->data, output->size);
 
     pthread_mutex_lock(&queue->mutex);
     spare->next = queue->spares;
     queue->spares = spare;
-    *ARRAY_PUSH(queue, inputs) = job->input;
-    job->input = (struct input){ NULL, 0 };
+    room_put(&queue->inputs, &job->input);
+    queue->in_flight += member->size;
+    queue->in_flight -= member->input_size;
     queue->n_busy--;
     job->state = JOB_READY;
 }
@@ -189,15 +228,17 @@ static void job_write(struct queue *queue, struct job *job)
 {
     struct error *error = NULL;
     pthread_mutex_unlock(&queue->mutex);
-    int result = sink_write(queue->next, job->output.data, job->output.size, &error);
+    int result = sink_write(queue->next, job->output.bytes.data, job->member.size, &error);
     if (result == 0) {
         job->member.offset = queue->offset;
         queue->offset += job->member.size;
         *ARRAY_PUSH(queue->list, members) = job->member;
     }
-    job_free(job);
     pthread_mutex_lock(&queue->mutex);
+    queue->in_flight -= job->member.size;
     queue->n_jobs--;
+    room_put(&queue->outputs, &job->output);
+    job_free(job);
     if (result < 0) {
         queue->error = error;
         queue->ended = true;
@@ -257,12 +298,12 @@ static int helper_run(void *data, struct error **err UNUSED)
 
 /* The writer */
 
-/* Until at most `most` jobs are left. */
+/* Until at most `most` jobs are left, and no more in flight than may be. */
 static int work_down(struct queue *queue, size_t most, struct error **err)
 {
     int result = 0;
     pthread_mutex_lock(&queue->mutex);
-    while (queue->n_jobs > most && !queue->ended)
+    while ((queue->n_jobs > most || queue->in_flight > IN_FLIGHT_MOST) && !queue->ended)
         if (!compress_one(queue))
             pthread_cond_wait(&queue->changed, &queue->mutex);
     if (queue->ended) {
@@ -273,32 +314,20 @@ static int work_down(struct queue *queue, size_t most, struct error **err)
     return result;
 }
 
-static struct input input_get(struct queue *queue)
-{
-    struct input input = { NULL, 0 };
-    pthread_mutex_lock(&queue->mutex);
-    if (queue->n_inputs)
-        input = queue->inputs[--queue->n_inputs];
-    pthread_mutex_unlock(&queue->mutex);
-    if (!input.data)
-        input.data = xmalloc(MEMBER_MOST);
-    return input;
-}
-
+/* The member that is filled ends. */
 static int member_end(struct member_sink *self, struct error **err)
 {
     struct queue *queue = self->queue;
     struct job *job = NEW(struct job);
-    job->input = self->input.data ? self->input : input_get(queue);
-    self->input = (struct input){ NULL, 0 };
-    job->member.input_size = self->size;
-    self->size = 0;
-    strbuf_init(&job->output);
+    job->input = self->input;
+    self->input = (struct room){ STRBUF_INIT, 0 };
+    strbuf_init(&job->output.bytes);
 
     pthread_mutex_lock(&queue->mutex);
     *queue->last = job;
     queue->last = &job->next;
     queue->n_jobs++;
+    queue->in_flight += job->input.bytes.size;
     if (self->group)
         queue->refs++;
     pthread_mutex_unlock(&queue->mutex);
@@ -307,18 +336,27 @@ static int member_end(struct member_sink *self, struct error **err)
     return work_down(queue, self->group ? self->limit - 1 : 0, err);
 }
 
+static void begin_member(struct member_sink *self)
+{
+    struct queue *queue = self->queue;
+    pthread_mutex_lock(&queue->mutex);
+    self->input = room_get(&queue->inputs);
+    pthread_mutex_unlock(&queue->mutex);
+    (void)strbuf_grow(&self->input.bytes, ROOM_SIZE);
+}
+
 static int members_write(struct sink *sink, const void *data, size_t size, struct error **err)
 {
     struct member_sink *self = (struct member_sink *)sink;
+    struct strbuf *filled = &self->input.bytes;
     const char *from = data;
     while (size) {
-        if (self->size == MEMBER_MOST && member_end(self, err) < 0)
+        if (filled->size == MEMBER_MOST && member_end(self, err) < 0)
             return -1;
-        if (!self->input.data)
-            self->input = input_get(self->queue);
-        size_t n = size < MEMBER_MOST - self->size ? size : MEMBER_MOST - self->size;
-        memcpy(self->input.data + self->size, from, n);
-        self->size += n;
+        if (!filled->capacity)
+            begin_member(self);
+        size_t n = size < MEMBER_MOST - filled->size ? size : MEMBER_MOST - filled->size;
+        strbuf_add(filled, from, n);
         from += n;
         size -= n;
     }
@@ -339,7 +377,7 @@ static uint64_t path_hash(const char *path)
 int member_sink_entry(struct sink *sink, const char *path, struct error **err)
 {
     struct member_sink *self = (struct member_sink *)sink;
-    if (self->size < MEMBER_LEAST || path_hash(path) >> (64 - CUT_BITS))
+    if (self->input.bytes.size < MEMBER_LEAST || path_hash(path) >> (64 - CUT_BITS))
         return 0;
     return member_end(self, err);
 }
@@ -348,7 +386,7 @@ static int members_finish(struct sink *sink, struct error **err)
 {
     struct member_sink *self = (struct member_sink *)sink;
     struct queue *queue = self->queue;
-    if ((self->size || !queue->list->n_members) && member_end(self, err) < 0)
+    if ((self->input.bytes.size || !queue->list->n_members) && member_end(self, err) < 0)
         return -1;
     if (work_down(queue, 0, err) < 0)
         return -1;
@@ -373,7 +411,7 @@ static void members_free(struct sink *sink)
     }
     sink_free(queue->next);
     queue_unref(queue);
-    free(self->input.data);
+    room_release(&self->input);
     free(self);
 }
 
@@ -393,6 +431,7 @@ struct sink *member_sink_new(struct sink *next, const struct member_options *opt
 
     struct member_sink *self = NEW(struct member_sink);
     self->sink.ops = &ops;
+    strbuf_init(&self->input.bytes);
     self->queue = queue;
     self->group = options->group;
     self->limit = options->n_threads + 1;

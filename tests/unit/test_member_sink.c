@@ -6,7 +6,9 @@
 #include "layers/member_sink.h"
 #include "tests/unit/test.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define KIB ((size_t)1024)
 #define MIB (KIB * KIB)
@@ -223,6 +225,47 @@ static void a_pool_full_of_writers_makes_progress(void **state UNUSED)
     }
 }
 
+/* Says how far what is fed is ahead of what has arrived here, which takes its time. */
+struct slow_sink {
+    struct sink sink;
+    atomic_size_t fed;
+    size_t arrived, ahead;
+};
+
+static int slow_write(struct sink *sink, const void *data UNUSED, size_t size,
+                      struct error **err UNUSED)
+{
+    struct slow_sink *self = (struct slow_sink *)sink;
+    for (int i = 0; i < 10; i++) {
+        (void)usleep(2000);
+        size_t ahead = atomic_load(&self->fed) - self->arrived;
+        self->ahead = ahead > self->ahead ? ahead : self->ahead;
+    }
+    self->arrived += size;
+    return 0;
+}
+
+static void memory_does_not_grow_with_threads(void **state UNUSED)
+{
+    struct error *err = NULL;
+    static const struct sink_ops ops = { "slow", slow_write, failing_finish, failing_free };
+    struct slow_sink slow = { .sink.ops = &ops };
+    AUTO(pool_free) struct pool *pool = pool_new(32);
+    AUTO(pool_group_free) struct pool_group *group = pool_group_new(pool);
+    const struct member_options options = { { COMPRESSION_NONE, 1 }, group, 32, NULL };
+    struct member_list list = { NULL, 0, 0 };
+    AUTO(sink_free) struct sink *sink = member_sink_new(&slow.sink, &options, &list);
+    AUTO(free) char *data = xcalloc(1, MIB);
+    for (size_t i = 0; i < 128; i++) {
+        assert_ok(sink_write(sink, data, MIB, &err), err);
+        atomic_fetch_add(&slow.fed, MIB);
+    }
+    assert_ok(sink_finish(sink, &err), err);
+    assert_int_equal(slow.arrived, 128 * MIB);
+    assert_in_range(slow.ahead, 4 * MIB, 20 * MIB);
+    free(list.members);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_failure_below_reaches_the_writer_once),
         cmocka_unit_test(freed_without_finish_it_stops),
         cmocka_unit_test(a_pool_full_of_writers_makes_progress),
+        cmocka_unit_test(memory_does_not_grow_with_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
