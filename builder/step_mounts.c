@@ -375,7 +375,7 @@ static int make_cache_dir(struct stage_run *run, struct step_mount *mount, struc
     int caches = store_dir_fd(run->build->store, STORE_CACHE_MOUNTS);
     struct stat st;
     int found = fs_stat(caches, name, &st, err);
-    if (found != 0)
+    if (found < 0 || (found && S_ISDIR(st.st_mode)))
         return found < 0 ? -1 : 0;
     /* of two that want it the other finds it made */
     AUTO(free) char *lock_name = xasprintf("make-mount-%s", name);
@@ -383,8 +383,11 @@ static int make_cache_dir(struct stage_run *run, struct step_mount *mount, struc
     if (!lock)
         return -1;
     found = fs_stat(caches, name, &st, err);
-    if (found != 0)
+    if (found < 0 || (found && S_ISDIR(st.st_mode)))
         return found < 0 ? -1 : 0;
+    /* anything else is no mount of ours: a link would lead to files of the host */
+    if (found && fs_remove_tree(caches, name, err) < 0)
+        return -1;
     AUTO(free) char *temporary = xasprintf("%s.new", name);
     if (fs_remove_tree(caches, temporary, err) < 0)
         return -1;

@@ -26,6 +26,7 @@ struct place {
     char *aside; /* in scratch: what was there before; NULL: nothing */
     int back_fd; /* where it goes: back_name in it; -1: it is removed */
     char *back_name;
+    mode_t back_type;
 };
 
 struct places {
@@ -295,6 +296,9 @@ int places_add_device(struct places *places, const char *path, dev_t device, str
 static int put_moved(struct place *place, const void *data, struct error **err)
 {
     const struct lookup *from = data;
+    struct stat st;
+    if (fstat(from->fd, &st) < 0)
+        return error_errno(err, "looking at it");
     int back_fd = io_dup(from->parent_fd, err);
     if (back_fd < 0)
         return -1;
@@ -305,6 +309,7 @@ static int put_moved(struct place *place, const void *data, struct error **err)
     }
     place->back_fd = back_fd;
     place->back_name = xstrdup(lookup_name(from));
+    place->back_type = st.st_mode & S_IFMT;
     return 0;
 }
 
@@ -348,10 +353,22 @@ static int remove_made(const struct place *place, struct error **err)
                : error_errno(err, "removing the mount point %s", place->name);
 }
 
+/*
+ * A link or a device in its place would be what others mount later: the command's choice of the
+ * host's files.
+ */
+static bool may_go_back(const struct place *place)
+{
+    struct stat st;
+    return place->back_fd >= 0 &&
+           fstatat(place->parent_fd, place->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (st.st_mode & S_IFMT) == place->back_type;
+}
+
 /* The command may have removed the directory, and with it what stood there before. */
 static int take_back(struct places *places, const struct place *place, struct error **err)
 {
-    if (place->back_fd >= 0 &&
+    if (may_go_back(place) &&
         renameat(place->parent_fd, place->name, place->back_fd, place->back_name) < 0 &&
         errno != ENOENT)
         return error_errno(err, "moving %s back", place->name);

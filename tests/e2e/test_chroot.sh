@@ -94,6 +94,25 @@ test_processes_of_others_get_no_signal() {
     kill $!
 }
 
+# What a step leaves in the place of a cache mount isn't mounted by later ones.
+test_a_cache_mount_leads_nowhere_else() {
+    need_root
+    import_busybox
+    mkdir host
+    echo of-the-host >host/file
+    printf 'FROM busybox\nRUN --mount=type=cache,id=c,target=/c rm -r /c && ln -s %s /c\n' "$PWD/host" >Dockerfile
+    build -t x .
+    # a store in which it happened
+    printf 'FROM busybox\nRUN --mount=type=cache,id=c,target=/c ! ls /c/file 2>/dev/null && touch /c/new\n' >Dockerfile
+    ok cbuild --no-cache -t x .
+    name=$(cd "$CBUILD_ROOT/cache/mounts" && ls -d -- *[0-9a-f])
+    mv "$CBUILD_ROOT/cache/mounts/$name" aside && ln -s "$PWD/host" "$CBUILD_ROOT/cache/mounts/$name"
+    ok cbuild --no-cache -t x .
+    build -t x .
+    is_absent host/new
+    is_there host/file
+}
+
 # What can't be had is told before anything runs.
 test_what_needs_a_mount_is_refused_by_name() {
     need_root

@@ -176,6 +176,22 @@ static void what_is_moved_goes_back_from_wherever_it_is(void **state)
                  "mount source none: there is no such file");
 }
 
+/* It would be mounted by the next one who wants what was moved. */
+static void a_link_in_the_place_of_what_was_moved_doesnt_go_there(void **state)
+{
+    struct yard *yard = *state;
+    struct error *err = NULL;
+    assert_ok(fs_mkdirs(yard->dir->fd, "caches/one", 0755, &err), err);
+    AUTO(close) int from = openat(yard->dir->fd, "caches", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    assert_ok(places_add_moved(yard->places, "/cache", from, "one", &err), err);
+    assert_ok(fs_remove_tree(yard->root_fd, "cache", &err), err);
+    assert_int_equal(symlinkat("/etc", yard->root_fd, "cache"), 0);
+    restore(yard);
+    struct stat st;
+    assert_int_equal(fstatat(from, "one", &st, AT_SYMLINK_NOFOLLOW), -1);
+    assert_false(is_there(yard, "cache"));
+}
+
 static void a_directory_that_is_gone_takes_what_was_in_it_along(void **state)
 {
     struct yard *yard = *state;
@@ -200,6 +216,7 @@ int main(void)
         PLACES_TEST(a_point_of_the_other_kind_is_an_error),
         PLACES_TEST(what_is_put_gives_way_to_what_was_there),
         PLACES_TEST(what_is_moved_goes_back_from_wherever_it_is),
+        PLACES_TEST(a_link_in_the_place_of_what_was_moved_doesnt_go_there),
         PLACES_TEST(a_directory_that_is_gone_takes_what_was_in_it_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
