@@ -54,9 +54,9 @@ write_probe_dockerfile() {
     printf ', "%s"' "${about[@]}" >>Dockerfile
     echo ']' >>Dockerfile
 }
-try_in_cbuild() {
+try_in_cbuild() { # OPTION...
     write_probe_dockerfile
-    ok cbuild --no-cache -t probe . 9<"$TEST_TMP/host-file"
+    ok cbuild --no-cache "$@" -t probe . 9<"$TEST_TMP/host-file"
     said
 }
 
@@ -126,6 +126,16 @@ test_a_shell_types_nothing_into_the_users_terminal() {
     echo wait >script
     ok env TERM=xterm python3 "$TOP/tests/e2e/on_pty.py" script "$CBUILD" --progress=plain -t x .
     ! grep -q 'allowed\|\[input of' "$TEST_TMP/out" || { show; fail "it reached a terminal"; }
+}
+
+# The network is the host's there, which it says, and sockets of its are kept apart by kernels from 6.12 alone.
+test_a_run_without_namespaces_is_refused_the_same() {
+    need_root
+    start_host
+    try_in_cbuild --isolation=chroot >inside.txt
+    [ "$(wc -l <inside.txt)" -ge 80 ] || fail "$(cat inside.txt)"
+    sed -i '/^\(abstract\|loopback\)-socket /d' inside.txt
+    equal "$(allowed_escapes inside.txt)" ''
 }
 
 # Rootless: as the user that the variable names, with what it can read.
