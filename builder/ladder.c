@@ -5,6 +5,8 @@
  * that was asked for. What is less than usual is said, once. No key holds it: the layers are the
  * same.
  */
+#include "builder/ladder.h"
+
 #include "base/mem.h"
 #include "builder/executor.h"
 #include "builder/run_mount.h"
@@ -14,9 +16,9 @@
 #include <string.h>
 
 /* In the work directory of a RUN that is never run. */
-static int try_overlay(struct build *build, struct error **err)
+int ladder_try_overlay(struct store *store, struct error **err)
 {
-    AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(build->store, err);
+    AUTO(snapshot_free) struct snapshot *snapshot = snapshot_new(store, err);
     if (!snapshot)
         return -1;
     AUTO(free) char *work = xasprintf("/proc/self/fd/%d", snapshot_work_fd(snapshot));
@@ -33,7 +35,7 @@ static int choose(struct build *build, struct error **err)
                          "processes, has no /proc and /sys, and works on a copy of the whole tree");
         return 0;
     }
-    if (try_overlay(build, &refused) == 0)
+    if (ladder_try_overlay(build->store, &refused) == 0)
         return 0;
     if (!error_is(refused, ERR_UNSUPPORTED)) {
         error_move(err, TAKE(refused));

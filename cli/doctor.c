@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/strbuf.h"
+#include "builder/ladder.h"
 #include "cli/image_info.h"
 #include "layers/snapshot.h"
 #include "registry/auth_config.h"
@@ -18,7 +19,6 @@
 #include "runner/confinement.h"
 #include "runner/foreign.h"
 #include "runner/network.h"
-#include "runner/overlay_probe.h"
 #include "runner/sandbox.h"
 #include "runner/seccomp.h"
 #include "runner/userns.h"
@@ -192,7 +192,7 @@ static int try_sandbox(struct store *store, struct error **why, struct error **e
     AUTO(free) char *upper = xasprintf("/proc/self/fd/%d", snapshot_upper_fd(snapshot));
     AUTO(free) char *scratch = xasprintf("/proc/self/fd/%d", snapshot_work_fd(snapshot));
     struct sandbox_spec spec = SANDBOX_SPEC_INIT;
-    bool copies = overlay_probe(scratch, why) < 0;
+    bool copies = ladder_try_overlay(store, why) < 0;
     if (copies)
         spec.root.directory = upper;
     else
