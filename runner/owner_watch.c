@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
@@ -23,6 +24,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -137,8 +140,22 @@ static int turn_root(int root_fd, int dir_fd)
     return fchdir(root_fd) < 0 || chroot(".") < 0 || fchdir(dir_fd) < 0 ? -errno : 0;
 }
 
-/* An O_PATH fd of `path`, as the caller would find it, or a negative errno. */
-static int resolve_once(const struct caller *caller, int base_fd, const char *path, int flags)
+/* As open(); where the kernel or a filter has no openat2() links of /proc are followed. */
+static int open_path(const char *path, uint64_t flags, uint64_t resolve)
+{
+    struct open_how how = { .flags = flags | O_PATH | O_CLOEXEC, .resolve = resolve };
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+    if (fd < 0 && errno == ENOSYS)
+        fd = open(path, (int)how.flags);
+    return fd < 0 ? -errno : fd;
+}
+
+/*
+ * An O_PATH fd of `path`, as the caller would find it, or a negative errno. Links of /proc lead
+ * where we may go, not the caller: with RESOLVE_NO_MAGICLINKS they are ELOOP.
+ */
+static int resolve_once(const struct caller *caller, int base_fd, const char *path, int flags,
+                        uint64_t how)
 {
     const int own_fd = caller->watch->own_root_fd;
     AUTO(close) int root_fd = open_of(caller, "root", O_PATH | O_DIRECTORY);
@@ -147,10 +164,8 @@ static int resolve_once(const struct caller *caller, int base_fd, const char *pa
     if (!is_there_still(caller))
         return -ESRCH;
     int fd = turn_root(root_fd, path[0] == '/' ? root_fd : base_fd);
-    if (fd == 0) {
-        fd = open(path, O_PATH | O_CLOEXEC | flags);
-        fd = fd < 0 ? -errno : fd;
-    }
+    if (fd == 0)
+        fd = open_path(path, (uint64_t)flags, how);
     if (turn_root(own_fd, own_fd) == 0)
         return fd;
     if (fd >= 0) /* can't be: we were there before */
@@ -185,11 +200,25 @@ static char *name_caller(const struct caller *caller, const char *path)
     return NULL;
 }
 
+/* That the caller's /proc has it by its own number: it may be one of a namespace around. */
+static bool has_own_proc(const struct caller *caller)
+{
+    AUTO(free) char *name = xasprintf("/proc/%ld", (long)caller->inner_pid);
+    AUTO(free) char *link = xasprintf("/proc/%ld/ns/pid", (long)caller->pid);
+    AUTO(error_free) struct error *ignored = NULL;
+    AUTO(close) int fd = resolve_once(caller, -1, name, O_DIRECTORY, RESOLVE_NO_MAGICLINKS);
+    if (fd < 0)
+        return false;
+    AUTO(free) char *there = fs_read_link(fd, "ns/pid", &ignored);
+    AUTO(free) char *own = there ? fs_read_link(AT_FDCWD, link, &ignored) : NULL;
+    return own && strcmp(own, there) == 0;
+}
+
 static int resolve(const struct caller *caller, int base_fd, const char *path, int flags)
 {
-    int fd = resolve_once(caller, base_fd, path, flags);
-    AUTO(free) char *named = fd == -ENOENT ? name_caller(caller, path) : NULL;
-    return named ? resolve_once(caller, base_fd, named, flags) : fd;
+    int fd = resolve_once(caller, base_fd, path, flags, RESOLVE_NO_MAGICLINKS);
+    AUTO(free) char *named = fd == -ENOENT || fd == -ELOOP ? name_caller(caller, path) : NULL;
+    return named && has_own_proc(caller) ? resolve_once(caller, base_fd, named, flags, 0) : fd;
 }
 
 static bool is_in_root(const struct owner_watch *watch, int fd)
@@ -219,14 +248,15 @@ static int chown_file(const struct caller *caller, int fd, const struct owner_ca
 {
     const uint32_t uid = call->uid, gid = call->gid;
     struct owner_watch *watch = caller->watch;
+    struct statfs fs;
     if (!is_there_still(caller))
         return -ESRCH;
+    if (!is_in_root(watch, fd)) /* not by us, who may do more than the caller */
+        return fstatfs(fd, &fs) == 0 && fs.f_flags & ST_RDONLY ? -EROFS : 0;
     const uid_t real_uid = uid == OWNER_UNCHANGED ? (uid_t)-1 : 0;
     const gid_t real_gid = gid == OWNER_UNCHANGED ? (gid_t)-1 : 0;
     if (fchownat(fd, "", real_uid, real_gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
         return -errno;
-    if (!is_in_root(watch, fd))
-        return 0;
     AUTO(close) int upper_fd = open_in_upper(watch, fd);
     if (upper_fd < 0)
         return 0;

@@ -7,7 +7,8 @@
  *
  * 1. The caller's memory is read once, and what is read is what is acted on: it can't be exchanged.
  * 2. Paths are resolved by the kernel from the caller's own root and directory, in a thread whose
- *    root that becomes for the moment. So no name leads further than the caller's own calls do.
+ *    root that becomes for the moment. So no name leads further than the caller's own calls do:
+ *    links of /proc, where our rights would count, are followed in the caller's own part alone.
  * 3. Who may not chown (no CAP_CHOWN) or mknod is left to the kernel, which refuses. So is what
  *    lies outside of the sandbox's root file system, whose owners no layer keeps: chown succeeds
  *    there without effect.

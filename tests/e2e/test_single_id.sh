@@ -290,7 +290,8 @@ test_owners_are_recorded_by_own_names_in_proc() {
     cat >Dockerfile <<'EOF'
 FROM busybox
 RUN touch /a /b /c && chown 5:6 /dev/stdout && exec 7</a && chown 11:12 /dev/fd/7 && \
-    chown 13:14 /proc/self/cwd/b /proc/thread-self/root/c && ! chown 1:1 /proc/self/nothing 2>/dev/null
+    chown 13:14 /proc/self/cwd/b /proc/thread-self/root/c && ! chown 1:1 /proc/self/nothing 2>/dev/null && \
+    ! chown 1:1 /proc/1/root/a 2>/dev/null
 EOF
     ok cbuild --record-owners -t x .
     listing x >list
