@@ -187,6 +187,7 @@ struct build {
     struct error *no_privilege; /* why RUN can't work here; NULL: it can, or nothing runs */
     struct error *single_id;    /* why RUN has one user id (own_ids.h); NULL: it has more */
     bool told_single_id;        /* under base_lock */
+    atomic_bool has_late;       /* a step whose layer comes before its key: step_copy.c */
 
     char trail_name[TRAIL_NAME_SIZE];
     struct trail earlier; /* of the build before; read, under lock, when somebody asks */

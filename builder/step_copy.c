@@ -312,18 +312,26 @@ static int complete(struct stage_run *run, struct layer_step *layer_step, struct
     return step_source_add_inputs(run, layer_step, &step->source, step->copy, "", err);
 }
 
-/* Whether the files are read for the layer at once: much is to be read, and no record can match. */
+/*
+ * Whether the files are read for the layer at once: much is to be read, and no record can match.
+ * Where an equal step of another stage has read them for its layer, its record is waited for.
+ */
 static int find_lateness(struct copy_step *step, struct error **err)
 {
-    if (!step->source.context || step->urls.n || step->git_urls.n || step->run->build->forecast ||
-        !copy_has_unread(step->copy))
+    struct build *build = step->run->build;
+    if (!step->source.context || step->urls.n || step->git_urls.n || build->forecast)
+        return 0;
+    bool has_unread = copy_has_unread(step->copy);
+    if (!has_unread && !atomic_load(&build->has_late))
         return 0;
     step->step.shape = copy_shape(step->copy);
     int found = layer_step_find_shape(step->run, &step->step, err);
     if (found < 0)
         return -1;
-    step->step.is_late = !found;
+    step->step.is_late = !found && has_unread;
     step->step.complete = complete;
+    if (step->step.is_late)
+        atomic_store(&build->has_late, true);
     return 0;
 }
 
