@@ -325,6 +325,25 @@ EOT
     done
 }
 
+# Not even for a while: neither in the store nor among its temporary files.
+test_a_secret_lies_on_no_disk_while_its_step_runs() {
+    need_run
+    import_busybox
+    local value="value-$$-$RANDOM-$RANDOM" pid n=0
+    echo "$value" >secret
+    printf 'FROM busybox\nRUN --mount=type=secret,id=s,env=S --mount=type=secret,id=s grep -q value- /run/secrets/s && touch /started; sleep 3\n' >Dockerfile
+    "$CBUILD" -t x --secret id=s,src=secret . 2>log &
+    pid=$!
+    for _ in $(seq 200); do
+        n=$(in_namespace find "$CBUILD_ROOT/layers" -name started | wc -l)
+        [ "$n" = 0 ] || break
+        sleep 0.05
+    done
+    [ "$n" != 0 ] || fail "not started: $(cat log)"
+    ! in_namespace grep -raF "$value" "$CBUILD_ROOT" "$HOME" "$XDG_RUNTIME_DIR" || fail "it is on disk"
+    wait $pid || fail "$(cat log)"
+}
+
 test_a_failing_run_does_not_tell_its_secret() {
     need_run
     import_busybox

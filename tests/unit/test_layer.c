@@ -93,16 +93,23 @@ static void made_release(struct made *made)
 }
 DEFINE_AUTO_STRUCT(struct made, made_release)
 
+static void make_at(struct made *made, struct store *store, unsigned threads,
+                    struct compression compression, const struct digest *previous,
+                    struct changeset *changeset)
+{
+    made->pool = pool_new(threads);
+    made->group = pool_group_new(made->pool);
+    struct layer_options options = { compression, made->pool, made->group, { false }, false };
+    if (previous)
+        options.previous = *previous;
+    made->layer = layer_make(store, &options, changeset, NULL);
+}
+
 static void make(struct made *made, struct store *store, unsigned threads,
                  enum compression_kind kind, const struct digest *previous,
                  struct changeset *changeset)
 {
-    made->pool = pool_new(threads);
-    made->group = pool_group_new(made->pool);
-    struct layer_options options = { { kind, 0 }, made->pool, made->group, { false }, false };
-    if (previous)
-        options.previous = *previous;
-    made->layer = layer_make(store, &options, changeset, NULL);
+    make_at(made, store, threads, (struct compression){ kind, 0 }, previous, changeset);
 }
 
 static void digest_is(const struct digest *digest, const char *hex)
@@ -364,6 +371,30 @@ static void members_are_taken_from_the_previous_layer(void **state)
     }
 }
 
+/* Else the bytes would tell what was there before. */
+static void members_of_another_codec_are_not_taken(void **state)
+{
+    static const struct compression codecs[] = { { COMPRESSION_GZIP, 0 },
+                                                 { COMPRESSION_GZIP, 1 },
+                                                 { COMPRESSION_ZSTD, 0 },
+                                                 { COMPRESSION_NONE, 0 } };
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    struct digest previous = { false };
+    for (size_t i = 0; i < ARRAY_SIZE(codecs); i++) {
+        struct changeset changeset;
+        make_changeset(&changeset, 20, 100 * KIB);
+        AUTO(made_release) struct made made = { NULL, NULL, NULL };
+        make_at(&made, fixture->store, 2, codecs[i], i ? &previous : NULL, &changeset);
+        AUTO(descriptor_release) struct descriptor blob = { .size = 0 };
+        assert_ok(layer_wait(made.layer, &blob, NULL, &err), err);
+        size_t n_members = 0, n_taken = 0;
+        assert_true(layer_reused(made.layer, &n_members, &n_taken) == (i > 0));
+        assert_int_equal(n_taken, 0);
+        previous = i ? previous : blob.digest;
+    }
+}
+
 /* Wrong bytes planted in the old blob, with a table that vouches for their CRC, show that they are
  * used. */
 static void a_rotten_previous_blob_is_not_copied(void **state)
@@ -497,6 +528,7 @@ int main(void)
         cmocka_unit_test(streams_behind_a_failed_one_are_dropped),
         cmocka_unit_test(many_layers_share_a_small_pool),
         cmocka_unit_test(members_are_taken_from_the_previous_layer),
+        cmocka_unit_test(members_of_another_codec_are_not_taken),
         cmocka_unit_test(a_rotten_previous_blob_is_not_copied),
         cmocka_unit_test(lazy_blobs_are_fetched_once),
         cmocka_unit_test(wrong_sizes_and_diff_ids_are_refused),
