@@ -66,7 +66,7 @@ FROM busybox
 RUN (busybox setsid sh -c 'busybox setsid sleep ${LONG}1 & sleep ${LONG}2' >/dev/null 2>&1 &) && sleep 0.1 && echo started
 EOT
     build -t x .
-    ! pgrep -f "sleep $LONG[12]\$" || fail "they live"
+    ! pgrep -f "sleep ${LONG}[12]\$" || fail "they live"
 }
 
 test_killed_cbuild_leaves_no_process() {
@@ -78,8 +78,8 @@ test_killed_cbuild_leaves_no_process() {
     for _ in $(seq 200); do grep -q ' begun$' out && break; sleep 0.05; done
     kill -KILL $pid
     wait $pid || :
-    for _ in $(seq 200); do pgrep -f "sleep $LONG[12]\$" >/dev/null || break; sleep 0.05; done
-    ! pgrep -f "sleep $LONG[12]\$" || fail "they live"
+    for _ in $(seq 200); do pgrep -f "sleep ${LONG}[12]\$" >/dev/null || break; sleep 0.05; done
+    ! pgrep -f "sleep ${LONG}[12]\$" || fail "they live"
     ok cbuild prune -a
 }
 
