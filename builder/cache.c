@@ -67,12 +67,16 @@ static int record_parse(const struct strbuf *text, const char *codec, struct cac
         return -1;
     AUTO(cache_record_release) struct cache_record record = { 0 };
     uint64_t version = 0;
-    const char *step = NULL, *created = NULL, *diff_id = NULL, *chain_id = NULL;
+    const char *state = NULL, *step = NULL, *created = NULL, *diff_id = NULL, *chain_id = NULL;
     const json_t *layers = NULL;
     if (json_get_uint64(root, "", "version", JSON_REQUIRED, &version, err) < 0)
         return -1;
     if (version != CACHE_KEY_VERSION)
         return error_set(err, ERR_UNSUPPORTED, "record version %llu", (unsigned long long)version);
+    if (json_get_string(root, "", "state", JSON_REQUIRED, &state, err) < 0)
+        return -1;
+    if (strcmp(state, "done") != 0) /* "ran" is ran_record.h's */
+        return error_set(err, ERR_NOT_FOUND, "record of state %s", state);
     if (json_get_string(root, "", "step", JSON_REQUIRED, &step, err) < 0 ||
         json_get_string(root, "", "created", JSON_REQUIRED, &created, err) < 0 ||
         json_get_string(root, "", "diff_id", JSON_OPTIONAL, &diff_id, err) < 0 ||

@@ -341,6 +341,13 @@ struct layer_step {
     /* Makes the layer on run->tree; called when the cache has none. */
     int (*make)(struct stage_run *run, struct layer_step *step, struct layer **ret,
                 struct error **err);
+    /*
+     * The same from what a build left in that form when its command had ended: 1, 0: it can't be
+     * had. NULL: no step of that kind leaves one.
+     */
+    int (*take)(struct stage_run *run, struct layer_step *step, const char *form,
+                struct layer **ret, struct error **err);
+    bool leaves_form; /* of what was made: a later build may `take` it */
     void *data;
 };
 
@@ -371,6 +378,8 @@ struct record_job {
     struct tree *tree;   /* owned: with the layer on top */
     struct digest recipe, rest, shape;
     bool is_independent;          /* of what lies below */
+    bool leaves_form;             /* a ran_record.h is written while the layer isn't finished */
+    bool has_ran;                 /* it was */
     struct cache_record record;   /* owned; digests are filled in */
     struct inputs inputs;         /* owned */
     struct tempfile *inputs_file; /* owned: what of them isn't there any more; or NULL */
@@ -383,7 +392,7 @@ struct record_job {
  * once. */
 struct recorder *recorder_new(struct store *store, const struct compression *compression,
                               void (*failed)(void *data, struct error *error), void *data);
-/* Consumes what the job holds. */
+/* Consumes what the job holds. Its lock is held: nobody else writes records of its recipe. */
 void recorder_add(struct recorder *recorder, struct record_job *job);
 /* Until all are written; the first failure. */
 int recorder_finish(struct recorder *recorder, struct error **err) WARN_UNUSED;

@@ -5,8 +5,10 @@
  * stage that is parents first, so waiting for a job's layer finds its parents' digests known.
  */
 #include "base/array.h"
+#include "base/cancel.h"
 #include "base/mem.h"
 #include "builder/executor.h"
+#include "builder/ran_record.h"
 #include "layers/snapshot.h"
 
 #include <assert.h>
@@ -64,11 +66,51 @@ static void tell_reuse(const struct record_job *job)
                       "layer: %zu of %zu members taken from the build before", n_taken, n_members);
 }
 
+/*
+ * Says that the step has run, if its layer will take a while. Waits for the layers below. A failure
+ * costs nothing but that a kill will run the step again.
+ */
+static void record_ran(struct recorder *recorder, struct record_job *job)
+{
+    AUTO(error_free) struct error *ignored = NULL;
+    struct ran_record record = { .step = job->record.step,
+                                 .created = job->record.created,
+                                 .inputs = job->rest };
+    if (!job->leaves_form || job->has_ran || layer_is_done(job->layer))
+        return;
+    AUTO(free) char *form = snapshot_private_name(layer_snapshot(job->layer), &ignored);
+    record.form = form;
+    job->has_ran = form && tree_chain_id(tree_parent(job->tree), &record.below, &ignored) == 0 &&
+                   ran_record_put(recorder->store, &job->recipe, &record, &ignored) == 0;
+}
+
+static bool is_known(const struct tree *tree)
+{
+    for (size_t i = tree_n_layers(tree); i > 0; i--)
+        if (!layer_is_done(tree_layer(tree, i - 1)))
+            return false;
+    return true;
+}
+
+/* Who was told to stop leaves the form to the next; one whose layer can't be written goes. */
+static void end_ran(struct recorder *recorder, const struct record_job *job)
+{
+    if (!job->has_ran)
+        return;
+    if (cancel_requested())
+        snapshot_keep(layer_snapshot(job->layer));
+    else
+        ran_record_drop(recorder->store, &job->recipe);
+}
+
 static int record_layer(struct recorder *recorder, struct record_job *job, struct error **err)
 {
-    if (layer_wait(job->layer, &job->record.blob, &job->record.diff_id, err) < 0)
+    record_ran(recorder, job);
+    if (layer_wait(job->layer, &job->record.blob, &job->record.diff_id, err) < 0) {
+        end_ran(recorder, job);
         return error_wrap(err, "layer of %.*s", (int)strcspn(job->record.step, "\n"),
                           job->record.step);
+    }
     tell_reuse(job);
     job->record.has_layer = true;
     if (job->is_independent)
@@ -133,6 +175,9 @@ struct recorder *recorder_new(struct store *store, const struct compression *com
 
 void recorder_add(struct recorder *recorder, struct record_job *job)
 {
+    /* at once if possible: its turn may come late */
+    if (job->leaves_form && is_known(tree_parent(job->tree)))
+        record_ran(recorder, job);
     pthread_mutex_lock(&recorder->lock);
     assert(!recorder->closed);
     struct error *error = NULL;

@@ -88,3 +88,22 @@ int run_tree_finish(struct stage_run *run, struct run_tree *tree, struct changes
     snapshot_seal(tree->snapshot);
     return diff_upper(tree->snapshot, run->tree, &options, ret, err);
 }
+
+bool run_tree_is_lasting(const struct stage_run *run, const struct run_tree *tree)
+{
+    return tree->snapshot && !tree->records && !run->build->single_id;
+}
+
+int run_tree_take(struct stage_run *run, struct run_tree *tree, const char *form,
+                  struct changeset *ret, struct error **err)
+{
+    const char *name = snapshot_lock_name(form);
+    /* the kernel may not be through with closing what the dead one had open */
+    struct lockfile *lock = name ? schedule_lock(run->build, name, err) : NULL;
+    tree->snapshot = lock ? snapshot_reopen(run->build->store, form, lock, err) : NULL;
+    if (!tree->snapshot)
+        return *err ? -1 : 0;
+    if (!run_tree_is_lasting(run, tree))
+        return 0;
+    return run_tree_finish(run, tree, ret, err) < 0 ? -1 : 1;
+}

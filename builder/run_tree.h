@@ -33,6 +33,15 @@ DEFINE_AUTO_STRUCT(struct run_tree, run_tree_release)
 int run_tree_prepare(struct stage_run *run, struct run_tree *ret, struct error **err) WARN_UNUSED;
 /* spec->root and scratch; they live as long as the tree. */
 void run_tree_fill(const struct run_tree *tree, struct sandbox_spec *spec);
+/* Instead of both: 1, the upper that a build left when its command had ended (ran_record.h), and
+ * what that changed; 0, it isn't there for us. */
+int run_tree_take(struct stage_run *run, struct run_tree *tree, const char *form,
+                  struct changeset *ret, struct error **err) WARN_UNUSED;
+/*
+ * Whether the upper alone tells what the command changed, however often it is asked: not where
+ * owners are kept beside it, or found by times that the first look has changed.
+ */
+bool run_tree_is_lasting(const struct stage_run *run, const struct run_tree *tree);
 /* What the command changed. tree->snapshot (may be NULL) is for layer_make(), then. */
 int run_tree_finish(struct stage_run *run, struct run_tree *tree, struct changeset *ret,
                     struct error **err) WARN_UNUSED;

@@ -6,6 +6,7 @@
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
 #include "builder/push_ahead.h"
+#include "builder/ran_record.h"
 #include "builder/step_explain.h"
 
 #include <string.h>
@@ -186,6 +187,7 @@ static int record_later(struct stage_run *run, struct layer_step *step, const st
                               .rest = keys->rest,
                               .shape = step->shape,
                               .is_independent = step->is_independent,
+                              .leaves_form = step->leaves_form,
                               .inputs_file = TAKE(step->inputs_file),
                               .lock = TAKE(*lock),
                               .progress =
@@ -215,14 +217,14 @@ static int use_cached(struct stage_run *run, struct layer_step *step, const stru
     return 0;
 }
 
-/* The layer is on its way: the stage moves on. */
+/* The layer is on its way: the stage moves on. `ran`: when it ran; NULL: now. */
 static int use_new(struct stage_run *run, struct layer_step *step, const struct keys *keys,
-                   struct layer *layer, struct lockfile **lock, struct error **err)
+                   struct layer *layer, const char *ran, struct lockfile **lock, struct error **err)
 {
     struct build *build = run->build;
     char now[CLOCK_TEXT_SIZE];
     clock_format(clock_now(), now);
-    const char *created = build->created ? build->created : now;
+    const char *created = build->created ? build->created : ran ? ran : now;
     if (advance(run, step, keys, layer, created, err) < 0)
         return -1;
     run->ran = true;
@@ -242,7 +244,44 @@ static int make_new(struct stage_run *run, struct layer_step *step, const struct
     explain_tell_miss(run, step);
     if (stage_inputs(run, step, err) < 0 || step->make(run, step, &layer, err) < 0)
         return -1;
-    return use_new(run, step, keys, layer, lock, err);
+    return use_new(run, step, keys, layer, NULL, lock, err);
+}
+
+/* 1: a form counts, whose name, and time, are in `ran` */
+static int find_ran(struct stage_run *run, const struct layer_step *step, const struct keys *keys,
+                    struct ran_record *ran, struct error **err)
+{
+    struct digest chain = { 0 };
+    if (!step->take || run->no_cache)
+        return 0;
+    int found = ran_record_find(run->build->store, &keys->recipe, ran, err);
+    if (found <= 0)
+        return found;
+    if (tree_chain_id(run->tree, &chain, err) < 0)
+        return -1;
+    return digest_equal(&chain, &ran->below) && digest_equal(&keys->rest, &ran->inputs);
+}
+
+/*
+ * The command has run, and a build that was killed didn't finish the layer: 1. 0: it has to run.
+ * The step's lock is held.
+ */
+static int resume(struct stage_run *run, struct layer_step *step, const struct keys *keys,
+                  struct lockfile **lock, struct error **err)
+{
+    AUTO(ran_record_release) struct ran_record ran = { .step = NULL };
+    AUTO(layer_unref) struct layer *layer = NULL;
+    AUTO(error_free) struct error *damage = NULL;
+    int found = find_ran(run, step, keys, &ran, err);
+    if (found <= 0)
+        return found;
+    int taken = step->take(run, step, ran.form, &layer, &damage);
+    if (taken <= 0) { /* a form that can't be read is as good as none */
+        ran_record_drop(run->build->store, &keys->recipe);
+        return schedule_check(run->build, err);
+    }
+    explain_tell_ran(run, step);
+    return use_new(run, step, keys, layer, ran.created, lock, err) < 0 ? -1 : 1;
 }
 
 /* The layer comes before its key. */
@@ -257,7 +296,7 @@ static int make_late(struct stage_run *run, struct layer_step *step, struct erro
     make_recipe(run, step, &keys);
     explain_set_rest(run, &keys.rest);
     explain_tell_miss(run, step);
-    return use_new(run, step, &keys, layer, &step->lock, err);
+    return use_new(run, step, &keys, layer, NULL, &step->lock, err);
 }
 
 static void push_cached(struct stage_run *run, const struct cache_record *record)
@@ -274,18 +313,22 @@ static int foresee(struct stage_run *run, struct layer_step *step, const struct 
                    struct error **err)
 {
     AUTO(cache_record_release) struct cache_record record = { 0 };
+    AUTO(ran_record_release) struct ran_record ran = { .step = NULL };
     AUTO(strvec_release) struct strvec reasons = STRVEC_INIT;
     struct build *build = run->build;
     step->is_outdated = run->ran && !step->is_independent;
     int found =
         run->no_cache || step->is_outdated ? 0 : find_by_recipe(run, step, keys, &record, err);
-    if (found < 0)
+    int has_run = found || step->is_outdated ? 0 : find_ran(run, step, keys, &ran, err);
+    if (found < 0 || has_run < 0)
         return -1;
     if (found)
         push_cached(run, &record);
     else
         run->ran = true;
-    if (!found && step->is_lost)
+    if (has_run)
+        strvec_push(&reasons, "it ran before, its layer was not finished");
+    else if (!found && step->is_lost)
         strvec_push(&reasons, "what it takes from elsewhere isn't known before the build");
     else if (!found)
         explain_miss(run, step, &reasons);
@@ -348,8 +391,10 @@ static int find_or_make(struct stage_run *run, struct layer_step *step, struct e
         if (found < 0)
             return -1;
     }
-    return found ? use_cached(run, step, &keys, &record, err)
-                 : make_new(run, step, &keys, &lock, err);
+    if (found)
+        return use_cached(run, step, &keys, &record, err);
+    int resumed = resume(run, step, &keys, &lock, err);
+    return resumed ? (resumed < 0 ? -1 : 0) : make_new(run, step, &keys, &lock, err);
 }
 
 void layer_step_begin(struct stage_run *run, struct layer_step *step)

@@ -245,3 +245,10 @@ void explain_tell_hit(struct stage_run *run, const struct layer_step *step, bool
         progress_note(run->build->progress, step->vertex, "hit%s",
                       by_result ? ": the steps before it gave what they gave before" : "");
 }
+
+void explain_tell_ran(struct stage_run *run, const struct layer_step *step)
+{
+    if (run->build->options->explain)
+        progress_note(run->build->progress, step->vertex,
+                      "hit: it ran before, its layer was not finished");
+}

@@ -24,6 +24,8 @@ int explain_previous(struct stage_run *run, const struct layer_step *step, struc
 void explain_miss(struct stage_run *run, const struct layer_step *step, struct strvec *ret);
 /* The same, as notes under the step. */
 void explain_tell_miss(struct stage_run *run, const struct layer_step *step);
+/* It isn't made again, since a build that was killed had only its layer to finish. */
+void explain_tell_ran(struct stage_run *run, const struct layer_step *step);
 void explain_tell_hit(struct stage_run *run, const struct layer_step *step, bool by_result);
 
 #endif

@@ -314,6 +314,17 @@ int run_step_prepare(struct stage_run *run, struct run_step *step, struct error 
     return 0;
 }
 
+static int make_layer(struct stage_run *run, struct run_step *step, struct run_tree *tree,
+                      struct changeset *changeset, struct layer **ret, struct error **err)
+{
+    struct layer_options options;
+    if (layer_step_options(run, &step->step, &options, err) < 0)
+        return -1;
+    step->step.leaves_form = run_tree_is_lasting(run, tree);
+    *ret = layer_make(run->build->store, &options, changeset, TAKE(tree->snapshot));
+    return 0;
+}
+
 static int make(struct stage_run *run, struct layer_step *layer_step, struct layer **ret,
                 struct error **err)
 {
@@ -332,11 +343,20 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
     if (run_tree_finish(run, &tree, &changeset, err) < 0)
         return -1;
-    struct layer_options options;
-    if (layer_step_options(run, &step->step, &options, err) < 0)
+    return make_layer(run, step, &tree, &changeset, ret, err);
+}
+
+/* As make(), from the upper of a build that was killed after the command had ended. */
+static int take(struct stage_run *run, struct layer_step *layer_step, const char *form,
+                struct layer **ret, struct error **err)
+{
+    struct run_step *step = CONTAINER_OF(layer_step, struct run_step, step);
+    AUTO(run_tree_release) struct run_tree tree = RUN_TREE_INIT;
+    AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
+    int taken = run_tree_take(run, &tree, form, &changeset, err);
+    if (taken > 0 && make_layer(run, step, &tree, &changeset, ret, err) < 0)
         return -1;
-    *ret = layer_make(build->store, &options, &changeset, TAKE(tree.snapshot));
-    return 0;
+    return taken;
 }
 
 static void set_argv(struct stage_run *run, struct run_step *step)
@@ -530,6 +550,7 @@ int step_run_execute(struct stage_run *run, const struct instruction *instructio
     AUTO(run_step_release) struct run_step step = { .body = &instruction->run };
     step.step.instruction = instruction;
     step.step.make = make;
+    step.step.take = take;
     step.step.data = run;
     if (run_step_choose(run, &step, err) < 0)
         return -1;

@@ -21,6 +21,7 @@ struct private_form {
     int folder_fd, box_fd, fd;
     char *box;
     struct lockfile *lock; /* of the box's name */
+    bool is_kept;
     pthread_mutex_t name_lock;
     char *name; /* in the folder, as it is called now */
 };
@@ -115,14 +116,20 @@ static int take_name(struct private_form *form, struct error **err)
     }
 }
 
-struct private_form *private_form_new(struct store *store, struct error **err)
+static struct private_form *form_alloc(struct store *store, struct error **err)
 {
     AUTO(private_form_free) struct private_form *form = NEW(struct private_form);
     form->store = store;
     form->box_fd = form->fd = -1;
     (void)pthread_mutex_init(&form->name_lock, NULL); /* can't fail with default attributes */
     form->folder_fd = form_folder_open(store, err);
-    if (form->folder_fd < 0 || take_name(form, err) < 0)
+    return form->folder_fd < 0 ? NULL : TAKE(form);
+}
+
+struct private_form *private_form_new(struct store *store, struct error **err)
+{
+    AUTO(private_form_free) struct private_form *form = form_alloc(store, err);
+    if (!form || take_name(form, err) < 0)
         return NULL;
     form->box_fd = make_directory(form->folder_fd, form->box, false, err);
     if (form->box_fd < 0)
@@ -133,6 +140,42 @@ struct private_form *private_form_new(struct store *store, struct error **err)
     form->name = xasprintf("%s/" PRIVATE_FORM_TREE, form->box);
     form->fd = make_directory(form->box_fd, PRIVATE_FORM_TREE, true, err);
     return form->fd < 0 ? NULL : TAKE(form);
+}
+
+/* 1: *fd is that directory, 0: there is none */
+static int open_left(int dir_fd, const char *name, int *fd, struct error **err)
+{
+    *fd = openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*fd >= 0)
+        return 1;
+    return errno == ENOENT || errno == ENOTDIR ? 0 : error_errno(err, "opening layers/%s", name);
+}
+
+struct private_form *private_form_reopen(struct store *store, const char *box,
+                                         struct lockfile *lock, struct error **err)
+{
+    AUTO(private_form_free) struct private_form *form = form_alloc(store, err);
+    if (!form) {
+        lockfile_remove(lock);
+        return NULL;
+    }
+    form->lock = lock;
+    if (open_left(form->folder_fd, box, &form->box_fd, err) <= 0 ||
+        open_left(form->box_fd, PRIVATE_FORM_TREE, &form->fd, err) <= 0)
+        return NULL;
+    form->box = xstrdup(box);
+    form->name = xasprintf("%s/" PRIVATE_FORM_TREE, box);
+    return TAKE(form);
+}
+
+const char *private_form_box(const struct private_form *form)
+{
+    return form->box;
+}
+
+void private_form_keep(struct private_form *form)
+{
+    form->is_kept = true;
 }
 
 /* What can't be removed now is collected later. */
@@ -147,7 +190,7 @@ static void drop_box(struct private_form *form)
 {
     close_auto(&form->box_fd);
     form->box_fd = -1;
-    if (form->box)
+    if (form->box && !form->is_kept)
         remove_quietly(form, form->box);
     lockfile_remove(TAKE(form->lock));
     free(TAKE(form->box));

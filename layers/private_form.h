@@ -33,6 +33,17 @@ struct private_form *private_form_new(struct store *store, struct error **err);
 void private_form_free(struct private_form *form);
 DEFINE_AUTO(struct private_form, private_form_free)
 
+/*
+ * The box of that name (private_form_box()), which a process of this id map left behind. `lock`,
+ * that of the name, is the form's from now on, also on failure. NULL and *err NULL: it isn't there.
+ */
+struct private_form *private_form_reopen(struct store *store, const char *box,
+                                         struct lockfile *lock, struct error **err);
+/* "p-..."; NULL: it was published, and has none any more. Belongs to the form. */
+const char *private_form_box(const struct private_form *form);
+/* private_form_free() will leave the box where it is, unlocked: for private_form_reopen(). */
+void private_form_keep(struct private_form *form);
+
 int private_form_fd(const struct private_form *form); /* O_PATH, belongs to the form */
 /* An empty directory beside it, mode 0700: an O_PATH fd, the caller's. */
 int private_form_add(struct private_form *form, const char *name, struct error **err) WARN_UNUSED;

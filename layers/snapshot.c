@@ -36,6 +36,41 @@ struct snapshot *snapshot_new(struct store *store, struct error **err)
     return TAKE(snapshot);
 }
 
+const char *snapshot_lock_name(const char *name)
+{
+    AUTO(error_free) struct error *ignored = NULL; /* who can't tell the map has no forms either */
+    AUTO(free) char *folder = form_folder_name(&ignored);
+    const char *slash = strchr(name, '/');
+    bool is_ours = folder && slash && strlen(folder) == (size_t)(slash - name) &&
+                   strncmp(folder, name, strlen(folder)) == 0;
+    return is_ours && strncmp(slash + 1, "p-", 2) == 0 && !strchr(slash + 1, '/') ? slash + 1
+                                                                                  : NULL;
+}
+
+struct snapshot *snapshot_reopen(struct store *store, const char *name, struct lockfile *lock,
+                                 struct error **err)
+{
+    struct private_form *form = private_form_reopen(store, snapshot_lock_name(name), lock, err);
+    if (!form)
+        return NULL;
+    struct snapshot *snapshot = NEW(struct snapshot);
+    snapshot->form = form;
+    snapshot->work_fd = -1;
+    return snapshot;
+}
+
+char *snapshot_private_name(const struct snapshot *snapshot, struct error **err)
+{
+    const char *box = private_form_box(snapshot->form);
+    AUTO(free) char *folder = box ? form_folder_name(err) : NULL;
+    return folder ? xasprintf("%s/%s", folder, box) : NULL;
+}
+
+void snapshot_keep(struct snapshot *snapshot)
+{
+    private_form_keep(snapshot->form);
+}
+
 int snapshot_adopt_root(struct snapshot *snapshot, struct tree *below, struct error **err)
 {
     AUTO(tree_entry_release) struct tree_entry root = { 0 };

@@ -32,6 +32,20 @@ struct snapshot *snapshot_new(struct store *store, struct error **err);
  */
 int snapshot_adopt_root(struct snapshot *snapshot, struct tree *below,
                         struct error **err) WARN_UNUSED;
+/*
+ * An upper that a process left when it died, under the name that snapshot_private_name() gave: ours
+ * from now on, sealed. `lock` (consumed) is that of snapshot_lock_name(). NULL and *err NULL: it
+ * isn't there.
+ */
+struct snapshot *snapshot_reopen(struct store *store, const char *name, struct lockfile *lock,
+                                 struct error **err);
+/* What to lock for a private name, part of it; NULL: it is none of this id map. */
+const char *snapshot_lock_name(const char *name);
+/* "FORM/p-...", as long as it has no final name; else NULL. free() it. Not while another thread may
+ * name it. */
+char *snapshot_private_name(const struct snapshot *snapshot, struct error **err);
+/* While it is private snapshot_free() will leave it for snapshot_reopen(). */
+void snapshot_keep(struct snapshot *snapshot);
 /* O_PATH|O_DIRECTORY; belong to the snapshot. */
 int snapshot_upper_fd(const struct snapshot *snapshot);
 int snapshot_work_fd(const struct snapshot *snapshot);

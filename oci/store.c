@@ -226,7 +226,12 @@ static void find_boot(struct store *store)
         strbuf_reset(&text);
     strbuf_rtrim(&text);
     bool usable = text.size && !strchr(text.data, '/') && text.data[0] != '.';
-    store->boot = xstrdup(usable ? text.data : "unknown");
+    store->boot = xstrdup(usable ? text.data : UNKNOWN_BOOT);
+}
+
+const char *store_boot(const struct store *store)
+{
+    return strcmp(store->boot, UNKNOWN_BOOT) != 0 ? store->boot : NULL;
 }
 
 static int open_parts(struct store *store, struct error **err)

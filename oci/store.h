@@ -58,6 +58,9 @@ DEFINE_AUTO(struct store, store_close)
 
 const char *store_path(const struct store *store);
 int store_dir_fd(const struct store *store, enum store_dir dir);
+/* The id of this boot; NULL where it can't be told. What isn't synced is to be trusted in it alone.
+ */
+const char *store_boot(const struct store *store);
 
 /* Long waits for locks are told here (progress is built on it); NULL: silence. Set before threads
  * start. */

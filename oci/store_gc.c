@@ -203,6 +203,8 @@ static int drop_form(struct gc *gc, int fd, const char *name, struct error **err
     char hex[DIGEST_HEX_SIZE] = "";
     if (final)
         hex_after(name + 2, "", hex);
+    if (private && hashmap_has(&gc->names, name))
+        return 0; /* a record's: who finds that makes the layer of it */
     if ((!final && !private) || (final && (!*hex || hashmap_has(&gc->names, hex))))
         return 0;
     int abandoned = final ? 1 : is_abandoned(gc, name, err);

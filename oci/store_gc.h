@@ -10,7 +10,8 @@
  * partial/HEX of such blobs; layers/FORM/d-HEX and c-HEX of their diff_ids and
  * chain_ids; and whatever carries a leased name. A record keeps every name that
  * it holds as "sha256:HEX". layers/FORM/p-* stays while store_lock(store, "p-...") on
- * its name is held. Directories of cache mounts: store_mounts.h. Other folders are never touched.
+ * its name is held, or a record of state "ran" and of this boot names it; such a record goes when
+ * its form is gone. Directories of cache mounts: store_mounts.h. Other folders are never touched.
  */
 #ifndef CBUILD_OCI_STORE_GC_H
 #define CBUILD_OCI_STORE_GC_H

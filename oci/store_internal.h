@@ -17,6 +17,8 @@
 #define STORE_LOCK_SYNC "sync"
 #define STORE_LOCK_UNSYNCED "unsynced"
 
+#define UNKNOWN_BOOT "unknown"
+
 /* Of index.json's entries; store_index.c says what they hold. */
 #define STORE_ANNOTATION_REF_NAME "org.opencontainers.image.ref.name"
 #define STORE_ANNOTATION_IMAGE_NAME "io.containerd.image.name"

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #define RECORD_MAX_SIZE ((size_t)1 << 20)
+#define PRIVATE_PREFIX "p-"
 #define TREE_MAX_DEPTH 200 /* deeper ones are counted up to there */
 
 struct record {
@@ -77,6 +78,8 @@ static int add_sizes(int dir_fd, size_t skip, struct hashmap *sizes, struct erro
         const char *name = names.items[i];
         if (strlen(name) > skip && sha256_from_hex(name + skip, strlen(name + skip), ignored))
             add_size(sizes, name + skip, tree_size(dir_fd, name, 0));
+        else if (skip && strncmp(name, PRIVATE_PREFIX, strlen(PRIVATE_PREFIX)) == 0)
+            add_size(sizes, name, tree_size(dir_fd, name, 0));
     }
     return 0;
 }
@@ -128,16 +131,46 @@ static void collect_names(const json_t *value, struct strvec *names)
     }
 }
 
-/* A record that can't be read keeps nothing: it is a miss for its reader as well. */
-static void record_names(int records_fd, const char *name, struct strvec *names)
+/*
+ * A record of state "ran" stands for a private form of this boot: true, and its name in `names`, or
+ * false: there is nothing that it could be good for.
+ */
+static bool form_name(const struct store *store, const json_t *record, struct strvec *names)
 {
+    const char *form = json_string_value(json_object_get(record, "form"));
+    const char *boot = json_string_value(json_object_get(record, "boot"));
+    const char *slash = form ? strrchr(form, '/') : NULL;
+    struct stat st;
+    if (!slash || !boot || !store_boot(store) || strcmp(boot, store_boot(store)) != 0 ||
+        fstatat(store_dir_fd(store, STORE_LAYERS), form, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    strvec_push(names, slash + 1);
+    return true;
+}
+
+static bool is_ran(const json_t *record)
+{
+    const char *state = json_string_value(json_object_get(record, "state"));
+    return state && strcmp(state, "ran") == 0;
+}
+
+/*
+ * A record that can't be read keeps nothing: it is a miss for its reader as well. False: what the
+ * record stands for is gone.
+ */
+static bool record_names(const struct store *store, const char *name, struct strvec *names)
+{
+    int records_fd = store_dir_fd(store, STORE_CACHE_RECORDS);
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     AUTO(error_free) struct error *ignored = NULL;
     if (fs_read_file(records_fd, name, &text, RECORD_MAX_SIZE, &ignored) < 0)
-        return;
+        return true;
     AUTO(json_decref) json_t *value = json_parse(text.data, text.size, &ignored);
+    if (value && is_ran(value) && !form_name(store, value, names))
+        return false;
     if (value)
         collect_names(value, names);
+    return true;
 }
 
 static int most_recent_first(const void *a, const void *b)
@@ -199,14 +232,14 @@ int store_records_mark(const struct store *store, const struct store_records_lim
     for (size_t i = 0; i < records.n_records; i++) {
         const char *name = records.records[i].name;
         AUTO(strvec_release) struct strvec keeps = STRVEC_INIT;
-        bool leased = hashmap_has(names, name);
+        bool leased = hashmap_has(names, name), stands = true;
         full = full || (limits->all && records.records[i].used.tv_sec <
                                            (limits->used_before ? limits->used_before : INT64_MAX));
         if (!full || leased)
-            record_names(fd, name, &keeps);
+            stands = record_names(store, name, &keeps);
         used += cost(&keeps, sizes, names);
         full = full || used > limits->cap;
-        if (full && !leased) {
+        if ((full || !stands) && !leased) {
             if (fs_unlink(fd, name, err) < 0)
                 return -1;
             (*n_removed)++;

@@ -275,7 +275,7 @@ static int recover_boot(struct store *store, const char *file, struct error **er
 
 static bool is_earlier_boot(const struct store *store, const char *file)
 {
-    return strcmp(file, store->boot) != 0 || strcmp(store->boot, "unknown") == 0;
+    return strcmp(file, store->boot) != 0 || !store_boot(store);
 }
 
 int store_recover(struct store *store, struct error **err)

@@ -381,4 +381,111 @@ test_members_of_a_run_are_taken() {
     same_as_from_nothing
 }
 
+# The command counts in a cache mount how often it ran, and leaves a layer that takes a while.
+make_counting() {
+    export SOURCE_DATE_EPOCH=1700000000
+    import_busybox
+    cat >Dockerfile <<'EOT'
+FROM busybox
+COPY Dockerfile /in
+RUN --mount=type=cache,target=/count echo x >>/count/runs; rm -r /var; rm /bin/ls; touch /bin/cat; ln /in /in2; chmod 600 /in; seq 1 2000000 >/a
+RUN --mount=type=cache,target=/count cp /count/runs /runs
+EOT
+}
+runs() { in_namespace sh -c 'cat "$CBUILD_ROOT"/cache/mounts/*/runs | wc -l'; }
+# The steps of a killed build take a moment to die, and hold locks until then.
+prune_all_forms() { # [OPTION...]
+    local _
+    for _ in $(seq 100); do
+        ok cbuild prune "$@"
+        [ "$(in_namespace sh -c 'find "$CBUILD_ROOT"/layers/*/ -maxdepth 1 -name "p-*"' | wc -l)" != 0 ] || return 0
+        sleep 0.05
+    done
+    fail "a private form stays"
+}
+kill_while_compressing() { # [SIGNAL [OPTION...]]
+    local signal=${1:-KILL} pid tries
+    shift || :
+    for tries in 1 2 3 4 5; do
+        rm -rf "$CBUILD_ROOT" 2>/dev/null || in_namespace rm -rf "$CBUILD_ROOT"
+        import_busybox
+        env --default-signal=INT "$CBUILD" -t x --compression gzip:6 "$@" . >/dev/null 2>&1 &
+        pid=$!
+        while kill -0 $pid 2>/dev/null && ! grep -qs '"state":"ran"' "$CBUILD_ROOT"/cache/records/*; do sleep 0.01; done
+        kill -"$signal" $pid 2>/dev/null || :
+        wait $pid 2>/dev/null || :
+        ! grep -qs '"state":"ran"' "$CBUILD_ROOT"/cache/records/* || return 0
+    done
+    fail "never killed between the step's end and its layer's: $tries tries"
+}
+
+test_a_kill_during_compression_does_not_rerun_the_step() {
+    need_ids
+    make_counting
+    ok cbuild -t undisturbed --compression gzip:6 .
+    first=$(image_id undisturbed)
+    for signal in KILL INT; do
+        kill_while_compressing $signal
+        equal "$(runs)" 1
+        form=$(sed -n 's/.*"form":"\([^"]*\)".*/\1/p' "$CBUILD_ROOT"/cache/records/*)
+        ok cbuild prune
+        ok cbuild plan --compression gzip:6 .
+        out_has 'its layer was not finished'
+        ok cbuild --explain -t x --compression gzip:6 .
+        err_has 'hit: it ran before, its layer was not finished'
+        equal "$(image_id x)" "$first"
+        equal "$(runs)" 1
+        store_verifies
+        ! grep -ls '"state":"ran"' "$CBUILD_ROOT"/cache/records/* || fail "a record is left"
+        equal "$(in_namespace find "$CBUILD_ROOT/layers" -path "*$form" | wc -l)" 0
+        ok cbuild -t x --compression gzip:6 .
+        equal "$(cached)" 3
+    done
+}
+
+test_what_has_run_is_kept_until_the_cache_goes_or_nobody_can_use_it() {
+    need_ids
+    make_counting
+    kill_while_compressing
+    in_namespace sh -c 'cp -a "$CBUILD_ROOT" store' && other=$PWD/store
+    ok cbuild build --no-cache -t x . # it runs again
+    equal "$(runs)" 2
+    export CBUILD_ROOT=$other
+    # the form is gone
+    in_namespace sh -c 'rm -rf "$CBUILD_ROOT"/layers/*/p-*'
+    ok cbuild --explain -t x .
+    err_lacks 'its layer was not finished'
+    equal "$(runs)" 2
+    kill_while_compressing
+    prune_all_forms --all
+    ! grep -ls '"state":"ran"' "$CBUILD_ROOT"/cache/records/* || fail "the record is left"
+    # another id map, another outcome below
+    for change in 's/"form":"u-[^\/]*/"form":"u-other/' 's/"below":"sha256:..../"below":"sha256:0000/'; do
+        kill_while_compressing
+        sed -i "$change" "$(grep -l '"state":"ran"' "$CBUILD_ROOT"/cache/records/*)"
+        ok cbuild --explain -t x .
+        err_lacks 'its layer was not finished'
+        equal "$(runs)" 2 "$change"
+        prune_all_forms
+    done
+}
+
+test_what_an_upper_alone_does_not_tell_is_never_taken_up() {
+    need_root
+    need strace
+    import_busybox
+    printf 'FROM busybox\nRUN seq 1 300000 >/a\n' >Dockerfile
+    traced() { # WORD...: a build of which it is seen what it writes
+        ok env ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e trace=write -s 4000 "$@" .
+        grep -q 'state.*done' trace || fail "nothing is seen"
+    }
+    traced "$CBUILD" -t x --no-cache
+    grep -q 'state.*"ran' trace || fail "a step that has run leaves no record"
+    for how in "$CBUILD --record-owners" "$CBUILD --isolation=chroot" "env CBUILD_FORCE=no-overlay $CBUILD"; do
+        # shellcheck disable=SC2086
+        traced $how -t x --no-cache
+        ! grep 'state.*"ran' trace || fail "$how: a record that can't be used"
+    done
+}
+
 run_tests "$@"

@@ -86,8 +86,8 @@ static const struct {
     { "mkdir 1; echo x >1/f; ln 1/f 0", "0 1/ 1/f>0" },
     { "ln -s target s; ln s s2 || true", "s s2>s" },
     { "echo 2 >>h2", "h2", "h1 h2>h1" },
-    { "mv d new; mv bin d; mv new bin",
-      "bin/ bin/.wh.ls bin/.wh.sh bin/a bin/b bin/s/ bin/s/x d/ d/.wh.a d/.wh.b d/.wh.s d/ls d/sh" },
+    { "mv d new; mv bin d; mv new bin", "bin/ bin/.wh.ls bin/.wh.sh bin/a bin/b bin/s/ bin/s/x d/ "
+                                        "d/.wh.a d/.wh.b d/.wh.s d/ls d/sh" },
     { "printf ROOT >t; touch -d @1000 t; cat t >etc/passwd; touch -d @1000 etc/passwd; rm t",
       "etc/ etc/passwd" },
     { "printf root >etc/passwd; touch -d @1000 etc/passwd", "" },
@@ -120,6 +120,45 @@ static void changes_are_what_a_run_did(void **state)
         describe_list(&changeset.list, &text);
         if (strcmp(text.data, cases[i].changes) != 0)
             fail_msg("%s: \"%s\", expected \"%s\"", cases[i].script, text.data, cases[i].changes);
+    }
+}
+
+/* Who takes an upper up whose layer was not finished compares it again. */
+static void look_twice(struct snapshot *snapshot, struct tree *tree,
+                       const struct diff_options *options)
+{
+    struct error *err = NULL;
+    AUTO(changeset_release) struct changeset first = CHANGESET_INIT;
+    AUTO(changeset_release) struct changeset second = CHANGESET_INIT;
+    assert_ok(diff_upper(snapshot, tree, options, &first, &err), err);
+    assert_ok(diff_upper(snapshot, tree, options, &second, &err), err);
+    assert_int_equal(first.list.n_entries, second.list.n_entries);
+    for (size_t i = 0; i < first.list.n_entries; i++) {
+        const struct entry *a = &first.list.entries[i], *b = &second.list.entries[i];
+        assert_string_equal(a->path, b->path);
+        assert_int_equal(a->type, b->type);
+        assert_int_equal(a->mtime, b->mtime);
+        assert_int_equal(a->size, b->size);
+        assert_true(entry_same_attributes(a, b));
+    }
+}
+
+static void a_second_look_sees_the_same(void **state)
+{
+    SKIP_UNLESS_ROOT();
+    struct fixture *fixture = *state;
+    AUTO(tree_unref) struct tree *tree = tree_of_words(fixture->store, BASE);
+    static const struct diff_options options[] = { { .times = { FILE_TIMES_KEEP, 0 } },
+                                                   { .times = { FILE_TIMES_CLAMP, 5000 } },
+                                                   { .times = { FILE_TIMES_SET, 3000 } } };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        AUTO(snapshot_free) struct snapshot *snapshot = NULL;
+        AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
+        if (!run(fixture, tree, cases[i].script, &snapshot, &changeset, &err) && !err)
+            skip();
+        for (size_t k = 0; k < ARRAY_SIZE(options); k++)
+            look_twice(snapshot, tree, &options[k]);
     }
 }
 
@@ -326,6 +365,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(changes_are_what_a_run_did),
+        fixture_test(a_second_look_sees_the_same),
         fixture_test(changes_of_a_copied_tree_are_the_same),
         fixture_test(reserved_names_are_refused),
         fixture_test(endless_depth_is_an_error),

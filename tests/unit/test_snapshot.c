@@ -119,6 +119,42 @@ static void collecting_spares_forms_in_use(void **state)
     assert_int_equal(count(fixture, "p-"), 1);
 }
 
+static void a_kept_form_is_taken_up_once_by_its_name(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    struct digest chain = digest_of("chain", 5);
+    struct snapshot *snapshot = make_snapshot(fixture, "f");
+    AUTO(free) char *name = snapshot_private_name(snapshot, &err);
+    assert_ok_ptr(name, err);
+    assert_null(snapshot_lock_name("u-other/p-1-2-3"));
+    assert_null(snapshot_lock_name("p-1-2-3"));
+    const char *lock_name = snapshot_lock_name(name);
+    assert_string_equal(lock_name, strchr(name, '/') + 1);
+    struct lockfile *lock = NULL;
+    assert_ok(store_try_lock(fixture->store, lock_name, &lock, &err), err);
+    assert_null(lock);
+    snapshot_keep(snapshot);
+    snapshot_free(snapshot);
+    assert_int_equal(count(fixture, "p-"), 1);
+    assert_ok(store_try_lock(fixture->store, lock_name, &lock, &err), err);
+    snapshot = snapshot_reopen(fixture->store, name, lock, &err);
+    assert_ok_ptr(snapshot, err);
+    struct stat st;
+    assert_int_equal(fstatat(snapshot_upper_fd(snapshot), "f", &st, 0), 0);
+    AUTO(free) char *again = snapshot_private_name(snapshot, &err);
+    assert_string_equal(again, name);
+    assert_ok(snapshot_name(snapshot, &chain, &err), err);
+    assert_null(snapshot_private_name(snapshot, &err));
+    assert_null(err);
+    snapshot_free(snapshot);
+    assert_int_equal(count(fixture, "c-"), 1);
+    assert_int_equal(count(fixture, "p-"), 0);
+    assert_ok(store_try_lock(fixture->store, lock_name, &lock, &err), err);
+    assert_null(snapshot_reopen(fixture->store, name, lock, &err));
+    assert_null(err);
+}
+
 static void collecting_takes_what_a_killed_process_left(void **state)
 {
     struct fixture *fixture = *state;
@@ -162,6 +198,7 @@ int main(void)
         fixture_test(the_first_of_a_name_wins),
         fixture_test(collecting_spares_forms_in_use),
         fixture_test(collecting_takes_what_a_killed_process_left),
+        fixture_test(a_kept_form_is_taken_up_once_by_its_name),
         fixture_test(the_root_looks_as_below),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

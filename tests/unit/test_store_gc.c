@@ -2,6 +2,7 @@
 #include "oci/store_gc.h"
 
 #include "oci/store_internal.h"
+#include "oci/store_records.h"
 #include "tests/unit/store_fixture.h"
 
 #include <sys/wait.h>
@@ -115,6 +116,59 @@ static void private_form_stays_while_its_lock_is_held(void **state)
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     assert_ok(fs_list_fd(fixture->store->locks_fd, &names, "locks", &err), err);
     assert_false(strvec_has(&names, "p-1"));
+}
+
+static void put_ran(const struct fixture *fixture, const struct digest *key, const char *boot,
+                    const char *form)
+{
+    AUTO(free)
+    char *text = xasprintf("{\"boot\":\"%s\",\"form\":\"%s\",\"state\":\"ran\"}", boot, form);
+    put(fixture, "cache/records", "/", key, text);
+}
+
+/* What a step left that has run, and whose layer isn't finished. */
+static void a_record_keeps_its_private_form_in_the_boot_that_wrote_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    struct digest keys[] = { digest_of("a", 1), digest_of("b", 1), digest_of("c", 1) };
+    static const char *const forms[] = { "layers/u-root/p-1-1-1/tree", "layers/u-root/p-2-2-2/tree",
+                                         "layers/u-root/p-3-3-3/tree" };
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+        assert_ok(fs_mkdirs(store_dir_fd(fixture->store, STORE_ROOT), forms[i], 0755, &err), err);
+    put_ran(fixture, &keys[0], store_boot(fixture->store), "u-root/p-1-1-1");
+    put_ran(fixture, &keys[1], "another", "u-root/p-2-2-2");
+    put_ran(fixture, &keys[2], store_boot(fixture->store), "u-root/p-4-4-4");
+    struct store_gc_result result = collect(fixture, 0);
+    assert_int_equal(result.n_records, 2);
+    assert_int_equal(fixture_count(fixture, "cache/records"), 1);
+    assert_int_equal(fixture_count(fixture, "layers/u-root"), 1);
+    assert_int_equal(fixture_count(fixture, "layers/u-root/p-1-1-1"), 1);
+    result = collect(fixture, STORE_GC_RECORDS);
+    assert_int_equal(result.n_records, 1);
+    assert_int_equal(fixture_count(fixture, "layers/u-root"), 0);
+}
+
+static void a_private_form_counts_in_what_records_may_keep(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    struct digest key = digest_of("a", 1);
+    AUTO(hashmap_release) struct hashmap sizes = HASHMAP_INIT(free);
+    AUTO(hashmap_release) struct hashmap names = HASHMAP_INIT(NULL);
+    const struct store_records_limits limits = { .cap = 1 };
+    uint64_t n_removed = 0;
+    assert_ok(fs_mkdirs(store_dir_fd(fixture->store, STORE_ROOT), "layers/u-root/p-1-1-1/tree",
+                        0755, &err),
+              err);
+    assert_ok(fs_write_file(store_dir_fd(fixture->store, STORE_ROOT),
+                            "layers/u-root/p-1-1-1/tree/f", "x", 1, 0644, &err),
+              err);
+    put_ran(fixture, &key, store_boot(fixture->store), "u-root/p-1-1-1");
+    assert_ok(store_sizes(fixture->store, &sizes, &err), err);
+    assert_true(hashmap_has(&sizes, "p-1-1-1"));
+    assert_ok(store_records_mark(fixture->store, &limits, &sizes, &names, &n_removed, &err), err);
+    assert_int_equal(n_removed, 1);
 }
 
 static void records_keep_what_they_name(void **state)
@@ -277,6 +331,8 @@ int main(void)
         fixture_test(forms_and_entries_follow_their_layers),
         fixture_test(private_form_stays_while_its_lock_is_held),
         fixture_test(records_keep_what_they_name),
+        fixture_test(a_record_keeps_its_private_form_in_the_boot_that_wrote_it),
+        fixture_test(a_private_form_counts_in_what_records_may_keep),
         fixture_test(unknown_folders_are_left_alone),
         fixture_test(try_gives_up_silently),
         fixture_test(growth_makes_collecting_due),
