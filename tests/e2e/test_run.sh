@@ -234,4 +234,16 @@ test_an_empty_run_builds_and_an_empty_layer_counts() {
     equal "$(jq -c '[.history[-1].empty_layer, (.rootfs.diff_ids | length)]' "$CBUILD_ROOT/blobs/sha256/${id#sha256:}")" '[null,2]'
 }
 
+# An overlay takes no directory twice, and equal layers have one form.
+test_equal_layers_are_mounted_once() {
+    need_run
+    import_busybox
+    echo x >f
+    touch -d @1600000000 f
+    printf 'FROM busybox\nCOPY f /a\nRUN rm /a\nCOPY f /a\nRUN cat /a >/b\n' >Dockerfile
+    ok env SOURCE_DATE_EPOCH=1700000000 "$CBUILD" -t x .
+    equal "$(cbuild inspect -f '{{json .RootFS.Layers}}' x | jq 'length - (unique | length)')" 1
+    equal "$(cbuild export x | tar -xOf - a b | sort -u)" x
+}
+
 run_tests "$@"
