@@ -34,12 +34,16 @@ struct place {
     };
 };
 
-/* An entry's content is the number of a place, or a context's number itself: thousands have one. */
+/* An entry's content is the number of a place, or, where there can be millions, itself a context's
+ * number or an offset in the spool. */
 #define OF_CONTEXT (UINT64_C(1) << 63)
+#define OF_SPOOL (UINT64_C(1) << 62)
 
 struct copy_content {
     struct context *context; /* that OF_CONTEXT means; borrowed */
     bool learns;
+    int spool_fd;     /* -1: none */
+    uint64_t spooled; /* bytes in it */
     struct place *places;
     size_t n_places, places_capacity;
     int *fds;
@@ -48,7 +52,9 @@ struct copy_content {
 
 struct copy_content *copy_content_new(void)
 {
-    return NEW(struct copy_content);
+    struct copy_content *content = NEW(struct copy_content);
+    content->spool_fd = -1;
+    return content;
 }
 
 static void place_release(struct place *place)
@@ -75,6 +81,7 @@ void copy_content_free(struct copy_content *content)
         place_release(&content->places[i]);
     for (size_t i = 0; i < content->n_fds; i++)
         close_auto(&content->fds[i]);
+    close_auto(&content->spool_fd);
     free(content->places);
     free(content->fds);
     free(content);
@@ -128,6 +135,28 @@ uint64_t copy_content_add_range(struct copy_content *content, int fd, uint64_t o
     return content->n_places;
 }
 
+int copy_content_spool(const struct copy_content *content)
+{
+    return content->spool_fd;
+}
+
+void copy_content_set_spool(struct copy_content *content, int fd)
+{
+    content->spool_fd = fd;
+}
+
+uint64_t copy_content_add_spooled(struct copy_content *content, uint64_t size)
+{
+    uint64_t offset = content->spooled;
+    content->spooled += size;
+    return offset | OF_SPOOL;
+}
+
+static bool has_place(const struct entry *entry)
+{
+    return entry->content && !(entry->content & (OF_CONTEXT | OF_SPOOL));
+}
+
 void copy_content_own_fd(struct copy_content *content, int fd)
 {
     *ARRAY_PUSH(content, fds) = fd;
@@ -141,6 +170,9 @@ struct source *copy_content_open(struct copy_content *content, const struct entr
         return content->learns ? context_open_learning(content->context, &there, err)
                                : context_open_file(content->context, &there, err);
     }
+    if (entry->content & OF_SPOOL)
+        return source_range_new(content->spool_fd, entry->content & ~OF_SPOOL, entry->size,
+                                entry->path);
     const struct place *place = &content->places[entry->content - 1];
     switch (place->kind) {
     case CONTENT_CONTEXT: {
@@ -208,7 +240,7 @@ static void look_up_places(const struct changeset *changeset, struct known_place
     ret->known = xcalloc(content->n_places + 1, sizeof(*ret->known));
     for (size_t i = 0; i < changeset->list.n_entries; i++) {
         const struct entry *entry = &changeset->list.entries[i];
-        if (entry->type == ENTRY_FILE && entry->content && !(entry->content & OF_CONTEXT))
+        if (entry->type == ENTRY_FILE && has_place(entry))
             ret->known[entry->content] = known_digest(content, entry, ret->digests[entry->content]);
     }
 }
@@ -218,8 +250,7 @@ static void teach_places(struct layer *layer, const struct known_places *places)
     const struct entry_list *list = layer_entries(layer, NULL); /* its own is there */
     for (size_t i = 0; i < list->n_entries; i++) {
         const struct entry *entry = &list->entries[i];
-        if (entry->type == ENTRY_FILE && entry->content && !(entry->content & OF_CONTEXT) &&
-            places->known[entry->content])
+        if (entry->type == ENTRY_FILE && has_place(entry) && places->known[entry->content])
             layer_learn_content(layer, entry, places->digests[entry->content]);
     }
 }

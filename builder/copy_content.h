@@ -26,6 +26,12 @@ uint64_t copy_content_add_tree(struct copy_content *content, struct tree *tree,
                                const struct tree_entry *place);
 /* Copies the bytes. */
 uint64_t copy_content_add_memory(struct copy_content *content, const void *data, size_t size);
+/* The file without a name that contents of unpacked archives lie in, one after the other; -1: there
+ * is none yet. Set once, which takes the fd. */
+int copy_content_spool(const struct copy_content *content);
+void copy_content_set_spool(struct copy_content *content, int fd);
+/* The `size` bytes that were written to it since the last call. */
+uint64_t copy_content_add_spooled(struct copy_content *content, uint64_t size);
 /* A range of a file whose fd is handed over with copy_content_own_fd(). */
 uint64_t copy_content_add_range(struct copy_content *content, int fd, uint64_t offset);
 /* Takes the fd: closed with the content. */

@@ -15,11 +15,11 @@
 
 #define LINKS_MAX 40
 
-static void node_free(void *data)
+static void node_release(struct copy_node *node)
 {
-    struct copy_node *node = data;
     entry_release(&node->entry);
-    tree_entry_release(&node->below);
+    if (node->below)
+        tree_entry_release(node->below);
 }
 
 static struct copy_node *node_new(struct copy_dest *dest, const char *path)
@@ -31,8 +31,9 @@ static struct copy_node *node_new(struct copy_dest *dest, const char *path)
 
 static void keep_node(struct copy_dest *dest, struct copy_node *node)
 {
-    const char *path = node->entry.path;
-    hashmap_put(&dest->nodes, arena_text(&dest->arena, path, strlen(path)), node);
+    hashmap_put(&dest->nodes, node->entry.path, node);
+    *dest->last = node;
+    dest->last = &node->next;
 }
 
 struct copy_dest *copy_dest_new(struct tree *below, struct copy_content *content, int64_t now)
@@ -41,7 +42,8 @@ struct copy_dest *copy_dest_new(struct tree *below, struct copy_content *content
     dest->below = below;
     dest->content = content;
     dest->now = now;
-    hashmap_init(&dest->nodes, node_free);
+    dest->last = &dest->first;
+    hashmap_init(&dest->nodes, NULL);
     hashmap_init(&dest->groups, NULL);
     dest->nodes.borrows_keys = true;
     struct copy_node *root = node_new(dest, "");
@@ -56,6 +58,8 @@ void copy_dest_free(struct copy_dest *dest)
 {
     if (!dest)
         return;
+    for (struct copy_node *node = dest->first; node; node = node->next)
+        node_release(node);
     hashmap_release(&dest->nodes);
     hashmap_release(&dest->groups);
     arena_release(&dest->arena);
@@ -86,7 +90,8 @@ static int load_below(struct copy_dest *dest, struct copy_node *node, struct err
     copy_tree_attributes(&node->entry, &place);
     free(node->entry.path);
     node->entry.path = TAKE(path);
-    node->below = place;
+    node->below = arena_alloc(&dest->arena, sizeof(*node->below));
+    *node->below = place;
     place = (struct tree_entry){ .entry = NULL };
     node->in_below = node->present = true;
     return 0;
@@ -105,7 +110,7 @@ static struct copy_node *load(struct copy_dest *dest, const char *path, struct e
     node = node_new(dest, path);
     bool shows_below = dest->below && is_directory(parent) && parent->in_below && !parent->fresh;
     if (shows_below && load_below(dest, node, err) < 0) {
-        node_free(node);
+        node_release(node);
         return NULL;
     }
     keep_node(dest, node);
@@ -291,6 +296,8 @@ int copy_dest_put(struct copy_dest *dest, struct entry *entry, const char *link_
     if (!is_directory(parent))
         return error_set(err, ERR_EXISTS, "/%s: is not a directory", dir);
     bool was_directory = is_directory(node);
+    AUTO(free) char *path = TAKE(entry->path);
+    entry->path = TAKE(node->entry.path); /* the map's key */
     entry_release(&node->entry);
     node->entry = *entry;
     *entry = (struct entry){ .type = ENTRY_FILE };
@@ -323,7 +330,7 @@ int copy_dest_put_link(struct copy_dest *dest, struct entry *entry, const char *
     free(copy.path);
     copy.path = xstrdup(entry->path);
     if (!to->touched && copy.type == ENTRY_FILE)
-        copy.content = copy_content_add_tree(dest->content, dest->below, &to->below);
+        copy.content = copy_content_add_tree(dest->content, dest->below, to->below);
     size_t group = to->group;
     if (copy_dest_put(dest, &copy, NULL, err) < 0)
         return -1;
@@ -341,12 +348,10 @@ int copy_dest_remove(struct copy_dest *dest, const char *path, struct error **er
         return 0;
     assert(path[0]);
     if (is_directory(node)) {
-        node->hides_below = node->in_below && node->below.path;
-        for (struct hashmap_entry *e = NULL; (e = hashmap_next(&dest->nodes, e));) {
-            struct copy_node *child = e->value;
-            if (child != node && path_is_within(e->key, path))
+        node->hides_below = node->in_below && node->below;
+        for (struct copy_node *child = dest->first; child; child = child->next)
+            if (child != node && path_is_within(child->entry.path, path))
                 child->present = child->in_below = child->touched = false;
-        }
     }
     node->present = false;
     touch_parent(dest, path);

@@ -66,8 +66,8 @@ int copy_dest_remove(struct copy_dest *dest, const char *path, struct error **er
 void copy_dest_set_mtime(struct copy_dest *dest, const char *path, int64_t mtime);
 void copy_dest_set_mode(struct copy_dest *dest, const char *path, uint16_t mode);
 
-/* The layer, in canonical order. FILE_TIMES_SET is for what was put there, not for what was below.
- */
+/* The layer, in canonical order; then there is nothing to do but free. FILE_TIMES_SET is for what
+ * was put there, not for what was below. */
 int copy_dest_finish(struct copy_dest *dest, const struct file_times *times, struct entry_list *ret,
                      struct error **err) WARN_UNUSED;
 

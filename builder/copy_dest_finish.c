@@ -26,7 +26,7 @@ static int same_content(struct finish *finish, const struct copy_node *node, boo
     struct source *ours = copy_content_open(finish->dest->content, &node->entry, err);
     if (!ours)
         return -1;
-    AUTO(source_free) struct source *theirs = tree_open(finish->dest->below, &node->below, err);
+    AUTO(source_free) struct source *theirs = tree_open(finish->dest->below, node->below, err);
     if (!theirs)
         return -1;
     return copy_content_equal(ours, theirs, ret, err);
@@ -39,10 +39,10 @@ static int is_changed(struct finish *finish, const struct copy_node *node, bool 
     *ret = node->touched;
     if (!node->touched || !node->in_below)
         return 0;
-    if (!node->below.path || (node->group && finish->group_sizes[node->group] > 1))
+    if (!node->below || (node->group && finish->group_sizes[node->group] > 1))
         return 0;
     AUTO(entry_release) struct entry was = { .type = ENTRY_FILE };
-    copy_tree_attributes(&was, &node->below);
+    copy_tree_attributes(&was, node->below);
     if (node->entry.type == ENTRY_DIRECTORY)
         was.mtime = node->entry.mtime;
     if (!entry_same_attributes(&node->entry, &was))
@@ -98,11 +98,11 @@ static int hide_old_content(struct finish *finish, const char *directory, struct
     return 0;
 }
 
-static int add_node(struct finish *finish, struct copy_node *node, struct error **err)
+static void add_node(struct finish *finish, struct copy_node *node)
 {
     if (!node->present) {
         add_whiteout(finish, xstrdup(node->entry.path));
-        return 0;
+        return;
     }
     struct entry *entry = ARRAY_PUSH(finish->list, entries);
     *entry = node->entry; /* in all, they can be many: moved, not copied */
@@ -119,23 +119,29 @@ static int add_node(struct finish *finish, struct copy_node *node, struct error 
             *path = entry->path;
         }
     }
-    if (entry->type == ENTRY_DIRECTORY && node->hides_below)
-        return hide_old_content(finish, entry->path, err);
+}
+
+static int hide_all_old_content(struct finish *finish, struct error **err)
+{
+    for (struct copy_node *node = finish->dest->first; node; node = node->next) {
+        const struct entry *entry = &node->entry;
+        if (node->in_layer && node->present && entry->type == ENTRY_DIRECTORY &&
+            node->hides_below && entry->path[0] && hide_old_content(finish, entry->path, err) < 0)
+            return -1;
+    }
     return 0;
 }
 
 static int find_changes(struct finish *finish, struct error **err)
 {
-    struct copy_dest *dest = finish->dest;
-    for (struct hashmap_entry *e = NULL; (e = hashmap_next(&dest->nodes, e));) {
-        struct copy_node *node = e->value;
+    struct copy_node *first = finish->dest->first;
+    for (struct copy_node *node = first; node; node = node->next) {
         if (finish->times->kind != FILE_TIMES_SET || node->touched)
             node->entry.mtime = file_times_apply(finish->times, node->entry.mtime);
         if (node->present && node->touched && node->group)
             finish->group_sizes[node->group]++;
     }
-    for (struct hashmap_entry *e = NULL; (e = hashmap_next(&dest->nodes, e));) {
-        struct copy_node *node = e->value;
+    for (struct copy_node *node = first; node; node = node->next) {
         bool changed = !node->present && node->in_below;
         if (node->present && is_changed(finish, node, &changed, err) < 0)
             return -1;
@@ -152,13 +158,12 @@ int copy_dest_finish(struct copy_dest *dest, const struct file_times *times, str
     AUTO(free) char **paths = xcalloc(dest->n_groups + 1, sizeof(*paths));
     AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
     struct finish finish = { dest, times, sizes, paths, &list };
-    if (find_changes(&finish, err) < 0)
+    if (find_changes(&finish, err) < 0 || hide_all_old_content(&finish, err) < 0)
         return -1;
-    for (struct hashmap_entry *e = NULL; (e = hashmap_next(&dest->nodes, e));) {
-        struct copy_node *node = e->value;
-        if (node->in_layer && node->entry.path[0] && add_node(&finish, node, err) < 0)
-            return -1;
-    }
+    hashmap_release(&dest->nodes); /* with millions of entries, as much as a third of their list */
+    for (struct copy_node *node = dest->first; node; node = node->next)
+        if (node->in_layer && node->entry.path[0])
+            add_node(&finish, node);
     entry_list_sort(&list);
     if (list.n_entries) { /* they stay for long, and can be many */
         list.entries = xreallocarray(list.entries, list.n_entries, sizeof(*list.entries));

@@ -8,9 +8,9 @@
 #include "builder/copy_dest.h"
 
 struct copy_node {
-    struct entry entry; /* as it is now; only the path counts when not present */
-    struct tree_entry
-        below; /* what the layers below show there, when in_below; path NULL: the root */
+    struct copy_node *next;   /* in the order in which they came */
+    struct entry entry;       /* as it is now; only the path counts when not present */
+    struct tree_entry *below; /* what the layers below show there, when in_below; NULL: the root */
     bool present;
     bool in_below;
     bool touched;     /* put, or its attributes set */
@@ -24,8 +24,9 @@ struct copy_dest {
     struct tree *below; /* NULL: nothing */
     struct copy_content *content;
     int64_t now;
-    struct arena arena;    /* nodes and their keys */
-    struct hashmap nodes;  /* by path; a node's parents are there too */
+    struct arena arena; /* nodes */
+    struct copy_node *first, **last;
+    struct hashmap nodes;  /* by path, which is the node's; its parents are there too */
     struct hashmap groups; /* link key to group */
     size_t n_groups;
 };

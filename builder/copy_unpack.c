@@ -21,8 +21,6 @@ struct dir_time {
 struct unpacking {
     const struct copy_unpack *unpack;
     struct tar_reader *tar;
-    int spool_fd; /* the content's */
-    uint64_t spooled;
     char *buffer;
     struct dir_time *times; /* of directories: set when nothing changes in them any more */
     size_t n_times, times_capacity;
@@ -38,23 +36,23 @@ static void unpacking_release(struct unpacking *unpacking)
 }
 DEFINE_AUTO_STRUCT(struct unpacking, unpacking_release)
 
-/* A file without a name, for all contents of this archive. */
 static int open_spool(struct unpacking *unpacking, struct error **err)
 {
     const struct copy_unpack *unpack = unpacking->unpack;
+    if (copy_content_spool(unpack->content) >= 0)
+        return 0;
     AUTO(tempfile_free)
     struct tempfile *file = tempfile_new(store_dir_fd(unpack->store, STORE_TMP), "unpack", err);
     if (!file)
         return -1;
-    unpacking->spool_fd = io_dup(tempfile_fd(file), err);
-    if (unpacking->spool_fd < 0)
-        return -1;
-    copy_content_own_fd(unpack->content, unpacking->spool_fd);
-    return 0;
+    copy_content_set_spool(unpack->content, io_dup(tempfile_fd(file), err));
+    return copy_content_spool(unpack->content) < 0 ? -1 : 0;
 }
 
 static int spool(struct unpacking *unpacking, struct entry *entry, struct error **err)
 {
+    struct copy_content *content = unpacking->unpack->content;
+    int spool_fd = copy_content_spool(content);
     uint64_t left = entry->size;
     while (left) {
         if (cancel_check(err) < 0)
@@ -65,14 +63,11 @@ static int spool(struct unpacking *unpacking, struct entry *entry, struct error 
         if (n == 0 || (uint64_t)n > left)
             return error_set(err, ERR_INVALID, "%s: content of another size than its header says",
                              entry->path);
-        if (io_write_full(unpacking->spool_fd, unpacking->buffer, (size_t)n, "unpacked content",
-                          err) < 0)
+        if (io_write_full(spool_fd, unpacking->buffer, (size_t)n, "unpacked content", err) < 0)
             return -1;
         left -= (uint64_t)n;
     }
-    entry->content =
-        copy_content_add_range(unpacking->unpack->content, unpacking->spool_fd, unpacking->spooled);
-    unpacking->spooled += entry->size;
+    entry->content = copy_content_add_spooled(content, entry->size);
     return 0;
 }
 
@@ -179,7 +174,7 @@ static int set_times(struct unpacking *unpacking, struct error **err)
 
 int copy_unpack(const struct copy_unpack *unpack, struct source *archive, struct error **err)
 {
-    AUTO(unpacking_release) struct unpacking unpacking = { .unpack = unpack, .spool_fd = -1 };
+    AUTO(unpacking_release) struct unpacking unpacking = { .unpack = unpack };
     unpacking.tar = tar_reader_new(archive, 0, err);
     if (!unpacking.tar || open_spool(&unpacking, err) < 0)
         return -1;

@@ -36,7 +36,7 @@ void copy_tree_attributes(struct entry *to, const struct tree_entry *from)
         *to = *entry;
         to->link = xstrdup(entry->link);
         to->xattrs = NULL;
-        to->n_xattrs = to->xattrs_capacity = 0;
+        to->n_xattrs = 0;
         for (size_t i = 0; i < entry->n_xattrs; i++)
             if (keeps_xattr(entry->xattrs[i].name))
                 entry_add_xattr(to, entry->xattrs[i].name, entry->xattrs[i].value,

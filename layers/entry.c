@@ -14,7 +14,7 @@ static void xattrs_release(struct entry *entry)
     }
     free(entry->xattrs);
     entry->xattrs = NULL;
-    entry->n_xattrs = entry->xattrs_capacity = 0;
+    entry->n_xattrs = 0;
 }
 
 void entry_release(struct entry *entry)
@@ -31,7 +31,7 @@ void entry_copy(struct entry *to, const struct entry *from)
     copy.path = xstrdup(from->path);
     copy.link = xstrdup(from->link);
     copy.xattrs = NULL;
-    copy.n_xattrs = copy.xattrs_capacity = 0;
+    copy.n_xattrs = 0;
     for (size_t i = 0; i < from->n_xattrs; i++)
         entry_add_xattr(&copy, from->xattrs[i].name, from->xattrs[i].value, from->xattrs[i].size);
     entry_release(to);
@@ -46,9 +46,11 @@ void entry_add_xattr(struct entry *entry, const char *name, const void *value, s
     if (at < entry->n_xattrs && strcmp(entry->xattrs[at].name, name) == 0) {
         free(entry->xattrs[at].value);
     } else {
-        (void)ARRAY_PUSH(entry, xattrs); /* its place is found below */
+        /* one by one: few things have more, and entries are many */
+        entry->xattrs = xreallocarray(entry->xattrs, entry->n_xattrs + 1, sizeof(*entry->xattrs));
         memmove(&entry->xattrs[at + 1], &entry->xattrs[at],
-                (entry->n_xattrs - 1 - at) * sizeof(*entry->xattrs));
+                (entry->n_xattrs - at) * sizeof(*entry->xattrs));
+        entry->n_xattrs++;
         entry->xattrs[at].name = xstrdup(name);
     }
     entry->xattrs[at].value = xmemdup(value, size);

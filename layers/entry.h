@@ -40,7 +40,7 @@ struct entry {
     char *link;    /* of symlinks: as it is; of hard links: clean relative path; else NULL */
     uint32_t dev_major, dev_minor;
     struct xattr *xattrs; /* sorted by name */
-    size_t n_xattrs, xattrs_capacity;
+    size_t n_xattrs;
     uint64_t content; /* where the content is: means something to the changeset's owner only */
 };
 
