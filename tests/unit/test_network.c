@@ -78,7 +78,7 @@ static void without_a_helper_the_hosts_network_is_used_and_said(void **state)
 
 int main(void)
 {
-    /* nothing of this machine's network is to be touched: tests/e2e/test_network.sh has one to try it */
+    /* this machine's network isn't to be touched: tests/e2e/test_network.sh has one to try it */
     if (setenv("CBUILD_NETWORK", "pasta,slirp4netns", 1) < 0)
         return 1;
     const struct CMUnitTest tests[] = {
