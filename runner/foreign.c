@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/strvec.h"
 #include "runner/binfmt.h"
+#include "runner/fd_passing.h"
 #include "runner/syscalls.h"
 
 #include <assert.h>
@@ -209,47 +210,6 @@ struct making {
     bool in_userns; /* a new one, to see whether it can be */
 };
 
-static int send_fd(int socket, int fd)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = { .bytes = { 0 } };
-    char byte = 0;
-    struct iovec data = { &byte, 1 };
-    struct msghdr message = { .msg_iov = &data,
-                              .msg_iovlen = 1,
-                              .msg_control = &control,
-                              .msg_controllen = sizeof(control) };
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-    return sendmsg(socket, &message, MSG_NOSIGNAL) == 1 ? 0 : 1;
-}
-
-static int receive_fd(int socket)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    char byte;
-    int fd = -1;
-    struct iovec data = { &byte, 1 };
-    struct msghdr message = { .msg_iov = &data,
-                              .msg_iovlen = 1,
-                              .msg_control = &control,
-                              .msg_controllen = sizeof(control) };
-    if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != 1)
-        return -1;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-        memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-    return fd;
-}
-
 /*
  * Mounting wants a mount namespace that belongs to our user namespace, and ours is the host's. The
  * mount isn't attached to anything: it lives as long as its descriptor.
@@ -263,7 +223,8 @@ static int make_handlers(void *data)
     if (fs < 0 || sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
         return 1;
     int fd = sys_fsmount(fs, 0);
-    return fd < 0 ? 1 : send_fd(making->socket, fd);
+    char byte = 0;
+    return fd < 0 || fd_send(making->socket, fd, &byte, 1) < 0;
 }
 
 /* -1: this kernel has them for the whole machine only. */
@@ -275,7 +236,11 @@ static int handlers_open(bool in_userns)
     AUTO(close) int ours = pair[0];
     AUTO(close) int theirs = pair[1];
     struct making making = { theirs, in_userns };
-    return run_child(make_handlers, &making) == 0 ? receive_fd(ours) : -1;
+    char byte;
+    int fd;
+    if (run_child(make_handlers, &making) != 0 || fd_receive(ours, &fd, &byte, 1) < 0)
+        return -1;
+    return fd;
 }
 
 static int add_handler(struct foreign *foreign, const struct binfmt_arch *arch, struct error **err)

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/own_ids.h"
 #include "base/pool.h"
+#include "runner/fd_passing.h"
 #include "runner/owner_calls.h"
 
 #include <errno.h>
@@ -22,7 +23,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -456,49 +456,22 @@ void owner_watch_free(struct owner_watch *watch)
 
 /* -- handing over the listener -- */
 
-union control {
-    char bytes[CMSG_SPACE(sizeof(int))];
-    struct cmsghdr align;
-};
-
 int owner_watch_send(int socket_fd, int listener_fd, struct report *report)
 {
     struct statx st;
     if (statx(AT_FDCWD, "/", 0, STATX_MNT_ID, &st) < 0)
         return report_errno(report, "looking at the root mount", NULL);
-    union control control = { .bytes = { 0 } };
     uint64_t root_mount = st.stx_mnt_id;
-    struct iovec content = { &root_mount, sizeof(root_mount) };
-    struct msghdr message = { .msg_iov = &content,
-                              .msg_iovlen = 1,
-                              .msg_control = control.bytes,
-                              .msg_controllen = sizeof(control.bytes) };
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &listener_fd, sizeof(int));
-    ssize_t sent = sendmsg(socket_fd, &message, MSG_NOSIGNAL);
-    if (sent < 0)
+    int done = fd_send(socket_fd, listener_fd, &root_mount, sizeof(root_mount));
+    if (done < 0)
         (void)report_errno(report, "handing over the seccomp listener", NULL);
     (void)close(listener_fd);
-    return sent < 0 ? -1 : 0;
+    return done;
 }
 
 int owner_watch_receive(int socket_fd, int *listener_fd, uint64_t *root_mount, struct error **err)
 {
-    union control control = { .bytes = { 0 } };
-    struct iovec content = { root_mount, sizeof(*root_mount) };
-    struct msghdr message = { .msg_iov = &content,
-                              .msg_iovlen = 1,
-                              .msg_control = control.bytes,
-                              .msg_controllen = sizeof(control.bytes) };
-    ssize_t size = recvmsg(socket_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (size < 0 && errno != EAGAIN)
+    if (fd_receive(socket_fd, listener_fd, root_mount, sizeof(*root_mount)) < 0 && errno != EAGAIN)
         return error_errno(err, "receiving the seccomp listener");
-    struct cmsghdr *header = size > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int)))
-        return 0;
-    memcpy(listener_fd, CMSG_DATA(header), sizeof(int));
-    return 1;
+    return *listener_fd >= 0;
 }

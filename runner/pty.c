@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/pty.h"
 
+#include "runner/fd_passing.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define PTMX_MAJOR 5
 #define PTMX_MINOR 2
-
-/* Room for the one descriptor that passes. */
-union control {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-};
 
 /* Nothing but the multiplexer of a devpts will do: a mount may have covered it. */
 static int open_master(struct report *report)
@@ -38,24 +34,6 @@ static int open_master(struct report *report)
     return fd;
 }
 
-static int send_fd(int socket_fd, int fd)
-{
-    char byte = 't';
-    union control control;
-    struct iovec data = { &byte, 1 };
-    struct msghdr message = { .msg_iov = &data,
-                              .msg_iovlen = 1,
-                              .msg_control = control.space,
-                              .msg_controllen = sizeof(control.space) };
-    memset(&control, 0, sizeof(control));
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(fd));
-    memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-    return sendmsg(socket_fd, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
-}
-
 static int become_terminal(const struct pty_spec *spec, int fd)
 {
     (void)!fchown(fd, spec->uid, spec->gid); /* an id that isn't mapped: it works by fds still */
@@ -69,13 +47,14 @@ static int become_terminal(const struct pty_spec *spec, int fd)
 
 int pty_enter(const struct pty_spec *spec, struct report *report)
 {
+    char byte = 't';
     int master_fd = open_master(report);
     if (master_fd < 0)
         return -1;
     int fd = ioctl(master_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     int done = fd < 0 ? -1 : become_terminal(spec, fd);
     if (done == 0)
-        done = send_fd(spec->socket_fd, master_fd);
+        done = fd_send(spec->socket_fd, master_fd, &byte, 1);
     if (done < 0)
         (void)report_errno(report, "entering a terminal", NULL);
     if (fd > STDERR_FILENO)
@@ -87,19 +66,10 @@ int pty_enter(const struct pty_spec *spec, struct report *report)
 int pty_receive(int socket_fd, struct error **err)
 {
     char byte;
-    union control control;
-    struct iovec data = { &byte, 1 };
-    struct msghdr message = { .msg_iov = &data,
-                              .msg_iovlen = 1,
-                              .msg_control = control.space,
-                              .msg_controllen = sizeof(control.space) };
-    int fd = -1;
-    if (recvmsg(socket_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != 1)
+    int fd;
+    if (fd_receive(socket_fd, &fd, &byte, 1) < 0)
         return error_errno(err, "receiving the terminal of the sandbox");
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
-        header->cmsg_len != CMSG_LEN(sizeof(fd)))
+    if (fd < 0)
         return error_set(err, ERR_IO, "receiving the terminal of the sandbox: none came");
-    memcpy(&fd, CMSG_DATA(header), sizeof(fd));
     return fd;
 }
