@@ -136,20 +136,22 @@ int cache_find(struct store *store, const struct digest *key, const struct compr
     return 1;
 }
 
-#define REST_PREFIX "rest-"
-#define REST_NAME_SIZE (sizeof(REST_PREFIX) - 1 + DIGEST_HEX_SIZE)
+/* Files beside the records are named by a kind and a digest. */
+#define KIND_REST "rest-"
+#define KIND_SHAPE "shape-"
+#define KIND_NAME_SIZE (sizeof(KIND_SHAPE) - 1 + DIGEST_HEX_SIZE)
 
-static void rest_name(const struct digest *rest, char out[REST_NAME_SIZE])
+static void name_of_kind(const char *kind, const struct digest *digest, char out[KIND_NAME_SIZE])
 {
     char hex[DIGEST_HEX_SIZE];
-    digest_format_hex(rest, hex);
-    (void)snprintf(out, REST_NAME_SIZE, REST_PREFIX "%s", hex);
+    digest_format_hex(digest, hex);
+    (void)snprintf(out, KIND_NAME_SIZE, "%s%s", kind, hex);
 }
 
 bool cache_has_rest(struct store *store, const struct digest *rest)
 {
-    char name[REST_NAME_SIZE];
-    rest_name(rest, name);
+    char name[KIND_NAME_SIZE];
+    name_of_kind(KIND_REST, rest, name);
     return faccessat(store_dir_fd(store, STORE_CACHE_RECORDS), name, F_OK, 0) == 0;
 }
 
@@ -213,8 +215,8 @@ static struct tempfile *inputs_write_temp(int records, const struct inputs *inpu
 static int inputs_commit(int records, struct tempfile *file, const struct digest *rest,
                          struct error **err)
 {
-    char name[REST_NAME_SIZE];
-    rest_name(rest, name);
+    char name[KIND_NAME_SIZE];
+    name_of_kind(KIND_REST, rest, name);
     return tempfile_commit(file, records, name, err);
 }
 
@@ -299,30 +301,20 @@ int cache_put_selection(struct store *store, const struct digest *selection,
                          0600, err);
 }
 
-#define SHAPE_PREFIX "shape-"
-#define SHAPE_NAME_SIZE (sizeof(SHAPE_PREFIX) - 1 + DIGEST_HEX_SIZE)
-
-static void shape_name(const struct digest *shape, char out[SHAPE_NAME_SIZE])
-{
-    char hex[DIGEST_HEX_SIZE];
-    digest_format_hex(shape, hex);
-    (void)snprintf(out, SHAPE_NAME_SIZE, SHAPE_PREFIX "%s", hex);
-}
-
 bool cache_has_shape(struct store *store, const struct digest *shape)
 {
-    char name[SHAPE_NAME_SIZE];
-    shape_name(shape, name);
+    char name[KIND_NAME_SIZE];
+    name_of_kind(KIND_SHAPE, shape, name);
     /* the collector goes by the time of the latest use */
     return utimensat(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, NULL, 0) == 0;
 }
 
 int cache_put_shape(struct store *store, const struct digest *shape, struct error **err)
 {
-    char name[SHAPE_NAME_SIZE];
+    char name[KIND_NAME_SIZE];
     if (cache_has_shape(store, shape))
         return 0;
-    shape_name(shape, name);
+    name_of_kind(KIND_SHAPE, shape, name);
     AUTO(close)
     int fd =
         fs_open(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, O_WRONLY | O_CREAT, 0600, err);
@@ -333,8 +325,8 @@ int cache_read_inputs(struct store *store, const struct digest *rest, size_t max
                       struct inputs *ret, struct error **err)
 {
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    char name[DIGEST_HEX_SIZE + 5];
-    rest_name(rest, name);
+    char name[KIND_NAME_SIZE];
+    name_of_kind(KIND_REST, rest, name);
     if (fs_read_file(store_dir_fd(store, STORE_CACHE_RECORDS), name, &text, max_size, err) < 0)
         return -1;
     return explain_parse_inputs(text.data, text.size, ret, err);
