@@ -9,12 +9,13 @@
 #include "oci/store_tags.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct command_help help = {
     .usage = "cbuild inspect [OPTIONS] IMAGE...",
     .summary = "Shows what is known of images as JSON, with docker's member names.",
     .more = "--format takes a template: '{{.Id}}', '{{json .Config.Labels}}', '{{index "
-            ".RepoDigests 0}}'.\n\n"
+            ".RepoDigests 0}}', '{{range .RepoTags}}{{println .}}{{end}}'.\n\n"
             "An image with a transport (docker://NAME, oci:DIR and what else `cbuild copy` has) is "
             "shown as skopeo shows it: .Name .Digest .RepoTags .Created .Labels .Architecture .Os "
             ".Layers .LayersData .Env.",
@@ -115,23 +116,23 @@ static int inspect(struct app *app, const char *name, const struct platform *pla
     return 0;
 }
 
+/* As docker: all as one list, or with a template each image on a line. */
 static int print(const json_t *images, const char *format, struct error **err)
 {
+    if (!format || !strcmp(format, "json"))
+        return remote_print_value(images, format, err);
     AUTO(strbuf_release) struct strbuf out = STRBUF_INIT;
+    AUTO(template_free) struct template *template = template_parse(format, err);
+    if (!template)
+        return -1;
     size_t i;
     json_t *image;
-    if (!format)
-        json_format_pretty(images, &out);
     json_array_foreach(images, i, image)
     {
-        if (!format)
-            break;
-        if (template_expand(format, image, &out, err) < 0)
+        if (template_run(template, image, &out, err) < 0)
             return -1;
         strbuf_addc(&out, '\n');
     }
-    if (!format)
-        strbuf_addc(&out, '\n');
     (void)fwrite(out.data, 1, out.size, stdout);
     return 0;
 }
@@ -158,7 +159,7 @@ int cmd_inspect(struct app *app, char *const *argv, struct error **err)
     struct inspect_options opts = { .format = NULL };
     AUTO(place_release) struct place place = PLACE_INIT;
     const struct option options[] = {
-        OPT_STRING('f', "format", "TEMPLATE", &opts.format, "print this of each image"),
+        OPT_STRING('f', "format", "FORMAT", &opts.format, "json, or a template for each image"),
         OPT_STRING(0, "platform", "OS/ARCH", &opts.platform,
                    "of an index this image, by default this machine's"),
         OPT_FLAG(0, "raw", &opts.raw, "the manifest or index, byte for byte"),

@@ -49,43 +49,63 @@ static void print_shown(const json_t *rows, const struct column *columns, size_t
 }
 
 /* Cells of a line, separated by tabs; short lines are filled up with empty ones. */
-static int add_line(struct table *table, const char *template, const json_t *values,
-                    struct error **err)
+static void add_line(struct table *table, const char *line)
 {
-    AUTO(strbuf_release) struct strbuf line = STRBUF_INIT;
-    if (template_expand(template, values, &line, err) < 0)
-        return -1;
-    const char *p = line.size ? line.data : "";
     size_t n = 0;
-    bool first = table->n_columns == 0;
-    do {
+    bool first = table->n_columns == 0, more = true;
+    for (const char *p = line; more;) {
         size_t size = strcspn(p, "\t");
         if (first || n < table->n_columns) {
             strvec_pushn(&table->cells, p, size);
             n++;
         }
-        p += size + (p[size] == '\t');
-    } while (*p);
+        more = p[size];
+        p += size + more;
+    }
     if (first)
         table->n_columns = n;
     for (; n < table->n_columns; n++)
         strvec_push(&table->cells, "");
-    return 0;
 }
 
 static int print_template_table(const json_t *rows, const struct column *columns, size_t n_columns,
-                                const char *template, struct error **err)
+                                const struct template *template, struct error **err)
 {
     AUTO(table_release) struct table table = { .n_columns = 0 };
+    AUTO(strbuf_release) struct strbuf line = STRBUF_INIT;
     AUTO(json_decref) json_t *titles = json_object();
     for (size_t i = 0; i < n_columns; i++)
         json_set(titles, columns[i].member, json_from_string(columns[i].title));
-    if (add_line(&table, template, titles, err) < 0)
+    if (template_run_head(template, titles, &line, err) < 0)
         return -1;
+    add_line(&table, line.data);
     size_t n;
     json_t *row;
-    json_array_foreach(rows, n, row) if (add_line(&table, template, row, err) < 0) return -1;
+    json_array_foreach(rows, n, row)
+    {
+        strbuf_reset(&line);
+        if (template_run(template, row, &line, err) < 0)
+            return -1;
+        add_line(&table, line.data);
+    }
     table_print(&table);
+    return 0;
+}
+
+static int print_lines(const json_t *rows, const struct template *template, struct error **err)
+{
+    AUTO(strbuf_release) struct strbuf lines = STRBUF_INIT;
+    size_t n;
+    json_t *row;
+    json_array_foreach(rows, n, row)
+    {
+        if (!template)
+            json_format_canonical(row, &lines);
+        else if (template_run(template, row, &lines, err) < 0)
+            return -1;
+        strbuf_addc(&lines, '\n');
+    }
+    (void)fwrite(lines.data, 1, lines.size, stdout);
     return 0;
 }
 
@@ -96,18 +116,14 @@ int rows_print(const json_t *rows, const struct column *columns, size_t n_column
         print_shown(rows, columns, n_columns);
         return 0;
     }
-    if (!strncmp(format, TABLE_PREFIX, strlen(TABLE_PREFIX)))
-        return print_template_table(rows, columns, n_columns, format + strlen(TABLE_PREFIX), err);
-    size_t n;
-    json_t *row;
-    json_array_foreach(rows, n, row)
-    {
-        AUTO(strbuf_release) struct strbuf line = STRBUF_INIT;
-        if (!strcmp(format, "json"))
-            json_format_canonical(row, &line);
-        else if (template_expand(format, row, &line, err) < 0)
-            return -1;
-        printf("%s\n", line.size ? line.data : "");
-    }
-    return 0;
+    if (!strcmp(format, "json"))
+        return print_lines(rows, NULL, err);
+    bool is_table = !strncmp(format, TABLE_PREFIX, strlen(TABLE_PREFIX));
+    AUTO(template_free)
+    struct template *template =
+        template_parse(is_table ? format + strlen(TABLE_PREFIX) : format, err);
+    if (!template)
+        return -1; /* also where there are no rows */
+    return is_table ? print_template_table(rows, columns, n_columns, template, err)
+                    : print_lines(rows, template, err);
 }

@@ -1,282 +1,350 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/template.h"
+/* Carrying out a template. */
+#include "cli/template_internal.h"
 
-#include "base/mem.h"
+#include "base/array.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <string.h>
+#include <strings.h>
 
-static void skip_blanks(const char **p)
+struct variable {
+    const char *name;
+    json_t *value;
+};
+
+enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE };
+
+struct run {
+    const struct template *template;
+    struct strbuf *out;
+    bool is_head;  /* of a table */
+    bool may_lack; /* in a condition: what isn't there is null */
+    enum flow flow;
+    struct variable *variables; /* the innermost last */
+    size_t n_variables, variables_capacity;
+};
+
+static json_t *eval_pipeline(struct run *run, const struct template_pipeline *pipeline,
+                             const json_t *dot, struct error **err);
+static int run_nodes(struct run *run, const struct template_node *nodes, const json_t *dot,
+                     struct error **err);
+
+/* Variables */
+
+static void push_variable(struct run *run, const char *name, const json_t *value)
 {
-    while (**p == ' ' || **p == '\t')
-        (*p)++;
+    struct variable *variable = ARRAY_PUSH(run, variables);
+    variable->name = name;
+    variable->value = json_incref((json_t *)(uintptr_t)value);
 }
 
-/* As Go prints a value with %v. */
-static void add_value(struct strbuf *out, const json_t *value)
+static void pop_variables(struct run *run, size_t n)
 {
-    size_t i;
+    while (run->n_variables > n)
+        json_decref(run->variables[--run->n_variables].value);
+}
+
+/* The parser has seen to it that there is one. */
+static struct variable *find_variable(struct run *run, const char *name)
+{
+    size_t i = run->n_variables - 1;
+    while (i > 0 && strcmp(run->variables[i].name, name) != 0)
+        i--;
+    return &run->variables[i];
+}
+
+static void set_variable(struct run *run, const char *name, bool declares, const json_t *value)
+{
+    if (declares) {
+        push_variable(run, name, value);
+        return;
+    }
+    struct variable *variable = find_variable(run, name);
+    json_t *old = variable->value;
+    variable->value = json_incref((json_t *)(uintptr_t)value);
+    json_decref(old);
+}
+
+/* Values */
+
+static json_t *find_member(const json_t *object, const char *name)
+{
+    json_t *found = json_object_get(object, name);
     const char *key;
-    json_t *item;
-    switch (json_typeof(value)) {
-    case JSON_STRING:
-        strbuf_add(out, json_string_value(value), json_string_length(value));
-        break;
-    case JSON_INTEGER:
-        strbuf_addf(out, "%lld", (long long)json_integer_value(value));
-        break;
-    case JSON_REAL:
-        strbuf_addf(out, "%g", json_real_value(value));
-        break;
-    case JSON_TRUE:
-        strbuf_adds(out, "true");
-        break;
-    case JSON_FALSE:
-        strbuf_adds(out, "false");
-        break;
-    case JSON_NULL:
-        strbuf_adds(out, "<nil>");
-        break;
-    case JSON_ARRAY:
-        strbuf_addc(out, '[');
-        json_array_foreach(value, i, item)
-        {
-            if (i)
-                strbuf_addc(out, ' ');
-            add_value(out, item);
-        }
-        strbuf_addc(out, ']');
-        break;
-    case JSON_OBJECT: {
-        bool first = true;
-        strbuf_adds(out, "map[");
-        json_object_foreach((json_t *)(uintptr_t)value, key, item)
-        {
-            strbuf_addf(out, "%s%s:", first ? "" : " ", key);
-            add_value(out, item);
-            first = false;
-        }
-        strbuf_addc(out, ']');
-        break;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
+        if (found)
+            break;
+        if (!strcasecmp(key, name))
+            found = value;
     }
-    }
+    return found;
 }
 
-/* ".A.B" from *p on; "." alone is the whole value. */
-static const json_t *parse_path(const char **p, const json_t *root, struct error **err)
+static json_t *lacking(struct run *run, const struct template_operand *operand,
+                       const struct template_field *last, struct error **err)
 {
-    skip_blanks(p);
-    const char *start = *p;
-    if (**p != '.')
-        return error_set_null(err, ERR_USAGE, "--format: expected .Name at \"%s\"", start);
-    const json_t *value = root;
-    (*p)++;
-    while (isalnum((unsigned char)**p) || **p == '_') {
-        size_t size = 0;
-        while (isalnum((unsigned char)(*p)[size]) || (*p)[size] == '_')
-            size++;
-        AUTO(free) char *name = xstrndup(*p, size);
-        value = json_is_object(value) ? json_object_get(value, name) : NULL;
-        if (!value)
-            return error_set_null(err, ERR_USAGE, "--format: there is no %.*s",
-                                  (int)(*p - start + (ptrdiff_t)size), start);
-        *p += size;
-        if (**p != '.')
+    if (run->may_lack)
+        return json_null();
+    AUTO(strbuf_release) struct strbuf path = STRBUF_INIT;
+    if (operand->kind == OPERAND_VARIABLE)
+        strbuf_adds(&path, operand->variable);
+    for (const struct template_field *field = operand->fields; field; field = field->next) {
+        strbuf_addf(&path, ".%s", field->name);
+        if (field == last)
             break;
-        (*p)++;
+    }
+    template_error(run->template, operand->position, err, "there is no %s", path.data);
+    return NULL;
+}
+
+/* Consumes `value`. */
+static json_t *follow_fields(struct run *run, const struct template_operand *operand, json_t *value,
+                             struct error **err)
+{
+    for (const struct template_field *field = operand->fields; field; field = field->next) {
+        json_t *member = json_is_object(value) ? find_member(value, field->name) : NULL;
+        json_incref(member);
+        json_decref(value);
+        if (!member)
+            return lacking(run, operand, field, err);
+        value = member;
     }
     return value;
 }
 
-static int parse_string(const char **p, char **ret, struct error **err)
+static json_t *eval_operand(struct run *run, const struct template_operand *operand,
+                            const json_t *dot, struct error **err)
 {
-    skip_blanks(p);
-    if (**p != '"')
-        return error_set(err, ERR_USAGE, "--format: expected a string at \"%s\"", *p);
-    const char *end = strchr(*p + 1, '"');
-    if (!end)
-        return error_set(err, ERR_USAGE, "--format: a quote isn't closed: %s", *p);
-    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    for (const char *c = *p + 1; c < end; c++) {
-        if (*c == '\\' && c + 1 < end && (c[1] == 'n' || c[1] == 't'))
-            strbuf_addc(&text, *++c == 'n' ? '\n' : '\t');
-        else
-            strbuf_addc(&text, *c);
+    json_t *value = NULL;
+    switch (operand->kind) {
+    case OPERAND_DOT:
+        value = json_incref((json_t *)(uintptr_t)dot);
+        break;
+    case OPERAND_VARIABLE:
+        value = json_incref(find_variable(run, operand->variable)->value);
+        break;
+    case OPERAND_LITERAL:
+        value = json_incref((json_t *)(uintptr_t)operand->literal);
+        break;
+    case OPERAND_PIPELINE:
+        value = eval_pipeline(run, operand->pipeline, dot, err);
+        break;
     }
-    *ret = strbuf_detach(&text);
-    *p = end + 1;
-    return 0;
+    return value ? follow_fields(run, operand, value, err) : NULL;
 }
 
-static int call_index(const char **p, const json_t *value, struct strbuf *out, struct error **err)
+/* Functions */
+
+/* The first that decides: of `or` the first true one, of `and` the first false one; else the last.
+ */
+static json_t *eval_lazily(struct run *run, const struct template_command *command,
+                           const json_t *dot, const json_t *piped, struct error **err)
 {
-    skip_blanks(p);
-    const json_t *item = NULL;
-    if (**p == '"') {
-        AUTO(free) char *key = NULL;
-        if (parse_string(p, &key, err) < 0)
-            return -1;
-        item = json_object_get(value, key);
-        if (!item && (json_is_object(value) || json_is_null(value)))
-            return 0; /* Go: the zero value of a map of strings */
-    } else {
-        char *end;
-        errno = 0;
-        unsigned long index = strtoul(*p, &end, 10);
-        if (end == *p || errno)
-            return error_set(err, ERR_USAGE, "--format: expected an index at \"%s\"", *p);
-        *p = end;
-        item = json_array_get(value, index);
+    bool stops_at = !strcmp(command->function->name, "or");
+    for (const struct template_operand *operand = command->operands; operand;
+         operand = operand->next) {
+        json_t *value = eval_operand(run, operand, dot, err);
+        if (!value || template_is_true(value) == stops_at || (!operand->next && !piped))
+            return value;
+        json_decref(value);
     }
-    if (!item)
-        return error_set(err, ERR_USAGE, "--format: the index is out of range");
-    add_value(out, item);
-    return 0;
+    return json_incref((json_t *)(uintptr_t)piped);
 }
 
-static int call_join(const char **p, const json_t *value, struct strbuf *out, struct error **err)
+static json_t *call_function(struct run *run, const struct template_command *command,
+                             const json_t *arguments, struct error **err)
 {
-    AUTO(free) char *separator = NULL;
-    if (parse_string(p, &separator, err) < 0)
-        return -1;
-    size_t i;
-    json_t *item;
-    json_array_foreach(value, i, item)
-    {
-        if (i)
-            strbuf_adds(out, separator);
-        add_value(out, item);
+    const struct template_function *function = command->function;
+    size_t n = json_array_size(arguments);
+    json_t **list = xcalloc(n + 1, sizeof(*list));
+    for (size_t i = 0; i < n; i++)
+        list[i] = json_array_get(arguments, i);
+    json_t *result =
+        run->is_head && function->is_look ? json_incref(list[0]) : function->call(list, n, err);
+    free(list);
+    if (!result) {
+        error_wrap_(err, "%s", function->name);
+        template_error_at(run->template, command->position, err);
     }
-    return 0;
+    return result;
 }
 
-static int call_json(const char **p UNUSED, const json_t *value, struct strbuf *out,
-                     struct error **err UNUSED)
+/* `piped` (or NULL): what stands before the "|", the last argument */
+static json_t *eval_command(struct run *run, const struct template_command *command,
+                            const json_t *dot, const json_t *piped, struct error **err)
 {
-    json_format_canonical(value, out);
-    return 0;
-}
-
-static int call_len(const char **p UNUSED, const json_t *value, struct strbuf *out,
-                    struct error **err UNUSED)
-{
-    size_t n = json_is_array(value)    ? json_array_size(value)
-               : json_is_object(value) ? json_object_size(value)
-               : json_is_string(value) ? json_string_length(value)
-                                       : 0;
-    strbuf_addf(out, "%zu", n);
-    return 0;
-}
-
-static void add_cased(struct strbuf *out, const json_t *value, int (*change)(int))
-{
-    size_t start = out->size;
-    add_value(out, value);
-    for (size_t i = start; i < out->size; i++)
-        out->data[i] = (char)change((unsigned char)out->data[i]);
-}
-
-static int call_upper(const char **p UNUSED, const json_t *value, struct strbuf *out,
-                      struct error **err UNUSED)
-{
-    add_cased(out, value, toupper);
-    return 0;
-}
-
-static int call_lower(const char **p UNUSED, const json_t *value, struct strbuf *out,
-                      struct error **err UNUSED)
-{
-    add_cased(out, value, tolower);
-    return 0;
-}
-
-static int call_println(const char **p UNUSED, const json_t *value, struct strbuf *out,
-                        struct error **err UNUSED)
-{
-    add_value(out, value);
-    strbuf_addc(out, '\n');
-    return 0;
-}
-
-typedef int call_function(const char **p, const json_t *value, struct strbuf *out,
-                          struct error **err);
-
-static const struct {
-    const char *name;
-    call_function *call;
-} functions[] = {
-    { "json", call_json },       { "index", call_index }, { "join", call_join },
-    { "len", call_len },         { "upper", call_upper }, { "lower", call_lower },
-    { "println", call_println },
-};
-
-/* The function named at *p, which moves behind it; NULL: none of ours. */
-static call_function *parse_function(const char **p)
-{
-    skip_blanks(p);
-    size_t size = 0;
-    while (isalpha((unsigned char)(*p)[size]))
-        size++;
-    for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
-        if (strlen(functions[i].name) == size && !strncmp(functions[i].name, *p, size)) {
-            *p += size;
-            return functions[i].call;
-        }
+    if (!command->function)
+        return eval_operand(run, command->operands, dot, err);
+    if (!command->function->call)
+        return eval_lazily(run, command, dot, piped, err);
+    AUTO(json_decref) json_t *arguments = json_array();
+    for (const struct template_operand *operand = command->operands; operand;
+         operand = operand->next) {
+        json_t *value = eval_operand(run, operand, dot, err);
+        if (!value)
+            return NULL;
+        (void)json_array_append_new(arguments, value);
     }
-    return NULL;
+    if (piped)
+        (void)json_array_append(arguments, (json_t *)(uintptr_t)piped);
+    return call_function(run, command, arguments, err);
 }
 
-/* "function .Path argument", ".Path", or ".Path | function" */
-static int expand_action(const char *text, const json_t *root, struct strbuf *out,
-                         struct error **err)
+/* Without setting its variables. */
+static json_t *eval_pipeline(struct run *run, const struct template_pipeline *pipeline,
+                             const json_t *dot, struct error **err)
 {
-    const char *p = text;
-    skip_blanks(&p);
-    call_function *call = NULL;
-    if (*p != '.') {
-        call = parse_function(&p);
-        if (!call)
-            return error_set(err, ERR_USAGE, "--format: {{%s}} is not supported", text);
+    AUTO(json_decref) json_t *value = NULL;
+    for (const struct template_command *command = pipeline->commands; command;
+         command = command->next) {
+        json_t *next = eval_command(run, command, dot, value, err);
+        if (!next)
+            return NULL;
+        json_decref(value);
+        value = next;
     }
-    const json_t *value = parse_path(&p, root, err);
+    return TAKE(value);
+}
+
+/* Actions */
+
+static int run_pipeline(struct run *run, const struct template_node *node, const json_t *dot,
+                        struct error **err)
+{
+    AUTO(json_decref) json_t *value = eval_pipeline(run, node->pipeline, dot, err);
     if (!value)
         return -1;
-    skip_blanks(&p);
-    if (*p == '|' && !call) {
-        p++;
-        call = parse_function(&p);
-        if (!call || call == call_index ||
-            call == call_join) /* the value would be their last argument */
-            return error_set(err, ERR_USAGE, "--format: {{%s}} is not supported", text);
-    }
-    if (!call)
-        add_value(out, value);
-    else if (call(&p, value, out, err) < 0)
-        return -1;
-    skip_blanks(&p);
-    if (*p)
-        return error_set(err, ERR_USAGE, "--format: {{%s}} is not supported", text);
+    if (node->pipeline->variables[0])
+        set_variable(run, node->pipeline->variables[0], node->pipeline->declares, value);
+    else
+        template_add_value(run->out, value);
     return 0;
+}
+
+static int run_condition(struct run *run, const struct template_node *node, const json_t *dot,
+                         struct error **err)
+{
+    bool may_lack = run->may_lack;
+    run->may_lack = true;
+    AUTO(json_decref) json_t *value = eval_pipeline(run, node->pipeline, dot, err);
+    run->may_lack = may_lack;
+    if (!value)
+        return -1;
+    size_t n_variables = run->n_variables;
+    if (node->pipeline->variables[0])
+        set_variable(run, node->pipeline->variables[0], node->pipeline->declares, value);
+    int result = template_is_true(value)
+                     ? run_nodes(run, node->body, node->kind == NODE_WITH ? value : dot, err)
+                     : run_nodes(run, node->otherwise, dot, err);
+    pop_variables(run, n_variables);
+    return result;
+}
+
+/* Once through a range's body; consumes `key`. */
+static int run_item(struct run *run, const struct template_node *node, json_t *key,
+                    const json_t *item, struct error **err)
+{
+    const struct template_pipeline *pipeline = node->pipeline;
+    size_t n_variables = run->n_variables;
+    bool has_both = pipeline->variables[1];
+    if (has_both)
+        set_variable(run, pipeline->variables[0], pipeline->declares, key);
+    if (pipeline->variables[0])
+        set_variable(run, pipeline->variables[has_both], pipeline->declares, item);
+    json_decref(key);
+    int result = run_nodes(run, node->body, item, err);
+    pop_variables(run, n_variables);
+    if (run->flow == FLOW_CONTINUE)
+        run->flow = FLOW_ON;
+    return result;
+}
+
+static int run_range(struct run *run, const struct template_node *node, const json_t *dot,
+                     struct error **err)
+{
+    AUTO(json_decref) json_t *list = eval_pipeline(run, node->pipeline, dot, err);
+    if (!list)
+        return -1;
+    if (!json_is_array(list) && !json_is_object(list) && !json_is_null(list))
+        return template_error(run->template, node->position, err,
+                              "range goes over a list or an object, not over %s",
+                              template_type_name(list));
+    if (!template_is_true(list))
+        return run_nodes(run, node->otherwise, dot, err);
+    AUTO(strvec_release) struct strvec keys = STRVEC_INIT;
+    if (json_is_object(list))
+        template_sorted_keys(list, &keys);
+    size_t n = json_is_object(list) ? keys.n : json_array_size(list);
+    int result = 0;
+    for (size_t i = 0; i < n && result == 0 && run->flow == FLOW_ON; i++)
+        result = json_is_object(list) ? run_item(run, node, json_from_string(keys.items[i]),
+                                                 json_object_get(list, keys.items[i]), err)
+                                      : run_item(run, node, json_integer((json_int_t)i),
+                                                 json_array_get(list, i), err);
+    run->flow = FLOW_ON;
+    return result;
+}
+
+static int run_node(struct run *run, const struct template_node *node, const json_t *dot,
+                    struct error **err)
+{
+    switch (node->kind) {
+    case NODE_TEXT:
+        strbuf_adds(run->out, node->text);
+        return 0;
+    case NODE_PIPELINE:
+        return run_pipeline(run, node, dot, err);
+    case NODE_IF:
+    case NODE_WITH:
+        return run_condition(run, node, dot, err);
+    case NODE_RANGE:
+        return run_range(run, node, dot, err);
+    case NODE_BREAK:
+        run->flow = FLOW_BREAK;
+        return 0;
+    case NODE_CONTINUE:
+        run->flow = FLOW_CONTINUE;
+        return 0;
+    }
+    return 0;
+}
+
+static int run_nodes(struct run *run, const struct template_node *nodes, const json_t *dot,
+                     struct error **err)
+{
+    for (; nodes && run->flow == FLOW_ON; nodes = nodes->next)
+        if (run_node(run, nodes, dot, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int run_template(const struct template *template, const json_t *value, bool is_head,
+                        struct strbuf *out, struct error **err)
+{
+    struct run run = { .template = template, .out = out, .is_head = is_head };
+    push_variable(&run, "$", value);
+    int result = run_nodes(&run, template->nodes, value, err);
+    pop_variables(&run, 0);
+    free(run.variables);
+    return result;
+}
+
+int template_run(const struct template *template, const json_t *value, struct strbuf *out,
+                 struct error **err)
+{
+    return run_template(template, value, false, out, err);
+}
+
+int template_run_head(const struct template *template, const json_t *titles, struct strbuf *out,
+                      struct error **err)
+{
+    return run_template(template, titles, true, out, err);
 }
 
 int template_expand(const char *text, const json_t *value, struct strbuf *out, struct error **err)
 {
-    while (*text) {
-        if (!strncmp(text, "{{", 2)) {
-            const char *end = strstr(text, "}}");
-            if (!end)
-                return error_set(err, ERR_USAGE, "--format: {{ isn't closed: %s", text);
-            AUTO(free) char *action = xstrndup(text + 2, (size_t)(end - text) - 2);
-            if (expand_action(action, value, out, err) < 0)
-                return -1;
-            text = end + 2;
-        } else if (text[0] == '\\' && (text[1] == 't' || text[1] == 'n')) {
-            strbuf_addc(out, text[1] == 't' ? '\t' : '\n');
-            text += 2;
-        } else {
-            strbuf_addc(out, *text++);
-        }
-    }
-    return 0;
+    AUTO(template_free) struct template *template = template_parse(text, err);
+    return template ? template_run(template, value, out, err) : -1;
 }

@@ -26,6 +26,10 @@ test_images_as_json_table_and_template() {
     fails 2 cbuild images --format '{{.Nothing}}'
     err_has 'there is no .Nothing'
     fails 2 cbuild images --format '{{.ID'
+    ok cbuild images --format 'table {{upper .Repository}}\t{{truncate .Digest 7}}\t{{if eq .Tag "1.0"}}yes{{end}}'
+    out_is $'REPOSITORY   DIGEST    \nUSER/APP     sha256:   yes'
+    fails 2 cbuild images --format '{{.ID}}{{end}}' nothing
+    err_has 'column 10: end without'
 }
 
 test_images_filters() {
@@ -98,8 +102,14 @@ test_inspect_formats() {
     done
     ok cbuild image inspect --type image --format '{{.Id}}' app app
     equal "$(wc -l <"$TEST_TMP/out")" 2
+    ok cbuild inspect -f '{{range $i, $tag := .RepoTags}}{{if $i}}, {{end}}{{$tag}}{{else}}none{{end}}' app
+    out_is app:latest
+    ok cbuild inspect -f '{{with .Config.Healthcheck}}{{.Test}}{{else}}none{{end}}' app
+    out_is none
+    ok cbuild inspect -f json app
+    equal "$(wc -l <"$TEST_TMP/out") $(jq -r '.[0].Os' "$TEST_TMP/out")" '1 linux'
     fails 2 cbuild inspect -f '{{range .RepoTags}}' app
-    err_has 'is not supported'
+    err_has '--format, column 3: {{end}} is missing'
     fails 3 cbuild inspect nothing
 }
 
