@@ -175,7 +175,7 @@ static const struct {
     { "{{.Id.More}}", "there is no .Id.More" },
     { "{{range .Tags}}", "column 3: {{end}} is missing" },
     { "a\n{{if .Yes}}\n{{else}}", "line 2, column 3: {{end}} is missing" },
-    { "{{if .Yes}}{{else}}{{else}}{{end}}", "column 23: a second else" },
+    { "{{if .Yes}}{{else}}{{else}}{{end}}", "column 22: a second else" },
     { "{{end}}", "column 3: end without" },
     { "{{else}}", "else without" },
     { "{{range .Size}}{{end}}", "over a list or an object, not over a number" },
