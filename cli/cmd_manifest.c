@@ -130,6 +130,8 @@ static int set_platform(const struct entry_options *options, struct descriptor *
             entry->platform.other = json_object();
         json_set(entry->platform.other, "os.features", json_from_strvec(&options->os_features));
     }
+    if (platform_check(&entry->platform, "", err) < 0)
+        return -1;
     return platform_check_spelling(&entry->platform, err);
 }
 

@@ -160,7 +160,7 @@ static int get_platform(const json_t *document, struct platform *ret, struct err
         members_get_text(document, "", "os.version", &os_version, err) < 0)
         return -1;
     platform_set(ret, os, architecture, variant, os_version);
-    return 0;
+    return platform_check(ret, "", err);
 }
 
 static int from_json(const json_t *document, struct image_config *config, struct error **err)

@@ -115,6 +115,48 @@ void platform_set(struct platform *platform, const char *os, const char *archite
     *platform = set;
 }
 
+#define MAX_NAME 64
+
+/* ".." isn't one: names of folders are made of them. */
+static bool component_is_valid(const char *text)
+{
+    if (!isalnum((unsigned char)*text) || strlen(text) > MAX_NAME)
+        return false;
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && !strchr("_.-", *text))
+            return false;
+    return true;
+}
+
+static bool version_is_valid(const char *text)
+{
+    if (strlen(text) > 4 * MAX_NAME)
+        return false;
+    for (; *text; text++)
+        if (iscntrl((unsigned char)*text) || *text == '/' || *text == '\\')
+            return false;
+    return true;
+}
+
+int platform_check(const struct platform *platform, const char *pointer, struct error **err)
+{
+    const struct {
+        const char *name, *text;
+    } names[] = {
+        { "os", platform->os },
+        { "architecture", platform->architecture },
+        { "variant", platform->variant },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (names[i].text && !component_is_valid(names[i].text))
+            return error_set(err, ERR_INVALID, "%s/%s: \"%.100s\" can't be part of a platform",
+                             pointer, names[i].name, names[i].text);
+    if (platform->os_version && !version_is_valid(platform->os_version))
+        return error_set(err, ERR_INVALID, "%s/os.version: \"%.100s\" is no version", pointer,
+                         platform->os_version);
+    return 0;
+}
+
 static int check_name(const char *what, const char *name, const char *const *known, size_t n,
                       struct error **err)
 {
@@ -198,16 +240,6 @@ static bool is_known_architecture(const char *text)
         if (strcasecmp(text, architecture_aliases[i].name) == 0)
             return true;
     return false;
-}
-
-static bool component_is_valid(const char *text)
-{
-    if (!*text || strlen(text) > 64)
-        return false;
-    for (; *text; text++)
-        if (!isalnum((unsigned char)*text) && !strchr("_.-", *text))
-            return false;
-    return true;
 }
 
 /* One word: an operating system or an architecture; the host's fills in the rest. */
@@ -329,10 +361,16 @@ int platform_from_json(const json_t *object, const char *pointer, struct platfor
         json_get_string(object, pointer, "variant", JSON_OPTIONAL, &variant, err) < 0 ||
         json_get_string(object, pointer, "os.version", JSON_OPTIONAL, &os_version, err) < 0)
         return -1;
-    platform_set(ret, os, architecture, variant, os_version);
+    AUTO(platform_release) struct platform platform = { 0 };
+    platform_set(&platform, os, architecture, variant, os_version);
+    if (platform_check(&platform, pointer, err) < 0)
+        return -1;
 
     static const char *const known[] = { "os", "architecture", "variant", "os.version" };
-    ret->other = members_unknown(object, known, ARRAY_SIZE(known));
+    platform.other = members_unknown(object, known, ARRAY_SIZE(known));
+    platform_release(ret);
+    *ret = platform;
+    platform = (struct platform){ 0 };
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPD-License-Identifier: Apache-2.0 */
 /*
  * os/architecture[/variant], in normal form: aarch64 and arm64/v8 are arm64,
  * x86_64 and amd64/v1 amd64, armhf arm/v7, i386 386.
@@ -29,12 +29,19 @@ void platform_copy(struct platform *to, const struct platform *from); /* `to` is
 /* "linux/arm64", "arm64" (os of the host), "linux" (architecture of the host), "local".
  * ERR_INVALID. */
 int platform_parse(const char *text, struct platform *ret, struct error **err) WARN_UNUSED;
+/*
+ * ERR_INVALID with `pointer` in front: a member that can't be one. Names are letters, digits, '_',
+ * '-' and '.', beginning with a letter or digit, for they become names of folders; a system's
+ * version has no '/' and no control characters. What isn't there is fine.
+ */
+int platform_check(const struct platform *platform, const char *pointer,
+                   struct error **err) WARN_UNUSED;
 /* ERR_INVALID: a name that is no system's or architecture's, and nearly one's (the hint says
  * which). Others may be of machines yet to come. */
 int platform_check_spelling(const struct platform *platform, struct error **err) WARN_UNUSED;
 /* Sets all fields and normalises. Any of variant, os_version may be NULL. */
 void platform_set(struct platform *platform, const char *os, const char *architecture,
-                  const char *variant, const char *os_version);
+                   const char *variant, const char *os_version);
 /* This machine's, by uname(2); arm variant from the CPU. */
 void platform_host(struct platform *ret);
 void platform_format(const struct platform *platform, struct strbuf *buf);

@@ -329,4 +329,28 @@ test_the_store_shows_keeps_and_forgets_an_index() {
     equal "$(find "$CBUILD_ROOT/blobs/sha256" -type f | wc -l)" 0
 }
 
+test_a_platform_that_leaves_its_folder_is_refused() {
+    for platform in linux/../amd64 linux/. linux/amd64/..; do
+        printf 'FROM --platform=%s scratch\n' "$platform" >Dockerfile
+        fails 1 cbuild .
+        err_has 'expected os/arch[/variant]'
+        printf 'FROM scratch\n' >Dockerfile
+        fails 2 cbuild --platform "$platform" .
+        fails 2 cbuild pull --platform "$platform" docker.invalid/x
+    done
+    printf 'FROM scratch\nCOPY Dockerfile /\n' >Dockerfile && cbuild -q -t app . >/dev/null
+    mkdir l && cbuild save --format oci app | tar -xf - -C l
+    layout_edit_config l '.architecture = "../../x"'
+    printf 'FROM base\nCOPY Dockerfile /\n' >Dockerfile
+    fails 1 cbuild --build-context base=oci-layout://$PWD/l:latest -o out .
+    err_has '/architecture: "../../x" can'"'"'t be part of a platform'
+    fails 1 cbuild copy -q oci:l:latest store:bad
+    layout_edit_index() { # FILTER
+        jq -c "$1" l/index.json >index && cat index >l/index.json
+    }
+    layout_edit_index '.manifests[0].platform = {os: "linux", architecture: "a/b"}'
+    fails 1 cbuild copy -q oci:l:latest store:bad
+    err_has '/platform/architecture: "a/b"'
+}
+
 run_tests "$@"

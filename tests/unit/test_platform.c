@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
 #include "oci/platform.h"
 #include "tests/unit/test.h"
 
@@ -28,6 +29,16 @@ static void text_becomes_the_normal_form(void **state UNUSED)
         { "linux/", NULL, "expected os/arch[/variant]" },
         { "linux/arm/v7/x", NULL, "expected os/arch[/variant]" },
         { "linux/a b", NULL, "expected os/arch[/variant]" },
+        { "linux/../amd64", NULL, "expected os/arch[/variant]" },
+        { "../amd64", NULL, "expected os/arch[/variant]" },
+        { "linux/.", NULL, "expected os/arch[/variant]" },
+        { "linux/arm/..", NULL, "expected os/arch[/variant]" },
+        { "linux/-a", NULL, "expected os/arch[/variant]" },
+        { "linux/arm\\64", NULL, "expected os/arch[/variant]" },
+        { "linux/arm:v7", NULL, "expected os/arch[/variant]" },
+        { "linux//amd64", NULL, "expected os/arch[/variant]" },
+        { "linux/arm\n64", NULL, "expected os/arch[/variant]" },
+        { "..", NULL, "expected os/arch[/variant]" },
         { "linx", NULL, "neither an operating system nor an architecture" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -114,6 +125,38 @@ static void json_keeps_features(void **state UNUSED)
     json_decref(bad);
 }
 
+static void members_of_json_are_names(void **state UNUSED)
+{
+    static const struct {
+        const char *os, *architecture, *variant, *version, *error;
+    } cases[] = {
+        { "linux", "arm64", "v8.2-a", "a b~1", NULL },
+        { "", "", "", "", NULL }, /* as old tools leave them */
+        { "unknown", "unknown", "", "", NULL },
+        { "..", "amd64", "", "", "/p/os: \"..\" can't be part of a platform" },
+        { "linux", "../../etc", "", "", "/p/architecture: \"../../etc\" can't be" },
+        { "linux", "amd64", "/v2", "", "/p/variant: \"/v2\" can't be" },
+        { "linux", "amd64", "a b", "", "/p/variant: \"a b\" can't be" },
+        { "linux", "amd64", "", "../1", "/p/os.version: \"../1\" is no version" },
+        { "linux", "amd64", "", "1\033[2J", "/p/os.version" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        AUTO(platform_release) struct platform platform = { 0 };
+        AUTO(json_decref)
+        json_t *object =
+            json_pack("{s:s,s:s,s:s,s:s}", "os", cases[i].os, "architecture", cases[i].architecture,
+                      "variant", cases[i].variant, "os.version", cases[i].version);
+        int result = platform_from_json(object, "/p", &platform, &err);
+        if (!cases[i].error) {
+            assert_ok(result, err);
+            continue;
+        }
+        assert_fails(result, err, ERR_INVALID, cases[i].error);
+        assert_null(platform.os);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +164,7 @@ int main(void)
         cmocka_unit_test(one_word_takes_the_rest_from_the_host),
         cmocka_unit_test(best_variant_that_runs_wins),
         cmocka_unit_test(json_keeps_features),
+        cmocka_unit_test(members_of_json_are_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
