@@ -118,7 +118,7 @@ fuzz_archives = $(if $(fuzz_folder),$(call archives_for,$(fuzz_folder)),$(call a
 define fuzz_rules
 $(O)/fuzz/$(1): $(O)/tests/fuzz/$(1).o $$(fuzz_main) $(call fuzz_archives,$(1))
 	@mkdir -p $$(@D)
-	$$(call quiet,LD)$$(CC) $$(all_cflags) $$(all_ldflags) -o $$@ $$^ $$(PACKAGE_LIBS) -lm
+	$$(call quiet,LD)$$(CC) $$(all_cflags) $$(all_ldflags) $$(test_ldflags) -o $$@ $$^ $$(PACKAGE_LIBS) -lm
 .PHONY: fuzz-run-$(1)
 fuzz-run-$(1): $(O)/fuzz/$(1)
 	@mkdir -p tests/fuzz/corpus-$(1:fuzz_%=%) $(O)/fuzz/found

@@ -199,27 +199,31 @@ peak_anonymous() { # COMMAND...
     echo $peak
 }
 
+run_test() { # FOLDER NAME: in a subshell
+    set -eu
+    local work=$1
+    TEST_TMP=$work/tmp TEST_SKIP=$work/skip CBUILD_ROOT=$work/store HOME=$work/home XDG_RUNTIME_DIR=$work/run
+    # not what this machine says of registries
+    CONTAINERS_REGISTRIES_CONF=/dev/null
+    export TEST_TMP CBUILD_ROOT HOME XDG_RUNTIME_DIR CONTAINERS_REGISTRIES_CONF
+    mkdir "$TEST_TMP" "$HOME" "$work/dir"
+    mkdir -m 700 "$XDG_RUNTIME_DIR"
+    cd "$work/dir"
+    trap 'type teardown >/dev/null 2>&1 && teardown || :' EXIT
+    "$2"
+}
+
 run_tests() {
-    local tests=() name number=0 failed=0 work status
+    local tests=() name number=0 failed=0 work status TIMEFORMAT='%R %U %S'
     while read -r _ _ name; do case $name in test_*) tests+=("$name") ;; esac; done < <(declare -F)
     [ $# = 0 ] || tests=("$@")
     echo "1..${#tests[@]}"
     for name in "${tests[@]}"; do
         number=$((number + 1))
         work=$(mktemp -d)
-        (
-            set -eu
-            TEST_TMP=$work/tmp TEST_SKIP=$work/skip CBUILD_ROOT=$work/store HOME=$work/home XDG_RUNTIME_DIR=$work/run
-            # not what this machine says of registries
-            CONTAINERS_REGISTRIES_CONF=/dev/null
-            export TEST_TMP CBUILD_ROOT HOME XDG_RUNTIME_DIR CONTAINERS_REGISTRIES_CONF
-            mkdir "$TEST_TMP" "$HOME" "$work/dir"
-            mkdir -m 700 "$XDG_RUNTIME_DIR"
-            cd "$work/dir"
-            trap 'type teardown >/dev/null 2>&1 && teardown || :' EXIT
-            "$name"
-        ) >"$work/log" 2>&1
-        status=$?
+        { # `time` writes into the redirection of a lone subshell, hence the group
+            time { (run_test "$work" "$name") >"$work/log" 2>&1; status=$?; }
+        } 2>"$work/seconds"
         if [ -s "$work/skip" ]; then
             echo "ok $number - ${name#test_} # SKIP $(cat "$work/skip")"
         elif [ $status = 0 ]; then
@@ -229,6 +233,7 @@ run_tests() {
             echo "not ok $number - ${name#test_}"
             sed 's/^/# /' "$work/log" | tail -n 80
         fi
+        echo "# seconds: $(cat "$work/seconds") ${name#test_}" # for tests/run --slow
         rm -rf "$work" 2>/dev/null || { chmod -Rf u+rwx "$work"; in_namespace rm -rf "$work"; }
     done
     [ $failed = 0 ]
