@@ -84,6 +84,7 @@ int cmd_doctor(struct app *app, char *const *argv, struct error **err);
 int cmd_export(struct app *app, char *const *argv, struct error **err);
 int cmd_history(struct app *app, char *const *argv, struct error **err);
 int cmd_images(struct app *app, char *const *argv, struct error **err);
+int cmd_imagetools(struct app *app, char *const *argv, struct error **err);
 int cmd_import(struct app *app, char *const *argv, struct error **err);
 int cmd_inspect(struct app *app, char *const *argv, struct error **err);
 int cmd_list_tags(struct app *app, char *const *argv, struct error **err);

@@ -2,6 +2,7 @@
 /* Manifests and indexes: shown as they are, and indexes put together by hand. */
 #include "base/mem.h"
 #include "cli/manifest_list.h"
+#include "cli/manifest_report.h"
 #include "cli/remote.h"
 #include "oci/store_tags.h"
 
@@ -14,7 +15,9 @@ static const struct command_help get_help = {
              "       cbuild manifest create|add|annotate|push|rm --help",
     .summary = "Prints an image's manifest or index, byte for byte.",
     .more = "IMAGE is a registry's, or with a transport, as `cbuild copy` has them. `inspect` "
-            "looks into the store first, and prints for people.\n\n"
+            "looks into the store first, and prints for people; with -v as docker: .Ref "
+            ".Descriptor .Raw .SchemaV2Manifest .OCIManifest, of an index a list with all its "
+            "images.\n\n"
             "create, add, annotate, push and rm make indexes, which the store keeps.",
 };
 
@@ -44,14 +47,28 @@ static const struct command_help push_help = {
 
 /* Showing */
 
-static int show(struct app *app, char *const *argv, bool local_first, const char *format,
-                struct error **err)
+struct show_options {
+    bool local_first, verbose;
+    const char *format;
+};
+
+static int print_verbose(struct place *place, const char *name, const struct document *document,
+                         const char *format, struct error **err)
+{
+    AUTO(json_decref) json_t *value = NULL;
+    if (manifest_report_verbose(place, name, document, &value, err) < 0)
+        return -1;
+    return remote_print_value(value, format, err);
+}
+
+static int show(struct app *app, char *const *argv, struct show_options *opts, struct error **err)
 {
     const char *platform_text = NULL;
     AUTO(place_release) struct place place = PLACE_INIT;
     const struct option options[] = {
         OPT_STRING(0, "platform", "OS/ARCH", &platform_text, "of an index this image's"),
-        OPT_STRING(0, "format", "FORMAT", &format, "raw, json, pretty or a template"),
+        OPT_STRING(0, "format", "FORMAT", &opts->format, "raw, json, pretty or a template"),
+        OPT_FLAG('v', "verbose", &opts->verbose, "with descriptors, of an index all images"),
         REMOTE_OPTIONS(app, &place),
         OPT_END(),
     };
@@ -64,21 +81,22 @@ static int show(struct app *app, char *const *argv, bool local_first, const char
     if (remote_parse_platform(platform_text, &platform, err) < 0)
         return -1;
     const char *name = operands.items[0];
-    int opened = local_first ? place_open_local_first(app, name, &place, err)
-                             : place_open(app, name, &place, err);
-    if (opened < 0 || remote_get(&place, &platform, REMOTE_AS_IT_IS, &document, err) < 0)
+    int opened = opts->local_first ? place_open_local_first(app, name, &place, err)
+                                   : place_open(app, name, &place, err);
+    if (opened < 0 || remote_get(&place, &platform, REMOTE_AS_IT_IS, &document, err) < 0 ||
+        (opts->verbose && print_verbose(&place, name, &document, opts->format, err) < 0))
         return error_wrap(err, "manifest of %s", name);
-    return remote_print(&document.body, format, err);
+    return opts->verbose ? 0 : remote_print(&document.body, opts->format, err);
 }
 
 static int get(struct app *app, char *const *argv, struct error **err)
 {
-    return show(app, argv, false, NULL, err);
+    return show(app, argv, &(struct show_options){ .local_first = false }, err);
 }
 
 static int inspect(struct app *app, char *const *argv, struct error **err)
 {
-    return show(app, argv, true, "pretty", err);
+    return show(app, argv, &(struct show_options){ .local_first = true, .format = "pretty" }, err);
 }
 
 /* Making */

@@ -52,6 +52,7 @@ static const struct app_command commands[] = {
     { "cp", cmd_copy, NULL },
     { "list-tags", cmd_list_tags, NULL },
     { "discover", cmd_referrers, NULL },
+    { "imagetools", cmd_imagetools, NULL },
 };
 
 /* "cbuild image ls" and the like, as docker has them */
@@ -68,7 +69,7 @@ static const struct {
     { "system", "prune", "prune" },    { "builder", "build", "build" },
     { "builder", "prune", "prune" },   { "buildx", "build", "build" },
     { "auth", "login", "login" },      { "auth", "logout", "logout" },
-    { "repo", "tags", "ls" },
+    { "repo", "tags", "ls" },          { "buildx", "imagetools", "imagetools" },
 };
 
 static void print_help(void)

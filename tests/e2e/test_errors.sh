@@ -94,7 +94,7 @@ test_unknown_command_names_its_neighbour() {
 }
 
 test_help_of_every_command() {
-    for command in build plan push pull login logout images tag rmi inspect history copy export validate ls catalog digest manifest config blob referrers attach delete save load import prune df fsck doctor version; do
+    for command in build plan push pull login logout images tag rmi inspect history copy export validate ls catalog digest manifest imagetools config blob referrers attach delete save load import prune df fsck doctor version; do
         ok cbuild "$command" --help
         out_has 'Usage: cbuild'
     done

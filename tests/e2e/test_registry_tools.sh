@@ -133,6 +133,48 @@ test_digests_manifests_and_configs_are_those_of_skopeo() {
     err_has 'linux/amd64'
 }
 
+test_documents_in_the_forms_of_docker() {
+    start
+    upload six x/six:1
+    upload image x/image:1
+    digest=$(tag_digest six) image=$(tag_digest image)
+    ok cbuild manifest inspect -v "$R/x/six:1"
+    n=$(jq '.manifests | length' "$(blob_of "$digest")")
+    equal "$(jq length "$TEST_TMP/out")" "$n"
+    arm64=$(jq -r '.manifests[] | select(.platform.architecture == "arm64").digest' "$(blob_of "$digest")")
+    jq '.[] | select(.Descriptor.platform.architecture == "arm64")' "$TEST_TMP/out" >entry
+    equal "$(jq -r '.Ref, .Descriptor.digest' entry)" "$R/x/six:1@$arm64"$'\n'"$arm64"
+    equal "$(jq -S '.SchemaV2Manifest // .OCIManifest' entry)" "$(jq -S . "$(blob_of "$arm64")")"
+    jq -r .Raw entry | base64 -d | cmp - "$(blob_of "$arm64")"
+    ok cbuild manifest inspect --verbose oci:l:image
+    equal "$(jq -r '.Ref, .Descriptor.digest' "$TEST_TMP/out")" "oci:l:image"$'\n'"$image"
+    config=$(jq -r .config.digest "$(blob_of "$image")")
+    equal "$(jq -r '.Descriptor.platform.architecture' "$TEST_TMP/out")" "$(jq -r .architecture "$(blob_of "$config")")"
+    ok cbuild manifest inspect -v --format '{{range .}}{{.Descriptor.Platform.OS}};{{end}}' "$R/x/six:1"
+    equal "$(tr -cd ';' <"$TEST_TMP/out" | wc -c)" "$n"
+
+    ok cbuild buildx imagetools inspect "$R/x/six:1"
+    grep -qx "Name:  *$R/x/six:1" "$TEST_TMP/out"
+    grep -qx "Digest:  *$digest" "$TEST_TMP/out"
+    equal "$(grep -c '^  Name: ' "$TEST_TMP/out")" "$n"
+    grep -qx "  Name:  *$R/x/six:1@$arm64" "$TEST_TMP/out"
+    grep -qx "  Platform:  *linux/arm64" "$TEST_TMP/out"
+    ok cbuild imagetools inspect --raw "$R/x/six:1"
+    cmp "$TEST_TMP/out" "$(blob_of "$digest")"
+    ok cbuild imagetools inspect --format '{{range .Manifest.Manifests}}{{if eq .Platform.Architecture "arm64"}}{{.Digest}}{{end}}{{end}}' "$R/x/six:1"
+    out_is "$arm64"
+    ok cbuild imagetools inspect --format '{{range $name, $image := .Image}}{{$name}}={{$image.Architecture}} {{end}}' "$R/x/six:1"
+    out_has 'linux/arm64=arm64 '
+    ok cbuild imagetools inspect --format '{{json .Manifest}}' "$R/x/image:1"
+    equal "$(jq -r .digest "$TEST_TMP/out")" "$image"
+    ok cbuild imagetools inspect --format '{{.Image.Architecture}}' "$R/x/image:1"
+    out_is "$(jq -r .architecture "$(blob_of "$config")")"
+    fails 2 cbuild imagetools inspect --raw --format json "$R/x/image:1"
+    fails 2 cbuild imagetools create -t a b
+    err_has 'manifest create'
+    fails 3 cbuild imagetools inspect "$R/x/none:1"
+}
+
 test_a_digest_costs_one_question() {
     start
     upload image x/image:1
