@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/copy_dest.h"
 
-#include "base/array.h"
 #include "base/hashmap.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -15,42 +14,17 @@
 
 #define LINKS_MAX 40
 
-static void node_release(struct copy_node *node)
-{
-    entry_release(&node->entry);
-    if (node->below)
-        tree_entry_release(node->below);
-}
-
-static struct copy_node *node_new(struct copy_dest *dest, const char *path)
-{
-    struct copy_node *node = arena_alloc(&dest->arena, sizeof(*node));
-    node->entry.path = xstrdup(path);
-    return node;
-}
-
-static void keep_node(struct copy_dest *dest, struct copy_node *node)
-{
-    hashmap_put(&dest->nodes, node->entry.path, node);
-    *dest->last = node;
-    dest->last = &node->next;
-}
-
 struct copy_dest *copy_dest_new(struct tree *below, struct copy_content *content, int64_t now)
 {
     struct copy_dest *dest = NEW(struct copy_dest);
     dest->below = below;
     dest->content = content;
     dest->now = now;
-    dest->last = &dest->first;
-    hashmap_init(&dest->nodes, NULL);
     hashmap_init(&dest->groups, NULL);
-    dest->nodes.borrows_keys = true;
-    struct copy_node *root = node_new(dest, "");
+    struct copy_node *root = copy_nodes_add(&dest->nodes, NULL, "", NULL);
     root->entry.type = ENTRY_DIRECTORY;
     root->entry.mode = 0755;
     root->present = root->in_below = true;
-    keep_node(dest, root);
     return dest;
 }
 
@@ -58,9 +32,7 @@ void copy_dest_free(struct copy_dest *dest)
 {
     if (!dest)
         return;
-    for (struct copy_node *node = dest->first; node; node = node->next)
-        node_release(node);
-    hashmap_release(&dest->nodes);
+    copy_nodes_release(&dest->nodes);
     hashmap_release(&dest->groups);
     arena_release(&dest->arena);
     free(dest);
@@ -97,24 +69,19 @@ static int load_below(struct copy_dest *dest, struct copy_node *node, struct err
     return 0;
 }
 
-/* The node of a path, present or not. */
+/* The node of a path, present or not; valid until another one is loaded. */
 static struct copy_node *load(struct copy_dest *dest, const char *path, struct error **err)
 {
-    struct copy_node *node = hashmap_get(&dest->nodes, path);
+    struct copy_node *node = copy_nodes_find(&dest->nodes, path);
     if (node)
         return node;
     AUTO(free) char *dir = path_dir(path);
     const struct copy_node *parent = load(dest, dir, err);
     if (!parent)
         return NULL;
-    node = node_new(dest, path);
     bool shows_below = dest->below && is_directory(parent) && parent->in_below && !parent->fresh;
-    if (shows_below && load_below(dest, node, err) < 0) {
-        node_release(node);
-        return NULL;
-    }
-    keep_node(dest, node);
-    return node;
+    node = copy_nodes_add(&dest->nodes, dir, path, err);
+    return node && shows_below && load_below(dest, node, err) < 0 ? NULL : node;
 }
 
 int copy_dest_find(struct copy_dest *dest, const char *path, const struct entry **ret,
@@ -195,7 +162,7 @@ int copy_dest_real_path(struct copy_dest *dest, const char *path, bool follow_la
 static void touch_parent(struct copy_dest *dest, const char *path)
 {
     AUTO(free) char *dir = path_dir(path);
-    struct copy_node *parent = hashmap_get(&dest->nodes, dir);
+    struct copy_node *parent = copy_nodes_find(&dest->nodes, dir);
     parent->entry.mtime = dest->now;
 }
 
@@ -253,9 +220,9 @@ int copy_dest_make_dirs(struct copy_dest *dest, const char *path, const struct c
     return 0;
 }
 
-static size_t group_of(struct copy_dest *dest, const char *link_key)
+static uint32_t group_of(struct copy_dest *dest, const char *link_key)
 {
-    size_t group = (size_t)(uintptr_t)hashmap_get(&dest->groups, link_key);
+    uint32_t group = (uint32_t)(uintptr_t)hashmap_get(&dest->groups, link_key);
     if (!group) {
         group = ++dest->n_groups;
         hashmap_put(&dest->groups, link_key, (void *)(uintptr_t)group);
@@ -296,8 +263,6 @@ int copy_dest_put(struct copy_dest *dest, struct entry *entry, const char *link_
     if (!is_directory(parent))
         return error_set(err, ERR_EXISTS, "/%s: is not a directory", dir);
     bool was_directory = is_directory(node);
-    AUTO(free) char *path = TAKE(entry->path);
-    entry->path = TAKE(node->entry.path); /* the map's key */
     entry_release(&node->entry);
     node->entry = *entry;
     *entry = (struct entry){ .type = ENTRY_FILE };
@@ -331,10 +296,10 @@ int copy_dest_put_link(struct copy_dest *dest, struct entry *entry, const char *
     copy.path = xstrdup(entry->path);
     if (!to->touched && copy.type == ENTRY_FILE)
         copy.content = copy_content_add_tree(dest->content, dest->below, to->below);
-    size_t group = to->group;
+    uint32_t group = to->group;
     if (copy_dest_put(dest, &copy, NULL, err) < 0)
         return -1;
-    struct copy_node *node = hashmap_get(&dest->nodes, entry->path);
+    struct copy_node *node = copy_nodes_find(&dest->nodes, entry->path);
     node->group = group;
     return 0;
 }
@@ -349,9 +314,7 @@ int copy_dest_remove(struct copy_dest *dest, const char *path, struct error **er
     assert(path[0]);
     if (is_directory(node)) {
         node->hides_below = node->in_below && node->below;
-        for (struct copy_node *child = dest->first; child; child = child->next)
-            if (child != node && path_is_within(child->entry.path, path))
-                child->present = child->in_below = child->touched = false;
+        copy_nodes_drop_children(&dest->nodes, node);
     }
     node->present = false;
     touch_parent(dest, path);
@@ -360,14 +323,26 @@ int copy_dest_remove(struct copy_dest *dest, const char *path, struct error **er
 
 void copy_dest_set_mtime(struct copy_dest *dest, const char *path, int64_t mtime)
 {
-    struct copy_node *node = hashmap_get(&dest->nodes, path);
+    struct copy_node *node = copy_nodes_find(&dest->nodes, path);
     assert(node);
     node->entry.mtime = mtime;
 }
 
+uint32_t copy_dest_number(const struct copy_dest *dest, const char *path)
+{
+    return (uint32_t)(copy_nodes_find(&dest->nodes, path) - dest->nodes.list);
+}
+
+void copy_dest_set_directory_mtime(struct copy_dest *dest, uint32_t number, int64_t mtime)
+{
+    struct copy_node *node = &dest->nodes.list[number];
+    if (is_directory(node))
+        node->entry.mtime = mtime;
+}
+
 void copy_dest_set_mode(struct copy_dest *dest, const char *path, uint16_t mode)
 {
-    struct copy_node *node = hashmap_get(&dest->nodes, path);
+    struct copy_node *node = copy_nodes_find(&dest->nodes, path);
     assert(node);
     node->entry.mode = mode;
     node->touched = true;

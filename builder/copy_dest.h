@@ -64,6 +64,11 @@ int copy_dest_put_link(struct copy_dest *dest, struct entry *entry, const char *
 /* rm -rf; nothing there is no error. */
 int copy_dest_remove(struct copy_dest *dest, const char *path, struct error **err) WARN_UNUSED;
 void copy_dest_set_mtime(struct copy_dest *dest, const char *path, int64_t mtime);
+/* A short name of a path that copy_dest_find() was asked for, there or not. A directory that was
+ * removed with the one it is in has lost it. */
+uint32_t copy_dest_number(const struct copy_dest *dest, const char *path);
+/* Nothing is done where there is no directory any more. */
+void copy_dest_set_directory_mtime(struct copy_dest *dest, uint32_t number, int64_t mtime);
 void copy_dest_set_mode(struct copy_dest *dest, const char *path, uint16_t mode);
 
 /* The layer, in canonical order; then there is nothing to do but free. FILE_TIMES_SET is for what

@@ -12,7 +12,7 @@ struct finish {
     const struct file_times *times;
     size_t *group_sizes; /* touched members */
     char **group_paths;  /* the member that is the file; borrowed */
-    struct entry_list *list;
+    struct entry_list whiteouts;
 };
 
 /* Attributes are equal: is the content? */
@@ -62,7 +62,7 @@ static void mark_with_parents(struct finish *finish, struct copy_node *node)
     while (path[0]) {
         char *slash = strrchr(path, '/');
         path[slash ? slash - path : 0] = '\0';
-        struct copy_node *parent = hashmap_get(&finish->dest->nodes, path);
+        struct copy_node *parent = copy_nodes_find(&finish->dest->nodes, path);
         if (parent->in_layer)
             return;
         parent->in_layer = true;
@@ -71,7 +71,7 @@ static void mark_with_parents(struct finish *finish, struct copy_node *node)
 
 static void add_whiteout(struct finish *finish, char *path)
 {
-    struct entry *entry = ARRAY_PUSH(finish->list, entries);
+    struct entry *entry = ARRAY_PUSH(&finish->whiteouts, entries);
     entry->path = path;
     entry->type = ENTRY_WHITEOUT;
 }
@@ -91,85 +91,92 @@ static int hide_old_content(struct finish *finish, const char *directory, struct
         return -1;
     for (size_t i = 0; i < names.n; i++) {
         AUTO(free) char *path = path_join(directory, names.items[i]);
-        const struct copy_node *child = hashmap_get(&dest->nodes, path);
+        const struct copy_node *child = copy_nodes_find(&dest->nodes, path);
         if (!child || !child->present)
             add_whiteout(finish, TAKE(path));
     }
     return 0;
 }
 
-static void add_node(struct finish *finish, struct copy_node *node)
+/* The first name of a file is the file, the others become links to it. */
+static void link_to_first(struct finish *finish, struct copy_node *node)
 {
-    if (!node->present) {
-        add_whiteout(finish, xstrdup(node->entry.path));
+    char **path = &finish->group_paths[node->group];
+    struct entry *entry = &node->entry;
+    if (!*path) {
+        *path = entry->path;
         return;
     }
-    struct entry *entry = ARRAY_PUSH(finish->list, entries);
-    *entry = node->entry; /* in all, they can be many: moved, not copied */
-    node->entry = (struct entry){ .type = entry->type };
-    if (node->group && node->touched) {
-        char **path = &finish->group_paths[node->group];
-        if (*path) {
-            entry->type = ENTRY_HARDLINK;
-            free(entry->link);
-            entry->link = xstrdup(*path);
-            entry->size = 0;
-            entry->content = 0;
-        } else {
-            *path = entry->path;
-        }
-    }
+    entry->type = ENTRY_HARDLINK;
+    free(entry->link);
+    entry->link = xstrdup(*path);
+    entry->size = 0;
+    entry->content = 0;
 }
 
-static int hide_all_old_content(struct finish *finish, struct error **err)
+static int finish_node(struct finish *finish, struct copy_node *node, struct error **err)
 {
-    for (struct copy_node *node = finish->dest->first; node; node = node->next) {
-        const struct entry *entry = &node->entry;
-        if (node->in_layer && node->present && entry->type == ENTRY_DIRECTORY &&
-            node->hides_below && entry->path[0] && hide_old_content(finish, entry->path, err) < 0)
-            return -1;
+    const struct entry *entry = &node->entry;
+    if (!node->present) {
+        add_whiteout(finish, xstrdup(entry->path));
+        return 0;
     }
+    if (node->group && node->touched)
+        link_to_first(finish, node);
+    if (entry->type == ENTRY_DIRECTORY && node->hides_below)
+        return hide_old_content(finish, entry->path, err);
     return 0;
 }
 
 static int find_changes(struct finish *finish, struct error **err)
 {
-    struct copy_node *first = finish->dest->first;
-    for (struct copy_node *node = first; node; node = node->next) {
+    const struct copy_nodes *nodes = &finish->dest->nodes;
+    struct copy_node *end = nodes->list + nodes->n_list;
+    for (struct copy_node *node = nodes->list; node < end; node++) {
         if (finish->times->kind != FILE_TIMES_SET || node->touched)
             node->entry.mtime = file_times_apply(finish->times, node->entry.mtime);
         if (node->present && node->touched && node->group)
             finish->group_sizes[node->group]++;
     }
-    for (struct copy_node *node = first; node; node = node->next) {
+    for (struct copy_node *node = nodes->list; node < end; node++) {
         bool changed = !node->present && node->in_below;
         if (node->present && is_changed(finish, node, &changed, err) < 0)
             return -1;
         if (changed)
             mark_with_parents(finish, node);
     }
+    for (struct copy_node *node = nodes->list + 1; node < end; node++)
+        if (node->in_layer && finish_node(finish, node, err) < 0)
+            return -1;
     return 0;
 }
+
+static void finish_release(struct finish *finish)
+{
+    free(finish->group_sizes);
+    free(finish->group_paths);
+    entry_list_release(&finish->whiteouts);
+}
+DEFINE_AUTO_STRUCT(struct finish, finish_release)
 
 int copy_dest_finish(struct copy_dest *dest, const struct file_times *times, struct entry_list *ret,
                      struct error **err)
 {
-    AUTO(free) size_t *sizes = xcalloc(dest->n_groups + 1, sizeof(*sizes));
-    AUTO(free) char **paths = xcalloc(dest->n_groups + 1, sizeof(*paths));
-    AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
-    struct finish finish = { dest, times, sizes, paths, &list };
-    if (find_changes(&finish, err) < 0 || hide_all_old_content(&finish, err) < 0)
+    AUTO(finish_release)
+    struct finish finish = {
+        .dest = dest,
+        .times = times,
+        .group_sizes = xcalloc(dest->n_groups + 1, sizeof(*finish.group_sizes)),
+        .group_paths = xcalloc(dest->n_groups + 1, sizeof(*finish.group_paths)),
+    };
+    if (find_changes(&finish, err) < 0)
         return -1;
-    hashmap_release(&dest->nodes); /* with millions of entries, as much as a third of their list */
-    for (struct copy_node *node = dest->first; node; node = node->next)
-        if (node->in_layer && node->entry.path[0])
-            add_node(&finish, node);
-    entry_list_sort(&list);
-    if (list.n_entries) { /* they stay for long, and can be many */
-        list.entries = xreallocarray(list.entries, list.n_entries, sizeof(*list.entries));
-        list.entries_capacity = list.n_entries;
+    const struct entry_list *whiteouts = &finish.whiteouts;
+    copy_nodes_take_entries(&dest->nodes, whiteouts->n_entries, ret);
+    for (size_t i = 0; i < whiteouts->n_entries; i++) {
+        ret->entries[ret->n_entries++] = whiteouts->entries[i];
+        whiteouts->entries[i] = (struct entry){ .type = ENTRY_FILE };
     }
-    *ret = list;
-    list = (struct entry_list){ NULL, 0, 0 };
+    entry_list_sort(ret);
     return 0;
 }

@@ -14,7 +14,7 @@
 #define BUFFER_SIZE (128UL * 1024)
 
 struct dir_time {
-    char *path;
+    uint32_t directory; /* copy_dest_number() */
     int64_t mtime;
 };
 
@@ -30,8 +30,6 @@ static void unpacking_release(struct unpacking *unpacking)
 {
     tar_reader_free(unpacking->tar);
     free(unpacking->buffer);
-    for (size_t i = 0; i < unpacking->n_times; i++)
-        free(unpacking->times[i].path);
     free(unpacking->times);
 }
 DEFINE_AUTO_STRUCT(struct unpacking, unpacking_release)
@@ -128,7 +126,7 @@ static int put(struct unpacking *unpacking, struct entry *entry, struct error **
         return -1;
     if (is_directory) {
         struct dir_time *time = ARRAY_PUSH(unpacking, times);
-        time->path = xstrdup(entry->path);
+        time->directory = copy_dest_number(unpack->dest, entry->path);
         time->mtime = entry->mtime;
     }
     return copy_dest_put(unpack->dest, entry, NULL, err);
@@ -157,19 +155,12 @@ static int unpack_entry(struct unpacking *unpacking, struct entry *entry, struct
     return put(unpacking, entry, err);
 }
 
-static int set_times(struct unpacking *unpacking, struct error **err)
+static void set_times(struct unpacking *unpacking)
 {
-    struct copy_dest *dest = unpacking->unpack->dest;
     for (size_t i = 0; i < unpacking->n_times; i++) {
         const struct dir_time *time = &unpacking->times[i];
-        const struct entry *there = NULL;
-        int found = copy_dest_find(dest, time->path, &there, err);
-        if (found < 0)
-            return -1;
-        if (found && there->type == ENTRY_DIRECTORY)
-            copy_dest_set_mtime(dest, time->path, time->mtime);
+        copy_dest_set_directory_mtime(unpacking->unpack->dest, time->directory, time->mtime);
     }
-    return 0;
 }
 
 int copy_unpack(const struct copy_unpack *unpack, struct source *archive, struct error **err)
@@ -184,5 +175,8 @@ int copy_unpack(const struct copy_unpack *unpack, struct source *archive, struct
     while ((more = tar_reader_next(unpacking.tar, &entry, err)) > 0)
         if (unpack_entry(&unpacking, &entry, err) < 0)
             return -1;
-    return more < 0 ? -1 : set_times(&unpacking, err);
+    if (more < 0)
+        return -1;
+    set_times(&unpacking);
+    return 0;
 }

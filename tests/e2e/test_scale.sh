@@ -118,6 +118,30 @@ test_a_line_of_a_hundred_megabytes_is_refused_unread() {
     ok cbuild --check .
 }
 
+test_an_archive_may_replace_all_its_directories_by_files() {
+    python3 - <<'END'
+import tarfile
+with tarfile.open("a.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+    for kind, form in ((tarfile.DIRTYPE, "d%d"), (tarfile.REGTYPE, "d%d/f"), (tarfile.REGTYPE, "d%d")):
+        for i in range(20000):
+            entry = tarfile.TarInfo(form % i)
+            entry.type = kind
+            tar.addfile(entry)
+END
+    printf 'FROM scratch\nADD a.tar /o/\n' >Dockerfile
+    ok cbuild -q -t replaced .
+    ok cbuild save --format oci -o image.tar replaced
+    ok python3 - <<'END'
+import gzip, io, json, tarfile
+image = tarfile.open("image.tar")
+blob = lambda digest: image.extractfile("blobs/sha256/" + digest.partition(":")[2]).read()
+manifest = json.loads(blob(json.load(image.extractfile("index.json"))["manifests"][0]["digest"]))
+layer = tarfile.open(fileobj=io.BytesIO(gzip.decompress(blob(manifest["layers"][0]["digest"]))))
+members = [member for member in layer if member.name != "o"]
+assert len(members) == 20000 and all(member.isreg() for member in members), len(members)
+END
+}
+
 # Lowers of the root of a RUN, as its mount table shows them.
 count_lowers='grep -o "lowerdir+\?=[^,]*" /proc/self/mountinfo | tr : "\n" | wc -l'
 
