@@ -8,7 +8,9 @@
 #include "base/mem.h"
 #include "builder/executor.h"
 #include "builder/forecast_internal.h"
+#include "builder/step_explain.h"
 #include "layers/arrival.h"
+#include "layers/entries.h"
 #include "oci/image.h"
 #include "oci/store_tags.h"
 #include "registry/pull.h"
@@ -156,7 +158,7 @@ static int fetch_shown(struct base_image *base, struct error **err)
     progress_started(progress, vertex, title);
     int result = fetch_layers(base, vertex, err);
     if (result < 0)
-        progress_failed(progress, vertex, error_message(*err));
+        build_tell_failure(base->build, vertex, *err);
     else
         progress_simple(progress, PROGRESS_DONE, vertex);
     return result;
@@ -184,15 +186,64 @@ static void *fetch_ahead(void *data)
     return NULL;
 }
 
-static bool is_mounted(const struct stage_graph *graph, const struct stage *stage)
+enum use {
+    USE_MOUNT = 1 << 0, /* some RUN stands on it */
+    USE_FILES = 1 << 1, /* some step has to see its files */
+};
+
+static unsigned uses_of_step(const struct instruction *instruction)
 {
+    if (instruction->kind == INSTRUCTION_RUN)
+        return USE_MOUNT | USE_FILES;
+    bool copies = instruction->kind == INSTRUCTION_COPY || instruction->kind == INSTRUCTION_ADD;
+    if (copies ? instruction->copy.link != FLAG_ON : instruction->kind == INSTRUCTION_WORKDIR)
+        return USE_FILES;
+    return 0;
+}
+
+/* Of what a stage stands on: its steps', and those of stages FROM it. */
+static unsigned find_uses(const struct stage_graph *graph, const struct stage *stage)
+{
+    unsigned uses = stage_graph_is_taken_of(graph, stage->index) ? USE_FILES : 0;
     for (size_t i = 0; i < stage->n_instructions; i++)
-        if (stage->instructions[i].kind == INSTRUCTION_RUN)
-            return true;
+        uses |= uses_of_step(&stage->instructions[i]);
     for (size_t i = stage->index + 1; i < graph->n_stages; i++) {
         const struct stage *heir = &graph->stages[i];
         if (heir->is_needed && heir->base.kind == STAGE_SOURCE_STAGE &&
-            heir->base.stage == stage->index && is_mounted(graph, heir))
+            heir->base.stage == stage->index)
+            uses |= find_uses(graph, heir);
+    }
+    return uses;
+}
+
+/* Of all stages that name it: who comes first has it fetched as the others want it, too. */
+static unsigned find_all_uses(const struct base_image *base, const struct stage_run *run)
+{
+    const struct stage_graph *graph = run->target->graph;
+    unsigned uses = find_uses(graph, run->stage);
+    for (size_t i = 0; i < graph->n_stages; i++) {
+        const struct stage *stage = &graph->stages[i];
+        if (stage->is_needed && stage != run->stage && stage->base.kind == STAGE_SOURCE_IMAGE &&
+            !strcmp(stage->base.name, base->name))
+            uses |= find_uses(graph, stage);
+    }
+    return uses;
+}
+
+/*
+ * Whether some layer of it was never here (a list of entries outlives its blob): then no step that
+ * saw files of the image can be cached.
+ */
+static bool was_never_here(const struct base_image *base)
+{
+    struct store *store = base->build->store;
+    for (size_t i = 0; i < tree_n_layers(base->tree); i++) {
+        AUTO(entries_release) struct entries entries = { .tar_size = 0 };
+        AUTO(descriptor_release) struct descriptor blob = { 0 };
+        AUTO(error_free) struct error *ignored = NULL;
+        if (layer_wait(tree_layer(base->tree, i), &blob, NULL, &ignored) == 0 &&
+            !store_has_blob(store, &blob.digest, NULL) &&
+            entries_read_members(store, &blob.digest, &entries, &ignored) < 0)
             return true;
     }
     return false;
@@ -202,19 +253,31 @@ int base_image_is_used(struct base_image *base, const struct stage_run *run, str
 {
     if (!base->build)
         return 0;
-    bool mounted = is_mounted(run->target->graph, run->stage);
-    bool needed = stage_run_is_of_image(run) && !base->build->options->push_only;
-    pthread_mutex_lock(&base->build->base_lock);
-    if (mounted)
-        atomic_store(&base->is_mounted, true);
-    int result = 0;
+    const unsigned uses = find_all_uses(base, run);
     /* a RUN asks soon, unless it is cached; where there is none, nobody may ask until the end */
-    if (needed && !mounted && !base->thread) {
+    bool ahead =
+        !(uses & USE_MOUNT) && stage_run_is_of_image(run) && !base->build->options->push_only;
+    if (!ahead && uses & USE_FILES)
+        ahead = was_never_here(base) && !explain_had_base(base->build, &base->recipe);
+    int result = 0;
+    pthread_mutex_lock(&base->build->base_lock);
+    if (uses & USE_MOUNT)
+        atomic_store(&base->is_mounted, true);
+    if (ahead && !base->thread) {
         base->thread = thread_start(fetch_ahead, base, err);
         result = base->thread ? 0 : -1;
     }
     pthread_mutex_unlock(&base->build->base_lock);
     return result;
+}
+
+int base_image_is_taken(struct base_image *base, bool is_mount, struct error **err)
+{
+    if (!base->build || !was_never_here(base))
+        return 0;
+    if (is_mount)
+        atomic_store(&base->is_mounted, true);
+    return fetch(base, NULL, err);
 }
 
 static int find_image(struct build *build, struct base_image *base, const struct platform *platform,

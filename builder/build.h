@@ -85,7 +85,7 @@ struct build_options {
     const struct strvec *cdi_dirs;        /* of device specs; NULL or empty: cdi.h's */
     const struct build_annotation *annotations;
     size_t n_annotations;
-    unsigned jobs; /* RUNs at a time; 0: all that are ready */
+    unsigned jobs; /* RUNs at a time; 0: all that are ready; 1: stage after stage */
     bool no_cache;
     const struct strvec *no_cache_stages; /* the same for these stages, any case; or NULL */
     bool pull;

@@ -54,6 +54,7 @@ struct ssh_agent;
 struct recorder;
 struct foreign;
 struct push_ahead;
+struct fetch_ahead;
 struct image;
 
 /* A base image, resolved: shared by the stages that name it. */
@@ -173,6 +174,8 @@ struct build {
     size_t n_contexts, contexts_capacity;
     struct read_content *read; /* of trees, by step_source.c; under lock */
     size_t n_read, read_capacity;
+    struct fetch_ahead **fetches; /* fetch_ahead.h; under base_lock */
+    size_t n_fetches, fetches_capacity;
     struct context **kept; /* of ADD git: layers stream from them until the end */
     size_t n_kept, kept_capacity;
     pthread_mutex_t times_lock; /* the time of metadata is looked for and kept by one at a time */
@@ -281,6 +284,13 @@ int stage_common_inherit(struct stage_run *run, struct error **err) WARN_UNUSED;
 /* stage_run.c */
 int stage_run_execute(struct stage_run *run, struct error **err) WARN_UNUSED;
 void stage_run_release(struct stage_run *run);
+/* Shows that what a vertex stands for failed, or was given up for another failure. */
+void build_tell_failure(struct build *build, unsigned vertex, const struct error *error);
+/* To an error: the place in the Dockerfile. Any thread; yields -1. */
+int stage_run_locate(const struct stage_run *run, const struct instruction *instruction,
+                     struct error **err);
+/* What the stage is FROM, when that is an image; NULL and *err NULL: a context. Any thread. */
+struct base_image *stage_run_find_base(struct stage_run *run, unsigned vertex, struct error **err);
 /* Word to value in the environment of before the instruction. */
 int stage_run_expand(struct stage_run *run, const char *word, unsigned flags, char **ret,
                      struct error **err) WARN_UNUSED;
@@ -410,17 +420,20 @@ int step_context_execute(struct stage_run *run, const struct instruction *from,
 struct base_image *base_image_get(struct build *build, const char *name,
                                   const struct platform *platform, unsigned vertex,
                                   struct error **err);
-/* Whether it may bring triggers: it does, or it isn't here yet. Asks no registry. */
 /* 1: manifest and config are in the store (of the platform, where it is an index); 0 not. */
 int base_image_read_local(struct store *store, const struct reference *reference,
                           const struct platform *platform, struct image *ret,
                           struct error **err) WARN_UNUSED;
 /*
  * A stage is FROM it: what the stage will do with its layers decides how they are fetched, and
- * whether that begins before somebody asks.
+ * whether that begins before somebody asks: where the image needs them and no RUN will ask soon,
+ * and where a step will see their files that can't be cached, since they were never here.
  */
 int base_image_is_used(struct base_image *base, const struct stage_run *run,
                        struct error **err) WARN_UNUSED;
+/* A step takes files of it, or mounts it: fetches the layers here if they were never here. */
+int base_image_is_taken(struct base_image *base, bool is_mount, struct error **err) WARN_UNUSED;
+/* Whether it may bring triggers: it does, or it isn't here yet. Asks no registry. */
 bool base_image_may_trigger(struct build *build, const char *name, const struct platform *platform);
 /* A named context that has files; NULL and *err NULL: it stands for an image, named in *image (free
  * it). */

@@ -7,7 +7,7 @@
  */
 #include "base/array.h"
 #include "base/cancel.h"
-#include "builder/executor.h"
+#include "builder/fetch_ahead.h"
 #include "runner/sandbox.h"
 
 /* Who waited for what failed may be heard first: the reason then takes the place of "cancelled". */
@@ -30,6 +30,7 @@ void schedule_fail(struct build *build, struct error *error)
         sandbox_kill(build->sandboxes[i]);
     pthread_cond_broadcast(&build->sandbox_ended);
     pthread_mutex_unlock(&build->lock);
+    registry_session_abort(build->session); /* what is on the way is for nothing */
 }
 
 bool schedule_begin_failure(struct build *build)
@@ -40,6 +41,7 @@ bool schedule_begin_failure(struct build *build)
     for (size_t i = 0; is_first && i < build->n_sandboxes; i++)
         sandbox_kill(build->sandboxes[i]);
     pthread_mutex_unlock(&build->lock);
+    registry_session_abort(build->session);
     return is_first;
 }
 
@@ -162,21 +164,58 @@ static void join_all(struct build *build)
     }
 }
 
+static bool is_started_by_itself(const struct stage_run *run)
+{
+    return !run->is_common && run->stage->is_needed;
+}
+
 static bool start_needed(struct stage_run *run, void *data)
 {
     struct error **err = data;
-    return run->is_common || !run->stage->is_needed || start(run, err) == 0;
+    return !is_started_by_itself(run) || start(run, err) == 0;
+}
+
+/* --jobs 1: one stage after the other as they stand, so that what happens doesn't depend on how
+ * fast it goes. What is only waited for, the bases of all, begins at once all the same. */
+static bool fetch_base(struct stage_run *run, void *data UNUSED)
+{
+    if (is_started_by_itself(run))
+        fetch_ahead_base(run);
+    return true;
+}
+
+static bool run_alone(struct stage_run *run, void *data)
+{
+    struct error **err = data;
+    bool joined;
+    if (!is_started_by_itself(run))
+        return true;
+    pthread_mutex_lock(&run->build->lock);
+    int result = run->build->failed ? -1 : start(run, err);
+    pthread_mutex_unlock(&run->build->lock);
+    return result == 0 && join_run(run, &joined);
+}
+
+static void start_all(struct build *build, struct error **err)
+{
+    if (build->options->jobs == 1) {
+        targets_each_run(build, fetch_base, NULL);
+        targets_each_run(build, run_alone, err);
+        return;
+    }
+    pthread_mutex_lock(&build->lock);
+    targets_each_run(build, start_needed, err);
+    pthread_mutex_unlock(&build->lock);
 }
 
 int schedule_run(struct build *build, struct error **err)
 {
     struct error *error = NULL;
-    pthread_mutex_lock(&build->lock);
-    targets_each_run(build, start_needed, &error);
-    pthread_mutex_unlock(&build->lock);
+    start_all(build, &error);
     if (error)
         schedule_fail(build, error);
     join_all(build);
+    fetch_ahead_join(build);
     pthread_mutex_lock(&build->lock); /* streams may still fail */
     bool failed = build->failed;
     if (failed)

@@ -224,13 +224,17 @@ static int resolve_base(struct stage_graph *graph, struct stage *stage, struct e
     return 0;
 }
 
-static int add_from(struct stage_graph *graph, struct stage *stage, const char *from,
-                    struct error **err)
+static int add_from(struct stage_graph *graph, struct stage *stage,
+                    const struct instruction *instruction, const char *from, struct error **err)
 {
     AUTO(stage_source_release) struct stage_source source = { 0 };
     if (stage_graph_resolve(graph, from, stage->index, &source, err) < 0)
         return -1;
     add_need(graph, stage, &source);
+    if (source.kind == STAGE_SOURCE_IMAGE || source.kind == STAGE_SOURCE_CONTEXT) {
+        *ARRAY_PUSH(stage, takes) = (struct stage_take){ instruction, from, source };
+        source = (struct stage_source){ 0 };
+    }
     return 0;
 }
 
@@ -238,11 +242,11 @@ static int add_instruction_needs(struct stage_graph *graph, struct stage *stage,
                                  const struct instruction *instruction, struct error **err)
 {
     if (instruction->kind == INSTRUCTION_COPY && instruction->copy.from)
-        return add_from(graph, stage, instruction->copy.from, err);
+        return add_from(graph, stage, instruction, instruction->copy.from, err);
     if (instruction->kind == INSTRUCTION_RUN)
         for (size_t i = 0; i < instruction->run.n_mounts; i++)
             if (instruction->run.mounts[i].from &&
-                add_from(graph, stage, instruction->run.mounts[i].from, err) < 0)
+                add_from(graph, stage, instruction, instruction->run.mounts[i].from, err) < 0)
                 return -1;
     return 0;
 }
@@ -366,6 +370,33 @@ struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile,
     return TAKE(graph);
 }
 
+static bool is_after(const struct stage *stage, size_t other)
+{
+    for (size_t i = 0; i < stage->n_after; i++)
+        if (stage->after[i] == other)
+            return true;
+    return false;
+}
+
+static bool takes_of(const struct stage *stage, size_t other)
+{
+    if (!stage->is_needed || is_after(stage, other) ||
+        (stage->base.kind == STAGE_SOURCE_STAGE && stage->base.stage == other))
+        return false;
+    for (size_t i = 0; i < stage->n_needs; i++)
+        if (stage->needs[i] == other)
+            return true;
+    return false;
+}
+
+bool stage_graph_is_taken_of(const struct stage_graph *graph, size_t stage)
+{
+    for (size_t i = stage + 1; i < graph->n_stages; i++)
+        if (takes_of(&graph->stages[i], stage))
+            return true;
+    return false;
+}
+
 void stage_graph_aim(struct stage_graph *graph, size_t target)
 {
     graph->target = target;
@@ -381,6 +412,9 @@ void stage_graph_free(struct stage_graph *graph)
         free(stage->label);
         free(stage->needs);
         free(stage->after);
+        for (size_t j = 0; j < stage->n_takes; j++)
+            stage_source_release(&stage->takes[j].source);
+        free(stage->takes);
         platform_release(&stage->platform);
         stage_source_release(&stage->base);
     }

@@ -31,6 +31,13 @@ struct stage_source {
 void stage_source_release(struct stage_source *source);
 DEFINE_AUTO_STRUCT(struct stage_source, stage_source_release)
 
+/* An instruction takes files of an image or a named context. */
+struct stage_take {
+    const struct instruction *instruction;
+    const char *from; /* as it is written */
+    struct stage_source source;
+};
+
 struct stage {
     size_t index;
     const struct instruction *from;
@@ -45,6 +52,8 @@ struct stage {
     size_t n_needs, needs_capacity;
     size_t *after; /* of the needs, those of FROM --after */
     size_t n_after, after_capacity;
+    struct stage_take *takes; /* of what is no stage */
+    size_t n_takes, takes_capacity;
     bool is_needed;                /* by the target */
     size_t n_heirs;                /* stages that are FROM it */
     const struct stage *noted_for; /* the last stage whose needs have it */
@@ -71,6 +80,9 @@ struct stage_graph *stage_graph_new(const struct dockerfile *dockerfile,
                                     const char *target, struct error **err);
 void stage_graph_free(struct stage_graph *graph);
 DEFINE_AUTO(struct stage_graph, stage_graph_free)
+
+/* Whether some needed stage takes files of the stage, besides those that are FROM it. */
+bool stage_graph_is_taken_of(const struct stage_graph *graph, size_t stage);
 
 /* Another target than the one it was made for. */
 void stage_graph_aim(struct stage_graph *graph, size_t target);

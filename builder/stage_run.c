@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "builder/executor.h"
+#include "builder/fetch_ahead.h"
 #include "builder/forecast_internal.h"
 #include "builder/lint.h"
 #include "builder/precheck.h"
@@ -187,21 +188,35 @@ static int execute(struct stage_run *run, const struct instruction *instruction,
     return 0;
 }
 
+void build_tell_failure(struct build *build, unsigned vertex, const struct error *error)
+{
+    if (error_is(error, ERR_CANCELLED))
+        progress_simple(build->progress, PROGRESS_CANCELLED, vertex);
+    else
+        progress_failed(build->progress, vertex, error_message(error));
+}
+
 /* NAME:LINE in front, the excerpt after what the detail has (a RUN's last output). */
-static int locate(struct stage_run *run, struct error **err)
+int stage_run_locate(const struct stage_run *run, const struct instruction *instruction,
+                     struct error **err)
 {
     if (error_is(*err, ERR_CANCELLED))
         return -1;
     if (!run->is_common)
         (void)target_wrap(run->target, run->build, err);
     const struct source_text *source = run->build->dockerfile->source;
-    struct source_range range = run->current->range;
+    struct source_range range = instruction->range;
     AUTO(strbuf_release) struct strbuf excerpt = STRBUF_INIT;
     if (error_detail_text(*err)) {
         source_text_excerpt(source, range, NULL, &excerpt);
         error_add_detail(err, excerpt.data);
     }
     return source_text_locate(source, range, NULL, err);
+}
+
+static int locate(struct stage_run *run, struct error **err)
+{
+    return stage_run_locate(run, run->current, err);
 }
 
 static int execute_located(struct stage_run *run, const struct instruction *instruction,
@@ -240,13 +255,33 @@ static void inherit_stage(struct stage_run *run, struct stage_run *parent)
     config_is_inherited(run);
 }
 
+static struct base_image *find_image(struct stage_run *run, const char *name, unsigned vertex,
+                                     struct error **err)
+{
+    struct base_image *base = base_image_get(run->build, name, &run->stage->platform, vertex, err);
+    if (base)
+        return base_image_is_used(base, run, err) < 0 ? NULL : base;
+    AUTO(free) char *near = stage_graph_suggestion(run->target->graph, name, run->stage->index);
+    if (*near)
+        (void)error_wrap(err, "FROM %s%s", name, near);
+    return NULL;
+}
+
+struct base_image *stage_run_find_base(struct stage_run *run, unsigned vertex, struct error **err)
+{
+    AUTO(free) char *image = NULL;
+    if (run->stage->base.kind == STAGE_SOURCE_IMAGE)
+        return find_image(run, run->stage->base.name, vertex, err);
+    if (named_context_get(run->build, run->stage->base.name, &image, err) || !image)
+        return NULL;
+    return find_image(run, image, vertex, err);
+}
+
 static int from_image(struct stage_run *run, const char *name, unsigned vertex, struct error **err)
 {
-    run->base = base_image_get(run->build, name, &run->stage->platform, vertex, err);
-    if (!run->base) {
-        AUTO(free) char *near = stage_graph_suggestion(run->target->graph, name, run->stage->index);
-        return *near ? error_wrap(err, "FROM %s%s", name, near) : -1;
-    }
+    run->base = find_image(run, name, vertex, err);
+    if (!run->base)
+        return -1;
     if (run->base->is_lost) {
         forecast_lose(run, xasprintf("its base %s isn't in the store", name));
         return 0;
@@ -263,8 +298,6 @@ static int from_image(struct stage_run *run, const char *name, unsigned vertex, 
                    "base image %s is for %s, not for the %s that was asked for", name, have.data,
                    want.data);
     }
-    if (base_image_is_used(run->base, run, err) < 0)
-        return -1;
     run->tree = tree_ref(run->base->tree);
     push_ahead_add_tree(run->build->ahead, run, run->tree);
     run->recipe = run->base->recipe;
@@ -357,7 +390,7 @@ static int execute_from(struct stage_run *run, struct error **err)
     }
     if (from_source(run, &vertex, err) < 0) {
         if (vertex)
-            progress_failed(build->progress, vertex, error_message(*err));
+            build_tell_failure(build, vertex, *err);
         return locate(run, err);
     }
     if (vertex)
@@ -413,6 +446,7 @@ static int execute_base(struct stage_run *run, struct error **err)
     if (ends || execute_from(run, err) < 0 || check_layers(run, err) < 0)
         return ends ? ends : -1;
     run->has_base = true;
+    fetch_ahead_takes(run);
     return 0;
 }
 
@@ -457,7 +491,11 @@ int stage_run_execute(struct stage_run *run, struct error **err)
 {
     count_steps(run);
     run->current = run->stage->from;
-    if (stage_common_inherit(run, err) < 0 || execute_all(run, err) < 0)
+    if (stage_common_inherit(run, err) < 0)
+        return -1;
+    if (run->has_base)
+        fetch_ahead_takes(run);
+    if (execute_all(run, err) < 0)
         return -1;
     if (run->build->forecast || run->is_common)
         return 0;

@@ -408,12 +408,8 @@ void layer_step_begin(struct stage_run *run, struct layer_step *step)
 
 int layer_step_fail(struct stage_run *run, struct layer_step *step, struct error **err)
 {
-    if (step->told_failure)
-        return -1;
-    if (error_is(*err, ERR_CANCELLED))
-        progress_simple(run->build->progress, PROGRESS_CANCELLED, step->vertex);
-    else
-        progress_failed(run->build->progress, step->vertex, error_message(*err));
+    if (!step->told_failure)
+        build_tell_failure(run->build, step->vertex, *err);
     return -1;
 }
 

@@ -346,8 +346,8 @@ static int find_inputs(struct copy_step *step, struct error **err)
 
 static int find_source(struct copy_step *step, struct error **err)
 {
-    if (step_source_find(step->run, step->body->from, "COPY --from", step->step.vertex,
-                         &step->source, err) < 0)
+    if (step_source_find(step->run, step->body->from, false, step->step.vertex, &step->source,
+                         err) < 0)
         return -1;
     if (step->source.is_scratch)
         return error_set(err, ERR_SYNTAX, "COPY --from=scratch: there is nothing in it");

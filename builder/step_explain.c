@@ -78,16 +78,41 @@ void explain_set_rest(struct stage_run *run, const struct digest *rest)
     run->trail.steps[run->trail.n_steps - 1].rest = *rest;
 }
 
-/* What the last step remembered takes the place of; read when a first step misses. */
-static const struct trail_step *step_before(struct stage_run *run)
+/* Read when a first step misses. */
+static const struct trail *trail_before(struct build *build)
 {
-    struct build *build = run->build;
     pthread_mutex_lock(&build->lock);
     if (!build->has_earlier)
         trail_read(build->store, build->trail_name, &build->earlier);
     build->has_earlier = true;
     pthread_mutex_unlock(&build->lock);
-    return trail_find(&build->earlier, &run->trail.steps[run->trail.n_steps - 1]);
+    return &build->earlier;
+}
+
+/* What the last step remembered takes the place of. */
+static const struct trail_step *step_before(struct stage_run *run)
+{
+    return trail_find(trail_before(run->build), &run->trail.steps[run->trail.n_steps - 1]);
+}
+
+bool explain_had_step(const struct stage_run *run, const struct instruction *instruction)
+{
+    const struct trail *trail = trail_before(run->build);
+    AUTO(free) char *text = instruction_format(instruction);
+    for (size_t i = 0; i < trail->n_steps; i++)
+        if (!strcmp(trail->steps[i].stage, run->stage->label) &&
+            !strcmp(trail->steps[i].text, text))
+            return true;
+    return false;
+}
+
+bool explain_had_base(struct build *build, const struct digest *recipe)
+{
+    const struct trail *trail = trail_before(build);
+    for (size_t i = 0; i < trail->n_steps; i++)
+        if (digest_equal(&trail->steps[i].first, recipe))
+            return true;
+    return false;
 }
 
 int explain_previous(struct stage_run *run, const struct layer_step *step, struct digest *ret,

@@ -20,6 +20,10 @@ void explain_set_rest(struct stage_run *run, const struct digest *rest);
  * taken from there. Unset: none is known. */
 int explain_previous(struct stage_run *run, const struct layer_step *step, struct digest *ret,
                      struct error **err) WARN_UNUSED;
+/* Whether the build before had such a step in the stage; any thread. */
+bool explain_had_step(const struct stage_run *run, const struct instruction *instruction);
+/* Whether it had a stage FROM what has this recipe. */
+bool explain_had_base(struct build *build, const struct digest *recipe);
 /* Why the step, which was just remembered, isn't in the cache: a line per reason. */
 void explain_miss(struct stage_run *run, const struct layer_step *step, struct strvec *ret);
 /* The same, as notes under the step. */

@@ -97,7 +97,7 @@ static struct copy *open_copy(struct stage_run *run, const struct step_source *f
 static int resolve_from(struct stage_run *run, struct layer_step *step, struct step_mount *mount,
                         struct error **err)
 {
-    if (step_source_find(run, mount->def.from, "--mount from", step->vertex, &mount->from, err) < 0)
+    if (step_source_find(run, mount->def.from, true, step->vertex, &mount->from, err) < 0)
         return -1;
     mount->copy = open_copy(run, &mount->from, mount->def.source, err);
     return mount->copy

@@ -22,21 +22,30 @@ static int use_stage(struct stage_run *run, size_t stage, struct step_source *re
     return 0;
 }
 
-static int use_image(struct stage_run *run, const char *image, const char *from, const char *what,
-                     unsigned vertex, struct step_source *ret, struct error **err)
+struct base_image *step_source_image(const struct stage_run *run, const struct step_image *from,
+                                     unsigned vertex, struct error **err)
 {
-    struct build *build = run->build;
-    struct base_image *base = base_image_get(build, image, &run->config.platform, vertex, err);
+    struct base_image *base = base_image_get(run->build, from->image, from->platform, vertex, err);
     if (!base) {
         AUTO(free)
-        char *near = stage_graph_suggestion(run->target->graph, image, run->stage->index);
-        return error_wrap(err, "%s=%s%s", what, from, near);
+        char *near = stage_graph_suggestion(run->target->graph, from->image, run->stage->index);
+        (void)error_wrap(err, "%s=%s%s", from->is_mount ? "--mount from" : "COPY --from",
+                         from->from, near);
     }
+    return base;
+}
+
+static int use_image(struct stage_run *run, const struct step_image *from, unsigned vertex,
+                     struct step_source *ret, struct error **err)
+{
+    struct base_image *base = step_source_image(run, from, vertex, err);
+    if (!base)
+        return -1;
     *ret = (struct step_source){ .tree = tree_ref(base->tree), .ran = base->is_lost };
     return 0;
 }
 
-int step_source_find(struct stage_run *run, const char *from, const char *what, unsigned vertex,
+int step_source_find(struct stage_run *run, const char *from, bool is_mount, unsigned vertex,
                      struct step_source *ret, struct error **err)
 {
     struct build *build = run->build;
@@ -65,7 +74,10 @@ int step_source_find(struct stage_run *run, const char *from, const char *what, 
         image = TAKE(source.name);
         break;
     }
-    return use_image(run, image, from, what, vertex, ret, err);
+    const struct step_image name = {
+        .image = image, .from = from, .is_mount = is_mount, .platform = &run->config.platform
+    };
+    return use_image(run, &name, vertex, ret, err);
 }
 
 /* --- contents -------------------------------------------------------------------------------- */

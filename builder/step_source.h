@@ -23,11 +23,22 @@ void step_source_release(struct step_source *source);
 DEFINE_AUTO_STRUCT(struct step_source, step_source_release)
 
 /*
- * from: NULL for the build context. `what` names the flag in messages. Waits for a stage, pulls an
- * image.
+ * from: NULL for the build context. is_mount: of a RUN --mount, for messages. Waits for a stage,
+ * pulls an image.
  */
-int step_source_find(struct stage_run *run, const char *from, const char *what, unsigned vertex,
+int step_source_find(struct stage_run *run, const char *from, bool is_mount, unsigned vertex,
                      struct step_source *ret, struct error **err) WARN_UNUSED;
+
+struct step_image {
+    const char *image; /* its name */
+    const char *from;  /* as it is written, for messages, with: */
+    bool is_mount;
+    const struct platform *platform;
+};
+
+/* The image that a step of the run's stage takes files of. Any thread. */
+struct base_image *step_source_image(const struct stage_run *run, const struct step_image *from,
+                                     unsigned vertex, struct error **err);
 /*
  * Adds what `copy` takes of it: of a context item by item, of a tree as one digest (of `name`: ""
  * or a mount's target). In a forecast what isn't known is left so, and the step marked.

@@ -434,7 +434,7 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
         OPT_FLAG(0, "no-cache", &command->no_cache, "run every step again"),
         OPT_LIST(0, "no-cache-filter", "STAGE,...", &command->no_cache_filters,
                  "run the steps of these stages again"),
-        OPT_UNSIGNED(0, "jobs", "N", &command->jobs, "run at most N RUN steps at a time"),
+        OPT_UNSIGNED(0, "jobs", "N", &command->jobs, "run at most N RUN steps at a time; 1: stage after stage"),
         SHELL_OPTIONS(command),
         RIGHTS_OPTIONS(command),
         OPT_STRING(0, "context-mode", "MODE", &command->context_mode,

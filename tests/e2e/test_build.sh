@@ -148,6 +148,20 @@ test_jobs_limits_how_many_RUNs_run_at_a_time() {
     fails 2 cbuild --jobs -1 .
 }
 
+test_with_one_job_stages_run_in_the_order_of_the_Dockerfile() {
+    need_run
+    import_busybox
+    for i in 1 2 3 4 5 6; do
+        printf 'FROM busybox AS s%s\nRUN --mount=type=cache,target=/c echo %s >>/c/log; touch /n\n' "$i" "$i"
+    done >Dockerfile
+    echo 'FROM busybox' >>Dockerfile
+    for i in 6 5 4 3 2 1; do echo "COPY --from=s$i /n /"; done >>Dockerfile
+    echo 'RUN --mount=type=cache,target=/c [ "$(echo $(cat /c/log))" = "$ORDER" ]' >>Dockerfile
+    sed -i 's/^FROM busybox$/&\nARG ORDER/' Dockerfile
+    ok cbuild --network none --jobs 1 --build-arg 'ORDER=1 2 3 4 5 6' -t x .
+    ok cbuild --network none --jobs 1 --no-cache --build-arg 'ORDER=1 2 3 4 5 6 1 2 3 4 5 6' -t x .
+}
+
 test_too_many_layers_are_refused_before_anything_runs() {
     { echo 'FROM no.such.host.invalid/image'; for _ in $(seq 501); do echo 'RUN true'; done; } >Dockerfile
     fails 1 cbuild -t x .
