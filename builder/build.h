@@ -22,11 +22,12 @@
 
 enum build_network { BUILD_NETWORK_DEFAULT, BUILD_NETWORK_NONE, BUILD_NETWORK_HOST };
 
-/* --allow: what RUN may ask for beyond the sandbox. */
+/* --allow: what RUN may ask for beyond the sandbox; and what the command line itself may. */
 enum build_allow {
     BUILD_ALLOW_NETWORK_HOST = 1 << 0,
     BUILD_ALLOW_INSECURE = 1 << 1,
-    BUILD_ALLOW_DEVICE = 1 << 2, /* any device */
+    BUILD_ALLOW_DEVICE = 1 << 2,       /* any device */
+    BUILD_ALLOW_LOCAL_DELETE = 1 << 3, /* --output mode=delete where it may be a mistake */
 };
 
 /* Where --annotation goes. */

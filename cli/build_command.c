@@ -380,7 +380,8 @@ static int take_values(struct app *app, const struct command_help *help,
     OPT_FLAG(0, "record-owners", &(command)->options.record_owners,                                \
              "note owners and devices of RUN that can't be made without root"),                    \
         OPT_LIST(0, "allow", "WHAT", &(command)->allow_texts,                                      \
-                 "let RUN ask for network.host, security.insecure, device[=NAME]"),                \
+                 "let RUN ask for network.host, security.insecure, device[=NAME]; with "           \
+                 "buildx.local.delete -o mode=delete may write anywhere"),                         \
         OPT_LIST(0, "cdi-config-dir", "DIR", &(command)->cdi_dirs,                                 \
                  "device specs for RUN --device, instead of /etc/cdi and /var/run/cdi")
 

@@ -6,12 +6,16 @@
 #include "base/hashmap.h"
 #include "base/mem.h"
 #include "base/output_file.h"
+#include "cli/output_delete.h"
 #include "layers/apply.h"
 #include "layers/archive.h"
 #include "layers/export.h"
 #include "oci/image.h"
 #include "oci/index.h"
 #include "oci/media_type.h"
+#include "oci/transport_layout.h"
+#include "oci/transport_store.h"
+#include "registry/image_copy.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -23,9 +27,18 @@ static bool is_stdout(const struct output_value *output)
     return output->kind != OUTPUT_IMAGE && (!output->dest || strcmp(output->dest, "-") == 0);
 }
 
+static bool may_delete_anywhere(const struct build_command *command)
+{
+    return command->options.allow & BUILD_ALLOW_LOCAL_DELETE;
+}
+
 int build_outputs_check(const struct build_command *command, struct error **err)
 {
     size_t n = 0;
+    for (size_t i = 0; i < command->n_outputs; i++)
+        if (command->outputs[i].deletes &&
+            output_delete_check(command->outputs[i].dest, may_delete_anywhere(command), err) < 0)
+            return -1;
     for (size_t i = 0; i < command->n_outputs; i++)
         n += is_stdout(&command->outputs[i]);
     if (n + command->quiet > 1 && n)
@@ -71,6 +84,29 @@ static int output_archive(struct app *app, const struct build_command *command,
         error_hint(err, "a docker archive holds one platform, this machine's; type=oci holds all");
     archive_images_release(&job.images);
     return status;
+}
+
+/* As a layout in a directory, which others may have images in: under the names' tags */
+static int output_layout(struct app *app, const struct build_command *command,
+                         const struct output_value *output, const struct descriptor *image,
+                         struct error **err)
+{
+    const struct reference *references = command->references;
+    AUTO(strvec_release) struct strvec tags = STRVEC_INIT;
+    AUTO(image_copy_result_release) struct image_copy_result result = { .n_sent = 0 };
+    for (size_t i = 1; i < command->n_references; i++)
+        if (strcmp(references[i].tag, references[0].tag) != 0)
+            strvec_push(&tags, references[i].tag);
+    AUTO(transport_free) struct transport *from = transport_store_of(app->store, image);
+    AUTO(transport_free)
+    struct transport *to = transport_layout_create(
+        output->dest, command->n_references ? references[0].tag : NULL, err);
+    if (!to)
+        return -1;
+    const struct image_copy_request request = {
+        .from = from, .to = to, .preserve_digests = true, .more_tags = &tags
+    };
+    return image_copy(&request, &result, err);
 }
 
 /* --- files of images ------------------------------------------------------------------------- */
@@ -153,18 +189,59 @@ static int open_folder(int dir_fd, const char *name, struct error **err)
     return fs_open(dir_fd, name, O_RDONLY | O_DIRECTORY, 0, err);
 }
 
-static int output_local(struct app *app, const struct output_value *output,
-                        const struct parts *parts, struct error **err)
+/* A platform's. Where things are deleted a link there may lead anywhere: it goes. */
+static int open_platform(int dest, const char *folder, bool deletes, struct error **err)
+{
+    struct stat st;
+    if (!*folder || !deletes)
+        return open_folder(dest, *folder ? folder : ".", err);
+    if (fstatat(dest, folder, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode) &&
+        fs_unlink(dest, folder, err) < 0)
+        return -1;
+    if (fs_mkdirs(dest, folder, 0755, err) < 0)
+        return -1;
+    return fs_open_beneath(dest, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, err);
+}
+
+/* Folders of platforms aside */
+static int delete_others(int dest, const struct parts *parts, const struct output_value *output,
+                         struct error **err)
+{
+    AUTO(strvec_release) struct strvec folders = STRVEC_INIT, there = STRVEC_INIT;
+    for (size_t i = 0; i < parts->index.n_manifests; i++)
+        strvec_take(&folders, folder_of(parts, output, i));
+    if (fs_list(dest, ".", &there, err) < 0)
+        return -1;
+    for (size_t i = 0; i < there.n; i++)
+        if (!strvec_has(&folders, there.items[i]) && fs_remove_tree(dest, there.items[i], err) < 0)
+            return error_wrap(err, "deleting");
+    return 0;
+}
+
+static int output_local(struct app *app, const struct build_command *command,
+                        const struct output_value *output, const struct parts *parts,
+                        struct error **err)
 {
     AUTO(hashmap_release) struct hashmap taken = HASHMAP_INIT(NULL);
     AUTO(close) int dest = open_folder(AT_FDCWD, output->dest, err);
     if (dest < 0)
         return -1;
+    if (output->deletes &&
+        output_delete_check_open(output->dest, dest, may_delete_anywhere(command),
+                                 store_dir_fd(app->store, STORE_ROOT), err) < 0)
+        return -1;
+    bool is_split = parts->are_platforms && output->is_split;
+    if (output->deletes && is_split && delete_others(dest, parts, output, err) < 0)
+        return -1;
     for (size_t i = 0; i < parts->index.n_manifests; i++) {
         AUTO(free) char *folder = folder_of(parts, output, i);
-        AUTO(close) int fd = open_folder(dest, *folder ? folder : ".", err);
+        AUTO(close) int fd = open_platform(dest, folder, output->deletes, err);
         AUTO(tree_unref) struct tree *tree = tree_of(app, &parts->index.manifests[i], err);
-        if (fd < 0 || !tree || apply_tree_copy(tree, fd, *folder ? NULL : &taken, err) < 0)
+        /* of several in one directory the first deletes, before the others write */
+        const struct apply_copy_options options = { .taken = is_split ? NULL : &taken,
+                                                    .deletes =
+                                                        output->deletes && (is_split || i == 0) };
+        if (fd < 0 || !tree || apply_tree_copy(tree, fd, &options, err) < 0)
             return -1;
     }
     return 0;
@@ -183,13 +260,15 @@ static int write_one(struct app *app, const struct build_command *command,
         return 0;
     case OUTPUT_OCI:
     case OUTPUT_DOCKER:
+        if (output->is_layout)
+            return output_layout(app, command, output, image, err);
         return output_archive(app, command, output, image, err);
     case OUTPUT_LOCAL:
     case OUTPUT_TAR:
         status = read_parts(app, image, &parts, err);
         if (status == 0)
             status = output->kind == OUTPUT_TAR ? output_tar(app, output, &parts, err)
-                                                : output_local(app, output, &parts, err);
+                                                : output_local(app, command, output, &parts, err);
     }
     index_release(&parts.index);
     return status;

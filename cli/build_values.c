@@ -163,7 +163,8 @@ int build_annotation_parse(const char *text, struct build_annotations *list, str
 
 int build_allow_parse(const char *text, unsigned *allow, struct strvec *devices, struct error **err)
 {
-    static const char *const names[] = { "network.host", "security.insecure", "device" };
+    static const char *const names[] = { "network.host", "security.insecure", "device",
+                                         "buildx.local.delete" };
     if (strncmp(text, "device=", 7) == 0 && text[7]) {
         strvec_push(devices, text + 7);
         return 0;
@@ -175,7 +176,8 @@ int build_allow_parse(const char *text, unsigned *allow, struct strvec *devices,
         }
     }
     error_set_(err, ERR_USAGE,
-               "--allow %s: network.host, security.insecure and device[=NAME] are what there is",
+               "--allow %s: network.host, security.insecure, device[=NAME] and buildx.local.delete "
+               "are what there is",
                text);
     const char *near = suggest_nearest(text, names, ARRAY_SIZE(names));
     if (near)

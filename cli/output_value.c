@@ -146,6 +146,16 @@ static int take_image(const char *text, const struct fields *fields, struct outp
     return 0;
 }
 
+static int take_mode(const char *text, const char *mode, struct output_value *value,
+                     struct error **err)
+{
+    value->deletes = mode && !strcmp(mode, "delete");
+    if (mode && !value->deletes && strcmp(mode, "copy") != 0)
+        return error_set(err, ERR_USAGE, "--output %s: mode=%s: copy and delete are what there is",
+                         text, mode);
+    return 0;
+}
+
 static int take_files(const char *text, struct fields *fields, struct output_value *value,
                       struct error **err)
 {
@@ -153,16 +163,17 @@ static int take_files(const char *text, struct fields *fields, struct output_val
     if (take_bool(text, "platform-split", fields->split, &value->is_split, err) < 0 ||
         take_bool(text, "tar", fields->tar, &is_tar, err) < 0)
         return -1;
-    if (!is_tar) {
-        error_set_(err, ERR_UNSUPPORTED, "--output %s: tar=false: build writes one file", text);
-        error_hint(err, "build with -t NAME, then: cbuild copy store:NAME oci:DIR");
+    if (!is_tar && value->kind == OUTPUT_DOCKER) {
+        error_set_(err, ERR_UNSUPPORTED, "--output %s: tar=false: a docker archive is one file",
+                   text);
+        error_hint(err, "type=oci,tar=false,dest=DIRECTORY writes an OCI layout");
         return -1;
     }
-    if (fields->mode && strcmp(fields->mode, "copy") != 0)
-        return error_set(err, ERR_UNSUPPORTED,
-                         "--output %s: mode=%s: only copy: what else stands in the directory stays",
-                         text, fields->mode);
-    if (value->kind == OUTPUT_LOCAL && (!fields->dest || !*fields->dest))
+    value->is_layout = !is_tar;
+    if (take_mode(text, fields->mode, value, err) < 0)
+        return -1;
+    bool is_directory = value->kind == OUTPUT_LOCAL || value->is_layout;
+    if (is_directory && (!fields->dest || !*fields->dest || !strcmp(fields->dest, "-")))
         return error_set(err, ERR_USAGE, "--output %s: dest=DIRECTORY is missing", text);
     value->dest = TAKE(fields->dest);
     return 0;

@@ -22,6 +22,8 @@ struct output_value {
     bool is_elsewhere; /* the store gets no name for it */
     char *dest;        /* a path; NULL or "-": standard output */
     bool is_split;     /* of several platforms each has a folder of its own */
+    bool is_layout;    /* OUTPUT_OCI: dest is a directory, which the layout is written to */
+    bool deletes;      /* OUTPUT_LOCAL: what dest holds besides goes */
 };
 
 void output_value_release(struct output_value *value);
@@ -29,9 +31,9 @@ DEFINE_AUTO_STRUCT(struct output_value, output_value_release)
 
 /*
  * "type=image[,name=NAME][,push=BOOL][,store=BOOL]", "type=registry[,name=NAME]", which is
- * type=image,push=true,store=false, "type=local|tar|oci|docker[,dest=PATH]", or a path alone: a
- * directory, "-" a tar on standard output. Names are added to `names`. ERR_USAGE; ERR_UNSUPPORTED:
- * what buildx has besides.
+ * type=image,push=true,store=false, "type=local|tar|oci|docker[,dest=PATH]" with "mode=copy|delete"
+ * (local) and "tar=BOOL" (oci), or a path alone: a directory, "-" a tar on standard output. Names
+ * are added to `names`. ERR_USAGE; ERR_UNSUPPORTED: what buildx has besides.
  */
 int output_value_parse(const char *text, struct output_value *ret, struct strvec *names,
                        struct error **err) WARN_UNUSED;

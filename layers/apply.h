@@ -50,12 +50,17 @@ DEFINE_AUTO(struct form_writer, form_writer_free)
  * type=local.
  */
 int apply_tree(struct tree *tree, int dir_fd, struct error **err) WARN_UNUSED;
+struct apply_copy_options {
+    struct hashmap *taken; /* or NULL: names that earlier calls wrote, to get ours */
+    bool deletes;          /* what stands there and isn't of the tree goes, too */
+};
 /*
  * The same for the caller's own use, as `cp` would: all is his, devices are left out, what stands
- * there already is replaced, directories are filled. `taken` (may be NULL) has the names that
- * earlier calls wrote and gets ours: ERR_INVALID where both have one.
+ * there already is replaced, directories are filled. ERR_INVALID where an earlier call has a name.
+ * With `deletes` a thing of another kind makes way, too; links are never followed, and what is
+ * mounted below is an error (EBUSY).
  */
-int apply_tree_copy(struct tree *tree, int dir_fd, struct hashmap *taken,
+int apply_tree_copy(struct tree *tree, int dir_fd, const struct apply_copy_options *options,
                     struct error **err) WARN_UNUSED;
 
 #endif

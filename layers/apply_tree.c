@@ -21,6 +21,7 @@ struct plain {
     struct strvec directories; /* made, to be filled; parents before children */
     struct hashmap files;      /* "LAYER/PATH" of a file → where it stands: for hard links */
     bool replaces;             /* what stands there */
+    bool deletes;              /* what isn't of the tree */
     struct hashmap *taken;     /* names of earlier trees; or NULL */
 };
 
@@ -128,18 +129,48 @@ static int make_directory(const struct plain *plain, int parent, const char *nam
     return error_errno(err, "making directory %s", name);
 }
 
+/* What stands at `name`, where a directory is to be or (not is_directory) something else */
+static int make_way(int parent, const char *name, bool is_directory, struct error **err)
+{
+    struct stat st;
+    if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : error_errno(err, "%s", name);
+    return S_ISDIR(st.st_mode) == is_directory ? 0 : fs_remove_tree(parent, name, err);
+}
+
+/* What stands in `path` and isn't of the tree, whose names there are `names`. */
+static int delete_others(int parent, const char *path, const struct strvec *names,
+                         struct error **err)
+{
+    AUTO(hashmap_release) struct hashmap wanted = HASHMAP_INIT(NULL);
+    AUTO(strvec_release) struct strvec there = STRVEC_INIT;
+    if (fs_list(parent, ".", &there, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names->n; i++)
+        hashmap_put(&wanted, names->items[i], NULL);
+    for (size_t i = 0; i < there.n; i++)
+        if (!hashmap_has(&wanted, there.items[i]) &&
+            fs_remove_tree(parent, there.items[i], err) < 0)
+            return error_wrap(err, "deleting from %s", *path ? path : "the directory");
+    return 0;
+}
+
 static int fill_directory(struct plain *plain, const char *path, struct error **err)
 {
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     AUTO(close) int parent = open_directory(plain, path, err);
-    if (parent < 0 || tree_list(plain->tree, path, &names, err) < 0)
+    if (parent < 0 || tree_list(plain->tree, path, &names, err) < 0 ||
+        (plain->deletes && delete_others(parent, path, &names, err) < 0))
         return -1;
     for (size_t i = 0; i < names.n; i++) {
         AUTO(tree_entry_release) struct tree_entry found = { 0 };
         AUTO(free) char *child = path_join(path, names.items[i]);
         if (tree_lookup(plain->tree, child, TREE_NO_LINKS, &found, err) < 0)
             return -1;
-        if (!tree_entry_is_directory(&found)) {
+        bool is_directory = tree_entry_is_directory(&found);
+        if (plain->deletes && make_way(parent, names.items[i], is_directory, err) < 0)
+            return error_wrap(err, "%s", child);
+        if (!is_directory) {
             if (make_room(plain, parent, names.items[i], child, err) < 0 ||
                 write_thing(plain, parent, names.items[i], &found, err) < 0)
                 return error_wrap(err, "%s", child);
@@ -184,13 +215,15 @@ int apply_tree(struct tree *tree, int dir_fd, struct error **err)
     return apply(&plain, err);
 }
 
-int apply_tree_copy(struct tree *tree, int dir_fd, struct hashmap *taken, struct error **err)
+int apply_tree_copy(struct tree *tree, int dir_fd, const struct apply_copy_options *options,
+                    struct error **err)
 {
     AUTO(plain_release)
     struct plain plain = { .tree = tree,
                            .root_fd = dir_fd,
                            .rights = { .copies = true },
                            .replaces = true,
-                           .taken = taken };
+                           .deletes = options->deletes,
+                           .taken = options->taken };
     return apply(&plain, err);
 }

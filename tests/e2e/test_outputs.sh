@@ -85,10 +85,12 @@ test_what_cannot_be_written_is_said() {
     err_has 'local, tar, oci and docker'
     fails 2 cbuild -o type=tar,push=true,dest=x ctx
     err_has 'push: type, dest and platform-split are what there is'
-    fails 1 cbuild -o type=oci,tar=false,dest=x ctx
-    err_has 'cbuild copy store:NAME oci:DIR'
-    fails 1 cbuild -o type=local,mode=delete,dest=x ctx
-    err_has 'only copy'
+    fails 1 cbuild -o type=docker,tar=false,dest=x ctx
+    is_absent x
+    fails 2 cbuild -o type=oci,tar=false ctx
+    err_has 'dest=DIRECTORY is missing'
+    fails 2 cbuild -o type=local,mode=wipe,dest=x ctx
+    err_has 'copy and delete'
     echo file >taken
     run cbuild -o taken ctx
     [ "$status" != 0 ] || fail "a directory over a file"
@@ -96,6 +98,87 @@ test_what_cannot_be_written_is_said() {
     # nothing is built for what can't be written
     fails 2 cbuild --output type=tar,dset=x ctx
     err_has 'did you mean dest=?'
+}
+
+test_an_oci_layout_may_be_a_directory() {
+    need skopeo
+    write_context
+    ok cbuild -t app:1 -t app:two -o type=oci,tar=false,dest=lay ctx
+    equal "$(skopeo inspect oci:lay:1 | jq -r .Digest)" "$(image_id app:1)"
+    equal "$(jq -r '.manifests[].annotations["org.opencontainers.image.ref.name"]' lay/index.json | sort | xargs)" '1 two'
+    first=$(image_id app:1)
+    # other images stay, the same name is replaced
+    echo three >ctx/d/one
+    ok cbuild -t app:1 -o type=oci,tar=false,dest=lay ctx
+    equal "$(layout_digest lay 1) $(layout_digest lay two)" "$(image_id app:1) $first"
+    ok cbuild --platform linux/amd64,linux/arm64 -o type=oci,tar=false,dest=both ctx
+    equal "$(jq -r '.manifests[].mediaType' both/index.json)" application/vnd.oci.image.index.v1+json
+    ok cbuild validate oci:both
+    mkdir full && echo mine >full/mine
+    fails 1 cbuild -o type=oci,tar=false,dest=full ctx
+    err_has 'it holds other files'
+    equal "$(listing full)" ' d ;mine f ;'
+}
+
+test_delete_leaves_the_result_alone() {
+    write_context
+    mkdir -p out/d/deep/old out/gone/deep elsewhere/d
+    echo kept >elsewhere/d/file
+    ln -s ../elsewhere/d out/link
+    ln -s ../../elsewhere out/gone/link
+    echo old >out/d/deep/old/file
+    mkdir out/d/one && echo in >out/d/one/in
+    ln -s ../../elsewhere/d out/d/deep/l
+    chmod 700 out/gone
+    ok cbuild -o type=local,dest=out,mode=delete ctx
+    equal "$(listing out)" ' d ;arch f ;d d ;d/again f ;d/deep d ;d/deep/two f ;d/link l one;d/one f ;'
+    equal "$(listing elsewhere)" ' d ;d d ;d/file f ;'
+    # a link where a directory is to be isn't followed
+    rm -r out/d && ln -s ../elsewhere/d out/d
+    ok cbuild -o type=local,dest=out,mode=delete ctx
+    equal "$(listing out)" ' d ;arch f ;d d ;d/again f ;d/deep d ;d/deep/two f ;d/link l one;d/one f ;'
+    equal "$(listing elsewhere)" ' d ;d d ;d/file f ;'
+    # folders of platforms: those of others go, a link in the place of one does
+    mkdir -p out/linux_s390x && ln -s ../elsewhere out/linux_amd64
+    ok cbuild --platform linux/amd64,linux/arm64 -o type=local,dest=out,mode=delete ctx
+    equal "$(ls out | xargs)" 'linux_amd64 linux_arm64'
+    equal "$(listing elsewhere)" ' d ;d d ;d/file f ;'
+    printf 'FROM scratch\nARG TARGETARCH\nCOPY d/one /bin/app-$TARGETARCH\n' >ctx/Dockerfile
+    ok cbuild --platform linux/amd64,linux/arm64 -o type=local,dest=out,mode=delete,platform-split=false ctx
+    ok cbuild --platform linux/amd64,linux/arm64 -o type=local,dest=out,mode=delete,platform-split=false ctx
+    equal "$(listing out)" ' d ;bin d ;bin/app-amd64 f ;bin/app-arm64 f ;'
+}
+
+test_delete_asks_where_it_may_be_a_mistake() {
+    write_context
+    mkdir -p other/out home below
+    echo kept >other/out/file
+    echo kept >home/file
+    ln -s ../other/out below/link
+    top=$PWD
+    cd below
+    for dest in . .. ../other/out "$top/other/out" link ./link/new new/../../other / "$top"; do
+        fails 2 cbuild -o "type=local,mode=delete,dest=$dest" ../ctx
+        err_has 'mode=delete'
+    done
+    HOME=$top/home
+    cd "$top"
+    fails 2 cbuild -o type=local,mode=delete,dest=home ctx
+    err_has 'your home directory'
+    equal "$(cat other/out/file home/file | xargs)" 'kept kept'
+    # never, whatever is allowed
+    for dest in / //; do
+        fails 2 cbuild --allow buildx.local.delete -o "type=local,mode=delete,dest=$dest" ctx
+        err_has 'the whole file system'
+    done
+    mkdir -p st
+    export CBUILD_ROOT=$PWD/st/deep
+    fails 2 cbuild --allow buildx.local.delete -o type=local,mode=delete,dest=st ctx
+    err_has "it holds cbuild's store"
+    cd below
+    ok cbuild --allow buildx.local.delete -o type=local,mode=delete,dest=link ../ctx
+    is_absent "$top/other/out/file"
+    is_there "$top/other/out/d/one"
 }
 
 run_tests "$@"
