@@ -117,8 +117,13 @@ bool transport_has_file(int dir_fd, const char *name, uint64_t size)
            (uint64_t)st.st_size == size;
 }
 
-int transport_save_blob(struct transport *from, const struct descriptor *blob, int dir_fd,
-                        const char *name, struct error **err)
+bool transport_distrust(struct transport *from, const struct descriptor *blob)
+{
+    return from->ops->distrust && from->ops->distrust(from, blob);
+}
+
+static int save_blob(struct transport *from, const struct descriptor *blob, int dir_fd,
+                     const char *name, struct error **err)
 {
     AUTO(tempfile_free) struct tempfile *file = tempfile_new(dir_fd, FS_TEMP_PREFIX, err);
     if (!file)
@@ -129,6 +134,16 @@ int transport_save_blob(struct transport *from, const struct descriptor *blob, i
     if (fchmod(tempfile_fd(file), 0644) < 0)
         return error_errno(err, "%s", name);
     return tempfile_commit(file, dir_fd, name, err);
+}
+
+int transport_save_blob(struct transport *from, const struct descriptor *blob, int dir_fd,
+                        const char *name, struct error **err)
+{
+    int saved = save_blob(from, blob, dir_fd, name, err);
+    if (saved == 0 || !error_is(*err, ERR_DIGEST) || !transport_distrust(from, blob))
+        return saved;
+    error_clear(err);
+    return save_blob(from, blob, dir_fd, name, err);
 }
 
 int transport_read_document(int fd, const struct digest *digest, const char *content_type,

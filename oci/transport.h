@@ -52,6 +52,11 @@ struct transport_ops {
     /* Into a store, going on where an earlier attempt stopped; or NULL. Thread-safe. */
     int (*fetch_blob)(struct transport *transport, struct store *store,
                       const struct descriptor *blob, struct error **err);
+    /*
+     * What was read of this blob was wrong. True: it is read elsewhere from now on (at the registry
+     * itself, no longer at its mirrors), so that another attempt may help. Or NULL. Thread-safe.
+     */
+    bool (*distrust)(struct transport *transport, const struct descriptor *blob);
     /* Where others may mount blobs from; or NULL. Borrowed. */
     const struct reference *(*repository)(struct transport *transport);
 
@@ -70,6 +75,12 @@ struct transport_ops {
     /* The top, under the place's name, and more tags (may be empty). The last call. */
     int (*commit)(struct transport *transport, const struct document *top,
                   const struct strvec *more_tags, struct error **err);
+    /*
+     * After a document was refused: the place had said that it has things which it lacks. True
+     * (once): put_blob() sends all from now on, and nothing that has_document() said counts. Or
+     * NULL.
+     */
+    bool (*was_mistaken)(struct transport *transport);
     void (*free)(struct transport *transport);
 };
 
@@ -90,6 +101,8 @@ int transport_get_child(struct transport *from, const struct descriptor *entry,
  */
 int transport_choose_image(struct transport *from, const struct platform *platform,
                            struct document *document, struct error **err) WARN_UNUSED;
+/* After ERR_DIGEST of a reading: whether another attempt makes sense. */
+bool transport_distrust(struct transport *from, const struct descriptor *blob);
 /* For who stores a blob in a file: the whole blob into `to`, finished and verified. ERR_DIGEST. */
 int transport_read_verified(struct transport *from, const struct descriptor *blob, struct sink *to,
                             struct error **err) WARN_UNUSED;

@@ -223,13 +223,8 @@ static int load_at(struct registry_session *session, const struct reference *rep
 static int load_from_registry(struct partial *partial, const struct reference *repository,
                               struct error **err)
 {
-    if (!partial->no_mirrors)
-        return registries_try(partial->session, repository, load_at, partial, err);
-    AUTO(locations_release) struct locations locations = { 0 };
-    struct registries *registries = session_registries(partial->session);
-    if (registries_locations(registries, repository, &locations, err) < 0)
-        return -1;
-    return load_at(partial->session, &locations.items[locations.n_items - 1], partial, err);
+    return (partial->no_mirrors ? registries_try_origin : registries_try)(
+        partial->session, repository, load_at, partial, err);
 }
 
 /* image-spec descriptor.md, "urls": any of them, http(s) only */
@@ -281,23 +276,15 @@ static int verify(struct partial *partial, struct error **err)
     return error_set(err, ERR_DIGEST, "its content has the digest %s", got_text);
 }
 
-static bool has_mirrors(const struct partial *partial, const struct reference *repository)
-{
-    AUTO(locations_release) struct locations locations = { 0 };
-    AUTO(error_free) struct error *ignored = NULL; /* it was said by load() */
-    struct registries *registries = session_registries(partial->session);
-    return !partial->no_mirrors &&
-           registries_locations(registries, repository, &locations, &ignored) == 0 &&
-           locations.n_items > 1;
-}
-
 static int load_verified(struct partial *partial, const struct reference *repository,
                          struct error **err)
 {
     for (;;) {
         if (load(partial, repository, err) < 0)
             return -1;
-        bool is_doubtful = partial->is_mixed || has_mirrors(partial, repository);
+        bool is_doubtful =
+            partial->is_mixed ||
+            (!partial->no_mirrors && registries_has_mirrors(partial->session, repository));
         tell(partial, true);
         if (verify(partial, err) == 0)
             return 0;

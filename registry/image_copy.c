@@ -343,24 +343,38 @@ static int copy_all(struct copy *copy, struct error **err)
     return 0;
 }
 
-int image_copy(const struct image_copy_request *request, struct image_copy_result *ret,
-               struct error **err)
+static int copy_once(const struct image_copy_request *request, struct image_copy_result *ret,
+                     struct error **err)
 {
     AUTO(copy_release)
     struct copy copy = { .request = request, .from = request->from, .to = request->to };
     copy_init(&copy);
-    if (!copy.to->ops->commit)
-        return error_set(err, ERR_UNSUPPORTED, "%s: can't be written to", copy.to->ops->name);
-    unsigned vertex = progress_vertex(request->progress);
-    copy.from->vertex = copy.to->vertex = vertex;
-    progress_started(request->progress, vertex, request->title);
-    int result = copy_all(&copy, err);
-    if (result < 0) {
-        progress_failed(request->progress, vertex, error_message(*err));
+    if (copy_all(&copy, err) < 0) {
         image_copy_result_release(&copy.result);
         return -1;
     }
-    progress_simple(request->progress, PROGRESS_DONE, vertex);
     *ret = copy.result;
+    return 0;
+}
+
+int image_copy(const struct image_copy_request *request, struct image_copy_result *ret,
+               struct error **err)
+{
+    const struct transport_ops *to = request->to->ops;
+    if (!to->commit)
+        return error_set(err, ERR_UNSUPPORTED, "%s: can't be written to", to->name);
+    unsigned vertex = progress_vertex(request->progress);
+    request->from->vertex = request->to->vertex = vertex;
+    progress_started(request->progress, vertex, request->title);
+    int result = copy_once(request, ret, err);
+    if (result < 0 && to->was_mistaken && to->was_mistaken(request->to)) {
+        error_clear(err); /* it lacks what it said it has: all of it */
+        result = copy_once(request, ret, err);
+    }
+    if (result < 0) {
+        progress_failed(request->progress, vertex, error_message(*err));
+        return -1;
+    }
+    progress_simple(request->progress, PROGRESS_DONE, vertex);
     return 0;
 }

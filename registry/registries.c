@@ -303,6 +303,27 @@ int registries_try(struct registry_session *session, const struct reference *ref
     return call(session, &locations.items[last], data, err);
 }
 
+int registries_try_origin(struct registry_session *session, const struct reference *reference,
+                          int (*call)(struct registry_session *session,
+                                      const struct reference *reference, void *data,
+                                      struct error **err),
+                          void *data, struct error **err)
+{
+    AUTO(locations_release) struct locations locations = { 0 };
+    if (registries_locations(session_registries(session), reference, &locations, err) < 0)
+        return -1;
+    return call(session, &locations.items[locations.n_items - 1], data, err);
+}
+
+bool registries_has_mirrors(struct registry_session *session, const struct reference *reference)
+{
+    AUTO(locations_release) struct locations locations = { 0 };
+    AUTO(error_free) struct error *ignored = NULL; /* whoever tries them hears of it */
+    return registries_locations(session_registries(session), reference, &locations, &ignored) ==
+               0 &&
+           locations.n_items > 1;
+}
+
 int registries_check_push(struct registry_session *session, const struct reference *reference,
                           struct error **err)
 {

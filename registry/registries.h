@@ -56,6 +56,15 @@ int registries_try(struct registry_session *session, const struct reference *ref
                                void *data, struct error **err),
                    void *data, struct error **err) WARN_UNUSED;
 
+/* The same of the last alone: of the registry itself, where its mirrors gave something wrong. */
+int registries_try_origin(struct registry_session *session, const struct reference *reference,
+                          int (*call)(struct registry_session *session,
+                                      const struct reference *reference, void *data,
+                                      struct error **err),
+                          void *data, struct error **err) WARN_UNUSED;
+/* Whether there is a place to try before the registry itself. */
+bool registries_has_mirrors(struct registry_session *session, const struct reference *reference);
+
 /* A push goes to the name itself, but not where the configuration blocks it: ERR_REFUSED. */
 int registries_check_push(struct registry_session *session, const struct reference *reference,
                           struct error **err) WARN_UNUSED;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "registry/transport_registry.h"
 
+#include "base/hashmap.h"
 #include "base/mem.h"
 #include "registry/blobs.h"
 #include "registry/fetch.h"
@@ -8,12 +9,18 @@
 #include "registry/sources.h"
 #include "registry/uploads.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 struct transport_registry {
     struct transport transport;
     struct registry_session *session;
     struct reference reference; /* of what is read; where it is written */
+    atomic_bool insists;        /* nothing is believed to be there */
+    atomic_bool lacked;         /* the registry said that something isn't there */
+    pthread_mutex_t mutex;
+    struct hashmap distrusted; /* under mutex: digests that mirrors gave wrongly */
 };
 
 static struct transport_registry *self_of(struct transport *transport)
@@ -55,8 +62,9 @@ static int registry_has_blob(struct transport *transport, const struct descripto
 struct passage {
     const struct descriptor *blob;
     struct sink *to;
-    uint64_t position;   /* of the next byte that comes */
-    uint64_t begin, end; /* what is wanted of the blob and not passed on yet */
+    uint64_t position;     /* of the next byte that comes */
+    uint64_t begin, end;   /* what is wanted of the blob and not passed on yet */
+    struct error *refusal; /* of the sink, which takes nothing more; from whatever mirror */
 };
 
 static int passage_restart(void *data, struct error **err UNUSED)
@@ -76,7 +84,10 @@ static int passage_write(void *data, const void *bytes, size_t size, struct erro
     uint64_t from = passage->begin > at ? passage->begin - at : 0;
     uint64_t until = (after < passage->end ? after : passage->end) - at;
     passage->begin = at + until;
-    return sink_write(passage->to, (const char *)bytes + from, (size_t)(until - from), err);
+    if (sink_write(passage->to, (const char *)bytes + from, (size_t)(until - from), err) == 0)
+        return 0;
+    passage->refusal = error_copy(*err);
+    return -1;
 }
 
 /* From where the passage stands, which another mirror may have brought it to */
@@ -85,6 +96,10 @@ static int read_at(struct registry_session *session, const struct reference *rep
 {
     struct passage *passage = data;
     struct host *host = session_host(session, repository->domain);
+    if (passage->refusal) {
+        error_move(err, error_copy(passage->refusal));
+        return -1;
+    }
     AUTO(url_release) struct url url = { 0 };
     AUTO(reply_release) struct reply reply = REPLY_INIT;
     char text[DIGEST_TEXT_SIZE];
@@ -113,12 +128,37 @@ static int read_at(struct registry_session *session, const struct reference *rep
     return request_error(&request, &reply, err);
 }
 
+static bool is_distrusted(struct transport_registry *self, const struct digest *digest)
+{
+    pthread_mutex_lock(&self->mutex);
+    bool found = hashmap_getn(&self->distrusted, digest->bytes, SHA256_SIZE);
+    pthread_mutex_unlock(&self->mutex);
+    return found;
+}
+
 static int registry_read_blob(struct transport *transport, const struct descriptor *blob,
                               uint64_t offset, uint64_t size, struct sink *to, struct error **err)
 {
     struct transport_registry *self = self_of(transport);
-    struct passage passage = { blob, to, offset, offset, offset + size };
-    return size ? registries_try(self->session, &self->reference, read_at, &passage, err) : 0;
+    struct passage passage = { blob, to, offset, offset, offset + size, NULL };
+    if (!size)
+        return 0;
+    int done = (is_distrusted(self, &blob->digest) ? registries_try_origin : registries_try)(
+        self->session, &self->reference, read_at, &passage, err);
+    error_free(passage.refusal);
+    return done;
+}
+
+static bool registry_distrust(struct transport *transport, const struct descriptor *blob)
+{
+    struct transport_registry *self = self_of(transport);
+    if (!registries_has_mirrors(self->session, &self->reference))
+        return false;
+    pthread_mutex_lock(&self->mutex);
+    bool is_new = !hashmap_getn(&self->distrusted, blob->digest.bytes, SHA256_SIZE);
+    hashmap_putn(&self->distrusted, blob->digest.bytes, SHA256_SIZE, self);
+    pthread_mutex_unlock(&self->mutex);
+    return is_new;
 }
 
 static int registry_fetch_blob(struct transport *transport, struct store *store,
@@ -151,6 +191,9 @@ static int registry_has_document(struct transport *transport, const struct diges
 {
     struct transport_registry *self = self_of(transport);
     char text[DIGEST_TEXT_SIZE];
+    *ret = false;
+    if (atomic_load(&self->insists))
+        return 0;
     digest_format(digest, text);
     AUTO(free) char *name = top ? top_name(self, digest) : xstrdup(text);
     return manifest_is(self->session, &self->reference, name, digest, ret, err);
@@ -227,9 +270,9 @@ static int put_alone(struct transport_registry *self, const struct descriptor *b
         [UPLOAD_RESULT_PRESENT] = TRANSPORT_PRESENT,
     };
     enum upload_result uploaded;
-    bool there = false;
-    if (blob_exists(self->session, &self->reference, &blob->digest, SCOPE_PULL | SCOPE_PUSH, &there,
-                    err) < 0)
+    bool there = false, insists = atomic_load(&self->insists);
+    if (!insists && blob_exists(self->session, &self->reference, &blob->digest,
+                                SCOPE_PULL | SCOPE_PUSH, &there, err) < 0)
         return -1;
     if (there)
         return 0;
@@ -237,7 +280,7 @@ static int put_alone(struct transport_registry *self, const struct descriptor *b
     struct upload_request request = { .repository = &self->reference,
                                       .blob = blob,
                                       .fd = -1,
-                                      .from = mount_source(self, from),
+                                      .from = insists ? NULL : mount_source(self, from),
                                       .vertex = self->transport.vertex };
     AUTO(close) int fd = from->ops->open_blob ? from->ops->open_blob(from, blob, err) : -1;
     if (from->ops->open_blob && fd < 0)
@@ -249,6 +292,7 @@ static int put_alone(struct transport_registry *self, const struct descriptor *b
     }
     int done = upload_blob(self->session, &request, &uploaded, err);
     if (done < 0 && content.was_wrong) {
+        (void)transport_distrust(from, blob); /* once more in any case */
         error_clear(err);
         done = upload_blob(self->session, &request, &uploaded, err);
     }
@@ -267,6 +311,8 @@ static int registry_put_blob(struct transport *transport, const struct descripto
     *result = TRANSPORT_PRESENT;
     if (registries_check_push(self->session, &self->reference, err) < 0)
         return -1;
+    if (atomic_load(&self->insists))
+        host_blob_forget(host, self->reference.path, &blob->digest);
     if (!host_blob_begin(host, self->reference.path, &blob->digest))
         return 0;
     int done = put_alone(self, blob, from, result, err);
@@ -279,10 +325,12 @@ static int registry_put_document(struct transport *transport, const struct docum
 {
     struct transport_registry *self = self_of(transport);
     char name[DIGEST_TEXT_SIZE];
-    bool lacks_blob;
+    bool lacks_blob = false;
     digest_format(&document->descriptor.digest, name);
-    return manifest_put(self->session, &self->reference, name, &document->descriptor,
-                        &document->body, &lacks_blob, err);
+    int put = manifest_put(self->session, &self->reference, name, &document->descriptor,
+                           &document->body, &lacks_blob, err);
+    atomic_store(&self->lacked, lacks_blob);
+    return put;
 }
 
 static int registry_commit(struct transport *transport, const struct document *top,
@@ -298,20 +346,33 @@ static int registry_commit(struct transport *transport, const struct document *t
                          "another one",
                          text);
     AUTO(strvec_release) struct strvec tags = STRVEC_INIT;
-    bool lacks_blob;
+    bool lacks_blob = false;
     if (self->reference.tag)
         strvec_push(&tags, self->reference.tag);
     strvec_append(&tags, more_tags);
     if (registries_check_push(self->session, &self->reference, err) < 0)
         return -1;
-    return manifest_put_tags(self->session, &self->reference, &tags, &top->descriptor, &top->body,
-                             &lacks_blob, err);
+    int put = manifest_put_tags(self->session, &self->reference, &tags, &top->descriptor,
+                                &top->body, &lacks_blob, err);
+    atomic_store(&self->lacked, lacks_blob);
+    return put;
+}
+
+/* A registry of several parts (Nexus groups) says "there" of blobs that the part which takes the
+ * manifest lacks. */
+static bool registry_was_mistaken(struct transport *transport)
+{
+    struct transport_registry *self = self_of(transport);
+    return atomic_load(&self->lacked) && !atomic_exchange(&self->insists, true);
 }
 
 static void registry_free(struct transport *transport)
 {
-    reference_release(&self_of(transport)->reference);
-    free(transport);
+    struct transport_registry *self = self_of(transport);
+    reference_release(&self->reference);
+    hashmap_release(&self->distrusted);
+    pthread_mutex_destroy(&self->mutex);
+    free(self);
 }
 
 struct transport *transport_registry_new(struct registry_session *session,
@@ -324,16 +385,20 @@ struct transport *transport_registry_new(struct registry_session *session,
         .read_blob = registry_read_blob,
         .has_blob = registry_has_blob,
         .fetch_blob = registry_fetch_blob,
+        .distrust = registry_distrust,
         .repository = registry_repository,
         .has_document = registry_has_document,
         .put_blob = registry_put_blob,
         .put_document = registry_put_document,
         .commit = registry_commit,
+        .was_mistaken = registry_was_mistaken,
         .free = registry_free,
     };
     struct transport_registry *self = NEW(struct transport_registry);
     self->transport.ops = &ops;
     self->session = session;
+    pthread_mutex_init(&self->mutex, NULL);
+    hashmap_init(&self->distrusted, NULL);
     reference_copy(&self->reference, reference);
     reference_default_tag(&self->reference);
     return &self->transport;

@@ -176,7 +176,17 @@ EOF
     ok cbuild pull "$origin/team/app:1"
     equal "$(image_id "$origin/team/app:1")" "$(cat id)"
     store_verifies
-    kill "$origin_pid"
+    # copied to a folder, and to a registry
+    ok cbuild copy -q "$origin/team/app:1" oci:lay:1
+    ok cbuild validate oci:lay:1
+    local mirror_pid=$REGISTRY_PID mirror_dir=$REGISTRY_DIR
+    registry_start
+    ok cbuild copy -q "$origin/team/app:1" "$REGISTRY_HOST/other/app:1"
+    kill "$origin_pid" "$mirror_pid"
+    rm -rf "$mirror_dir"
+    : >"$CONTAINERS_REGISTRIES_CONF"
+    CBUILD_ROOT=$TEST_TMP/third ok cbuild pull "$REGISTRY_HOST/other/app:1"
+    equal "$(CBUILD_ROOT=$TEST_TMP/third image_id "$REGISTRY_HOST/other/app:1")" "$(cat id)"
     rm -rf "$origin_dir"
 }
 

@@ -56,7 +56,7 @@ static void copies_survive_faults_of_the_destination(void **state)
         { "push-chunk-cut", chunked, 6 },    { "push-cut", usual, 4 },
         { "push-answer-lost", usual, 3 },    { "push-session-lost", usual, 6 },
         { "push-head-405", usual, 3 },       { "push-busy", usual, 3 },
-        { "push-token-expires", usual, 3 },
+        { "push-token-expires", usual, 3 },  { "push-blob-vanishes", usual, 3 },
     };
     struct fixture *from = *state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
