@@ -3,66 +3,54 @@
 
 #include "base/mem.h"
 #include "base/pool.h"
+#include "base/ring.h"
 
-#include <pthread.h>
 #include <string.h>
 
-/*
- * ring[head .. head+used) (wrapping) belongs to the reader, the rest to the writer; each copies
- * outside the mutex. Neither wakes the other for less than a quarter of the ring, but at the end.
- */
-struct relay {
+struct relay_reader {
     struct source source;
-    int (*run)(void *data, struct source *source, struct error **err);
-    void *data;
+    struct ring *ring;
+    unsigned index;
+    struct relay_run run;
+    size_t lent; /* of the ring, until the next call */
     struct thread *thread;
-    char *ring;
-    size_t size, head, used;
-
-    pthread_mutex_t mutex;
-    pthread_cond_t filled, freed;
-    bool closed, aborted; /* no more will come; what came isn't wanted */
-    bool ended;           /* run has returned */
     int result;
-    struct error *error; /* of run */
+    struct error *error;
 };
 
-static size_t batch(const struct relay *relay)
-{
-    return relay->size / 4 ? relay->size / 4 : 1;
-}
+struct relay {
+    struct ring *ring;
+    struct relay_reader readers[RING_MAX_READERS];
+    unsigned n_readers;
+};
 
-/* Waits for bytes; how many lie in one piece, 0: the end. */
-static size_t wait_for_bytes(struct relay *relay, bool *aborted)
+static ssize_t relay_borrow(struct source *source, void *buffer UNUSED, size_t size,
+                            const void **data, struct error **err)
 {
-    pthread_mutex_lock(&relay->mutex);
-    while (relay->used < batch(relay) && !relay->closed)
-        pthread_cond_wait(&relay->filled, &relay->mutex);
-    size_t n = relay->used;
-    if (n > relay->size - relay->head)
-        n = relay->size - relay->head;
-    *aborted = relay->aborted;
-    pthread_mutex_unlock(&relay->mutex);
+    struct relay_reader *reader = CONTAINER_OF(source, struct relay_reader, source);
+    if (reader->lent)
+        ring_took(reader->ring, reader->index, reader->lent);
+    reader->lent = 0;
+    ssize_t n = ring_peek(reader->ring, reader->index, data);
+    if (n < 0)
+        return error_set(err, ERR_CANCELLED, "given up");
+    if ((size_t)n > size)
+        n = (ssize_t)size;
+    reader->lent = (size_t)n;
     return n;
 }
 
 static ssize_t relay_read(struct source *source, void *data, size_t size, struct error **err)
 {
-    struct relay *relay = CONTAINER_OF(source, struct relay, source);
-    bool aborted;
-    size_t n = wait_for_bytes(relay, &aborted);
-    if (aborted)
-        return error_set(err, ERR_CANCELLED, "given up");
-    if (n > size)
-        n = size;
-    memcpy(data, relay->ring + relay->head, n);
-    pthread_mutex_lock(&relay->mutex);
-    relay->head = (relay->head + n) % relay->size;
-    relay->used -= n;
-    if (relay->size - relay->used >= batch(relay))
-        pthread_cond_signal(&relay->freed);
-    pthread_mutex_unlock(&relay->mutex);
-    return (ssize_t)n;
+    struct relay_reader *reader = CONTAINER_OF(source, struct relay_reader, source);
+    const void *bytes = NULL;
+    ssize_t n = relay_borrow(source, NULL, size, &bytes, err);
+    if (n <= 0)
+        return n;
+    memcpy(data, bytes, (size_t)n);
+    reader->lent = 0;
+    ring_took(reader->ring, reader->index, (size_t)n);
+    return n;
 }
 
 static void nothing_to_free(struct source *source UNUSED)
@@ -71,114 +59,80 @@ static void nothing_to_free(struct source *source UNUSED)
 
 static void *run(void *data)
 {
-    struct relay *relay = data;
-    struct error *error = NULL;
-    int result = relay->run(relay->data, &relay->source, &error);
-    pthread_mutex_lock(&relay->mutex);
-    relay->result = result;
-    relay->error = error;
-    relay->ended = true;
-    pthread_cond_signal(&relay->freed);
-    pthread_mutex_unlock(&relay->mutex);
+    struct relay_reader *reader = data;
+    reader->result = reader->run.run(reader->run.data, &reader->source, &reader->error);
+    ring_leave(reader->ring, reader->index, reader->result < 0);
     return NULL;
 }
 
-static void release(struct relay *relay)
+static int start(struct relay *relay, const struct relay_run *what, struct error **err)
 {
-    error_free(relay->error);
-    pthread_cond_destroy(&relay->filled);
-    pthread_cond_destroy(&relay->freed);
-    pthread_mutex_destroy(&relay->mutex);
-    free(relay->ring);
-    free(relay);
+    static const struct source_ops ops = { "relay", relay_read, nothing_to_free, relay_borrow };
+    struct relay_reader *reader = &relay->readers[relay->n_readers];
+    reader->source.ops = &ops;
+    reader->ring = relay->ring;
+    reader->index = relay->n_readers;
+    reader->run = *what;
+    reader->thread = thread_start(run, reader, err);
+    if (!reader->thread)
+        return -1;
+    relay->n_readers++;
+    return 0;
 }
 
-struct relay *relay_start(size_t ring_size,
-                          int (*run_it)(void *data, struct source *source, struct error **err),
-                          void *data, struct error **err)
+struct relay *relay_start(size_t ring_size, const struct relay_run *runs, unsigned n,
+                          struct error **err)
 {
-    static const struct source_ops ops = { "relay", relay_read, nothing_to_free };
     struct relay *relay = NEW(struct relay);
-    relay->source.ops = &ops;
-    relay->run = run_it;
-    relay->data = data;
-    relay->size = ring_size ? ring_size : 1;
-    relay->ring = xmalloc(relay->size);
-    pthread_mutex_init(&relay->mutex, NULL);
-    pthread_cond_init(&relay->filled, NULL);
-    pthread_cond_init(&relay->freed, NULL);
-    relay->thread = thread_start(run, relay, err);
-    if (!relay->thread) {
-        release(relay);
-        return NULL;
+    relay->ring = ring_new(ring_size, n);
+    for (unsigned i = 0; i < n; i++) {
+        if (start(relay, &runs[i], err) < 0) {
+            relay_free(relay);
+            return NULL;
+        }
     }
     return relay;
 }
 
-/* Waits for room; the size of the free stretch at *to, 0 when run has ended. */
-static size_t wait_for_room(struct relay *relay, char **to)
-{
-    pthread_mutex_lock(&relay->mutex);
-    while (relay->used == relay->size && !relay->ended)
-        pthread_cond_wait(&relay->freed, &relay->mutex);
-    size_t tail = (relay->head + relay->used) % relay->size;
-    size_t room = tail < relay->head ? relay->head - tail : relay->size - tail;
-    if (relay->ended)
-        room = 0;
-    pthread_mutex_unlock(&relay->mutex);
-    *to = relay->ring + tail;
-    return room;
-}
-
-static void commit(struct relay *relay, size_t size)
-{
-    pthread_mutex_lock(&relay->mutex);
-    relay->used += size;
-    if (relay->used >= batch(relay))
-        pthread_cond_signal(&relay->filled);
-    pthread_mutex_unlock(&relay->mutex);
-}
-
 int relay_pump(struct relay *relay, struct source *source, struct error **err)
 {
-    char *to;
+    void *to;
     size_t room;
     ssize_t n = 0;
-    while ((room = wait_for_room(relay, &to)) && (n = source_read(source, to, room, err)) > 0)
-        commit(relay, (size_t)n);
+    while ((room = ring_room(relay->ring, &to)) && (n = source_read(source, to, room, err)) > 0)
+        ring_wrote(relay->ring, (size_t)n);
     return n < 0 ? -1 : 0;
 }
 
 void relay_write(struct relay *relay, const void *bytes, size_t size)
 {
-    const char *from = bytes;
-    char *to;
-    size_t room;
-    while (size && (room = wait_for_room(relay, &to))) {
-        size_t n = size < room ? size : room;
-        memcpy(to, from, n);
-        from += n;
-        size -= n;
-        commit(relay, n);
-    }
+    (void)ring_write(relay->ring, bytes, size); /* false: nobody wants more, which is no failure */
 }
 
-static void stop(struct relay *relay, bool abort_it)
+static void join(struct relay *relay)
 {
-    pthread_mutex_lock(&relay->mutex);
-    relay->closed = true;
-    relay->aborted = abort_it;
-    pthread_cond_signal(&relay->filled);
-    pthread_mutex_unlock(&relay->mutex);
-    thread_join(TAKE(relay->thread));
+    for (unsigned i = 0; i < relay->n_readers; i++)
+        thread_join(TAKE(relay->readers[i].thread));
+}
+
+static void release(struct relay *relay)
+{
+    for (unsigned i = 0; i < relay->n_readers; i++)
+        error_free(relay->readers[i].error);
+    ring_free(relay->ring);
+    free(relay);
 }
 
 int relay_finish(struct relay *relay, struct error **err)
 {
-    stop(relay, false);
-    int result = relay->result;
-    if (result < 0)
-        error_move(err, TAKE(relay->error));
+    int result = 0;
+    ring_end(relay->ring);
+    join(relay);
+    for (unsigned i = 0; i < relay->n_readers && result == 0; i++) {
+        result = relay->readers[i].result;
+        if (result < 0)
+            error_move(err, TAKE(relay->readers[i].error));
+    }
     release(relay);
     return result;
 }
@@ -187,6 +141,7 @@ void relay_free(struct relay *relay)
 {
     if (!relay)
         return;
-    stop(relay, true);
+    ring_abort(relay->ring);
+    join(relay);
     release(relay);
 }

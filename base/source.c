@@ -110,18 +110,25 @@ struct source_memory {
     size_t left;
 };
 
-static ssize_t memory_read(struct source *source, void *data, size_t size,
-                           struct error **err UNUSED)
+static ssize_t memory_borrow(struct source *source, void *buffer UNUSED, size_t size,
+                             const void **data, struct error **err UNUSED)
 {
     struct source_memory *self = (struct source_memory *)source;
     if (size > self->left)
         size = self->left;
-    if (!size)
-        return 0;
-    memcpy(data, self->data, size);
+    *data = self->data;
     self->data += size;
     self->left -= size;
     return (ssize_t)size;
+}
+
+static ssize_t memory_read(struct source *source, void *data, size_t size, struct error **err)
+{
+    const void *bytes = NULL;
+    ssize_t n = memory_borrow(source, NULL, size, &bytes, err);
+    if (n > 0)
+        memcpy(data, bytes, (size_t)n);
+    return n;
 }
 
 static void memory_free(struct source *source)
@@ -131,7 +138,7 @@ static void memory_free(struct source *source)
 
 struct source *source_memory_new(const void *data, size_t size)
 {
-    static const struct source_ops ops = { "memory", memory_read, memory_free };
+    static const struct source_ops ops = { "memory", memory_read, memory_free, memory_borrow };
     struct source_memory *self = NEW(struct source_memory);
     self->source.ops = &ops;
     self->data = data;

@@ -21,6 +21,9 @@ struct source_ops {
     /* 1..size bytes, 0 at the end, -1 on failure */
     ssize_t (*read)(struct source *source, void *data, size_t size, struct error **err);
     void (*free)(struct source *source);
+    /* NULL, or read without copying: see source_borrow() */
+    ssize_t (*borrow)(struct source *source, void *buffer, size_t size, const void **data,
+                      struct error **err);
 };
 
 struct source {
@@ -31,6 +34,19 @@ static inline ssize_t source_read(struct source *source, void *data, size_t size
                                   struct error **err)
 {
     return source->ops->read(source, data, size, err);
+}
+
+/*
+ * As source_read(), but where the source has the bytes in memory *data points there, and the
+ * `size` bytes of `buffer` aren't touched. Valid until the next call that concerns this source.
+ */
+static inline ssize_t source_borrow(struct source *source, void *buffer, size_t size,
+                                    const void **data, struct error **err)
+{
+    if (source->ops->borrow)
+        return source->ops->borrow(source, buffer, size, data, err);
+    *data = buffer;
+    return source->ops->read(source, buffer, size, err);
 }
 
 void source_free(struct source *source);

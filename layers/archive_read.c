@@ -84,10 +84,10 @@ struct archive_reader {
 static la_ssize_t read_source(struct archive *archive UNUSED, void *data, const void **buffer)
 {
     struct archive_reader *reader = data;
-    *buffer = reader->buffer;
+    *buffer = NULL;
     if (reader->source_error)
         return ARCHIVE_FATAL;
-    return source_read(reader->source, reader->buffer, READ_SIZE, &reader->source_error);
+    return source_borrow(reader->source, reader->buffer, READ_SIZE, buffer, &reader->source_error);
 }
 
 /* libarchive's result as an error of ours. */

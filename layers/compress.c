@@ -117,16 +117,28 @@ struct rewound {
     size_t at, size;
 };
 
-static ssize_t rewound_read(struct source *source, void *data, size_t size, struct error **err)
+static ssize_t rewound_borrow(struct source *source, void *buffer, size_t size, const void **data,
+                              struct error **err)
 {
     struct rewound *self = (struct rewound *)source;
     if (self->at == self->size)
-        return source_read(self->next, data, size, err);
+        return source_borrow(self->next, buffer, size, data, err);
     if (size > self->size - self->at)
         size = self->size - self->at;
-    memcpy(data, self->head + self->at, size);
+    *data = self->head + self->at;
     self->at += size;
     return (ssize_t)size;
+}
+
+static ssize_t rewound_read(struct source *source, void *data, size_t size, struct error **err)
+{
+    struct rewound *self = (struct rewound *)source;
+    const void *bytes = NULL;
+    if (self->at == self->size)
+        return source_read(self->next, data, size, err);
+    ssize_t n = rewound_borrow(source, NULL, size, &bytes, err);
+    memcpy(data, bytes, (size_t)n);
+    return n;
 }
 
 static void rewound_free(struct source *source)
@@ -138,7 +150,7 @@ static void rewound_free(struct source *source)
 
 static struct rewound *rewound_new(struct source *next)
 {
-    static const struct source_ops ops = { "rewound", rewound_read, rewound_free };
+    static const struct source_ops ops = { "rewound", rewound_read, rewound_free, rewound_borrow };
     struct rewound *self = NEW(struct rewound);
     self->source.ops = &ops;
     self->next = next;
@@ -194,6 +206,15 @@ static ssize_t decompress_read(struct source *source, void *data, size_t size, s
     return source_read(self->next, data, size, err);
 }
 
+static ssize_t decompress_borrow(struct source *source, void *buffer, size_t size,
+                                 const void **data, struct error **err)
+{
+    struct decompress *self = (struct decompress *)source;
+    if (!self->decided && decide(self, err) < 0)
+        return -1;
+    return source_borrow(self->next, buffer, size, data, err);
+}
+
 static void decompress_free(struct source *source)
 {
     struct decompress *self = (struct decompress *)source;
@@ -203,7 +224,8 @@ static void decompress_free(struct source *source)
 
 struct source *decompress_source_new(struct source *next, uint64_t max)
 {
-    static const struct source_ops ops = { "decompress", decompress_read, decompress_free };
+    static const struct source_ops ops = { "decompress", decompress_read, decompress_free,
+                                           decompress_borrow };
     struct decompress *self = NEW(struct decompress);
     self->source.ops = &ops;
     self->next = next;

@@ -17,7 +17,8 @@
 #define MAGIC "cbuild entries 1\n"
 #define MAX_FILE_SIZE ((size_t)512 << 20)
 #define WRITE_SIZE ((size_t)64 << 10)
-#define SCAN_RING_SIZE ((size_t)1 << 20)
+#define SCAN_RING_SIZE ((size_t)2 << 20)
+#define HASH_SIZE ((size_t)128 << 10)
 #define MAX_MEMBER_SIZE ((uint64_t)16 << 20)
 
 void entries_release(struct entries *entries)
@@ -356,45 +357,6 @@ int entries_read_members(struct store *store, const struct digest *blob, struct 
 
 /* Scanning */
 
-/* Hashes what passes, and stops when cancelled. */
-struct hash_source {
-    struct source source;
-    struct source *next;
-    struct sha256 *hash;
-    uint64_t size;
-};
-
-static ssize_t hash_read(struct source *source, void *data, size_t size, struct error **err)
-{
-    struct hash_source *self = (struct hash_source *)source;
-    if (cancel_check(err) < 0)
-        return -1;
-    ssize_t n = source_read(self->next, data, size, err);
-    if (n > 0) {
-        sha256_update(self->hash, data, (size_t)n);
-        self->size += (uint64_t)n;
-    }
-    return n;
-}
-
-static void hash_free(struct source *source)
-{
-    struct hash_source *self = (struct hash_source *)source;
-    source_free(self->next);
-    sha256_free(self->hash);
-    free(self);
-}
-
-static struct hash_source *hash_source_new(struct source *next)
-{
-    static const struct source_ops ops = { "sha256", hash_read, hash_free };
-    struct hash_source *self = NEW(struct hash_source);
-    self->source.ops = &ops;
-    self->next = next;
-    self->hash = sha256_new();
-    return self;
-}
-
 static int collect(struct tar_reader *tar, struct form_writer *form, struct entry_list *list,
                    struct error **err)
 {
@@ -410,33 +372,42 @@ static int collect(struct tar_reader *tar, struct form_writer *form, struct entr
     }
 }
 
-/* What stands after the end of the archive belongs to the diff_id too. */
-static int drain(struct source *source, struct error **err)
-{
-    AUTO(sink_free) struct sink *null = sink_null_new(NULL);
-    return source_pump(source, null, NULL, err);
-}
-
-/* One thread inflates, another one hashes and parses: either is about half of the work. */
+/*
+ * One thread inflates; two look at what it writes, one hashing and one parsing (and unpacking):
+ * each is about a third of the work.
+ */
 struct scan {
     struct form_writer *form; /* or NULL */
     struct entries *entries;
 };
 
+/* What stands after the end of the archive belongs to the diff_id too. */
+static int hash_tar(void *data, struct source *bytes, struct error **err)
+{
+    struct entries *entries = ((const struct scan *)data)->entries;
+    AUTO(sha256_free) struct sha256 *hash = sha256_new();
+    uint8_t diff_id[SHA256_SIZE];
+    for (;;) {
+        const void *piece = NULL;
+        ssize_t n = source_borrow(bytes, NULL, HASH_SIZE, &piece, err); /* a relay's: lent */
+        if (n < 0 || cancel_check(err) < 0)
+            return -1;
+        if (n == 0)
+            break;
+        sha256_update(hash, piece, (size_t)n);
+        entries->tar_size += (uint64_t)n;
+    }
+    sha256_finish(hash, diff_id);
+    entries->diff_id = digest_from_sha256(diff_id);
+    return 0;
+}
+
 static int scan_tar(void *data, struct source *bytes, struct error **err)
 {
     const struct scan *scan = data;
-    struct entries *entries = scan->entries;
-    struct hash_source *hash = hash_source_new(bytes);
     AUTO(tar_reader_free)
-    struct tar_reader *tar = tar_reader_new(&hash->source, TAR_READ_LAYER | TAR_READ_TAR_ONLY, err);
-    if (!tar || collect(tar, scan->form, &entries->list, err) < 0 || drain(&hash->source, err) < 0)
-        return -1;
-    uint8_t diff_id[SHA256_SIZE];
-    sha256_finish(hash->hash, diff_id);
-    entries->diff_id = digest_from_sha256(diff_id);
-    entries->tar_size = hash->size;
-    return 0;
+    struct tar_reader *tar = tar_reader_new(bytes, TAR_READ_LAYER | TAR_READ_TAR_ONLY, err);
+    return tar ? collect(tar, scan->form, &scan->entries->list, err) : -1;
 }
 
 int entries_scan_source(struct source *blob, struct form_writer *form, struct entries *ret,
@@ -445,7 +416,10 @@ int entries_scan_source(struct source *blob, struct form_writer *form, struct en
     AUTO(entries_release) struct entries entries = { .tar_size = 0 };
     AUTO(source_free) struct source *tar = tar_decompressed(blob);
     struct scan scan = { form, &entries };
-    AUTO(relay_free) struct relay *relay = relay_start(SCAN_RING_SIZE, scan_tar, &scan, err);
+    /* in this order: where the hash is cancelled, the tar is cut */
+    const struct relay_run runs[] = { { hash_tar, &scan }, { scan_tar, &scan } };
+    AUTO(relay_free)
+    struct relay *relay = relay_start(SCAN_RING_SIZE, runs, ARRAY_SIZE(runs), err);
     if (!relay || relay_pump(relay, tar, err) < 0 || relay_finish(TAKE(relay), err) < 0)
         return -1;
     *ret = entries;

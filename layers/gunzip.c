@@ -39,8 +39,9 @@ struct gunzip {
     struct source *next;
     const struct inflater *inflater;
     void *state;
-    unsigned char *input;
-    size_t at, size; /* what is left of the input */
+    unsigned char *buffer;      /* where next doesn't lend */
+    const unsigned char *input; /* what is left of it */
+    size_t size;
     bool input_ends, in_member, any_member, padding;
 };
 
@@ -241,10 +242,11 @@ static int fill(struct gunzip *self, struct error **err)
 {
     if (self->size || self->input_ends)
         return 0;
-    ssize_t n = source_read(self->next, self->input, INPUT_SIZE, err);
+    const void *input = NULL;
+    ssize_t n = source_borrow(self->next, self->buffer, INPUT_SIZE, &input, err);
     if (n < 0)
         return -1;
-    self->at = 0;
+    self->input = input;
     self->size = (size_t)n;
     self->input_ends = n == 0;
     return 0;
@@ -258,13 +260,13 @@ static int next_member(struct gunzip *self, struct error **err)
             return -1;
         if (!self->size)
             return self->any_member ? 0 : error_set(err, ERR_INVALID, "gzip: no data");
-        if (self->input[self->at] == 0 && self->any_member) {
+        if (self->input[0] == 0 && self->any_member) {
             self->padding = true;
-            self->at++;
+            self->input++;
             self->size--;
             continue;
         }
-        if (self->padding || (self->any_member && self->input[self->at] != 0x1f))
+        if (self->padding || (self->any_member && self->input[0] != 0x1f))
             return error_set(err, ERR_INVALID, "gzip: other data after the last member");
         self->inflater->begin(self->state);
         self->in_member = self->any_member = true;
@@ -286,12 +288,12 @@ static ssize_t gunzip_read(struct source *source, void *data, size_t size, struc
         if (fill(self, err) < 0)
             return -1;
         const char *why = NULL;
-        struct window window = { self->input + self->at, self->size, data, size };
+        struct window window = { self->input, self->size, data, size };
         enum step step = self->inflater->run(self->state, &window, &why);
         if (step == STEP_DAMAGED)
             return error_set(err, ERR_INVALID, "gzip: %s", why);
         bool starved = !self->size && self->input_ends;
-        self->at += self->size - window.in_size;
+        self->input = window.in;
         self->size = window.in_size;
         self->in_member = step != STEP_MEMBER_ENDS;
         if (window.out_size < size)
@@ -306,7 +308,7 @@ static void gunzip_free(struct source *source)
     struct gunzip *self = (struct gunzip *)source;
     self->inflater->free(self->state);
     source_free(self->next);
-    free(self->input);
+    free(self->buffer);
     free(self);
 }
 
@@ -322,6 +324,6 @@ struct source *gunzip_source_new(struct source *next)
         self->inflater = &by_isal;
 #endif
     self->state = self->inflater->new ();
-    self->input = xmalloc(INPUT_SIZE);
+    self->buffer = xmalloc(INPUT_SIZE);
     return &self->source;
 }

@@ -23,7 +23,7 @@ static int check_image(struct store *store, const struct descriptor *desc, struc
             continue;
         AUTO(layer_unref)
         struct layer *layer = layer_from_blob(store, blob, &image.config.diff_ids[i], NULL);
-        if (!layer_entries(layer, err))
+        if (layer_check(layer, err) < 0)
             return error_wrap(err, "layer %zu", i + 1);
     }
     return 0;

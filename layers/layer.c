@@ -375,6 +375,18 @@ const struct entry_list *layer_entries(struct layer *layer, struct error **err)
     return work_alone(layer, &layer->has_list, load_list, err) < 0 ? NULL : &layer->list;
 }
 
+int layer_check(struct layer *layer, struct error **err)
+{
+    AUTO(entries_release) struct entries entries = { .tar_size = 0 };
+    AUTO(error_free) struct error *absent = NULL; /* then the blob is read */
+    const struct digest *blob = &layer->blob.digest;
+    if (store_lease(layer->store, blob, err) < 0)
+        return -1;
+    if (entries_read_members(layer->store, blob, &entries, &absent) < 0)
+        return layer_entries(layer, err) ? 0 : -1;
+    return check_diff_id(layer, &entries.diff_id, err);
+}
+
 int layer_fetch(struct layer *layer, struct error **err)
 {
     if (layer_wait(layer, NULL, NULL, err) < 0)

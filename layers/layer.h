@@ -62,6 +62,11 @@ DEFINE_AUTO(struct layer, layer_unref)
  */
 const struct entry_list *layer_entries(struct layer *layer, struct error **err);
 /*
+ * A blob's: whether its content has the diff_id that the image says, else ERR_DIGEST. Reads the
+ * blob only where entries/ doesn't know it, and no list.
+ */
+int layer_check(struct layer *layer, struct error **err) WARN_UNUSED;
+/*
  * Waits for the stream. `blob` (an initialised descriptor, its content is replaced) and `diff_id`
  * may be NULL. A failed stream gives its error to every caller. Not from a task of the stream's
  * pool: see pool.h.

@@ -53,10 +53,8 @@ struct count_source {
     const struct count_source *input; /* of the outer one */
 };
 
-static ssize_t count_read(struct source *source, void *data, size_t size, struct error **err)
+static ssize_t count(struct count_source *self, ssize_t n, struct error **err)
 {
-    struct count_source *self = (struct count_source *)source;
-    ssize_t n = source_read(self->next, data, size, err);
     if (n <= 0)
         return n;
     self->size += (uint64_t)n;
@@ -64,6 +62,19 @@ static ssize_t count_read(struct source *source, void *data, size_t size, struct
         return error_set(err, ERR_LIMIT, "compressed data that expands more than %d times",
                          MAX_RATIO);
     return n;
+}
+
+static ssize_t count_read(struct source *source, void *data, size_t size, struct error **err)
+{
+    struct count_source *self = (struct count_source *)source;
+    return count(self, source_read(self->next, data, size, err), err);
+}
+
+static ssize_t count_borrow(struct source *source, void *buffer, size_t size, const void **data,
+                            struct error **err)
+{
+    struct count_source *self = (struct count_source *)source;
+    return count(self, source_borrow(self->next, buffer, size, data, err), err);
 }
 
 static void count_free(struct source *source)
@@ -75,7 +86,7 @@ static void count_free(struct source *source)
 
 static struct count_source *count_source_new(struct source *next, const struct count_source *input)
 {
-    static const struct source_ops ops = { "ratio", count_read, count_free };
+    static const struct source_ops ops = { "ratio", count_read, count_free, count_borrow };
     struct count_source *self = NEW(struct count_source);
     self->source.ops = &ops;
     self->next = next;

@@ -19,7 +19,7 @@
 
 #define HASH_BUFFER_SIZE (1u << 20)
 #define PROGRESS_INTERVAL_MS 100
-#define WATCH_RING_SIZE (256u << 10)
+#define WATCH_RING_SIZE (1u << 20)
 #define WATCH_MIN_SIZE (64u << 10) /* less is read again faster than a thread starts */
 
 void blob_short_name(const struct digest *digest, char out[BLOB_SHORT_SIZE])
@@ -77,7 +77,8 @@ static struct watch *watch_new(const struct blob_watcher *watcher, const struct 
     struct watch *watch = NEW(struct watch);
     watch->watcher = watcher;
     watch->blob = blob;
-    watch->relay = relay_start(WATCH_RING_SIZE, watch_run, watch, &ignored);
+    const struct relay_run run = { watch_run, watch };
+    watch->relay = relay_start(WATCH_RING_SIZE, &run, 1, &ignored);
     if (!watch->relay) {
         watch_free(watch);
         return NULL;

@@ -144,12 +144,40 @@ static void collect_finished(struct http *http)
     }
 }
 
+static bool has_untold(struct http *http)
+{
+    bool any = false;
+    pthread_mutex_lock(&http->mutex);
+    for (size_t i = 0; i < http->n_active; i++)
+        any = any || http->active[i]->untold;
+    pthread_mutex_unlock(&http->mutex);
+    return any;
+}
+
+static void tell_callers(struct http *http)
+{
+    pthread_mutex_lock(&http->mutex);
+    for (size_t i = 0; i < http->n_active; i++) {
+        if (http->active[i]->untold)
+            pthread_cond_signal(&http->active[i]->changed);
+        http->active[i]->untold = false;
+    }
+    pthread_mutex_unlock(&http->mutex);
+}
+
 static void wait_for_events(struct http *http)
 {
     /* once cancelled, the fd stays readable: there is nothing more to learn from it */
     struct curl_waitfd extra = { .fd = cancel_fd(), .events = CURL_WAIT_POLLIN };
     unsigned n_extra = extra.fd >= 0 && !cancel_requested();
-    (void)curl.multi_poll(http->multi, n_extra ? &extra : NULL, n_extra, 1000, NULL);
+    struct curl_waitfd *fds = n_extra ? &extra : NULL;
+    if (has_untold(http)) {
+        int n_ready = 0;
+        if (curl.multi_poll(http->multi, fds, n_extra, 0, &n_ready) == CURLM_OK && n_ready > 0)
+            return;
+        tell_callers(http);
+    }
+    (void)curl.multi_poll(http->multi, fds, n_extra, 1000, NULL);
 }
 
 static void *loop(void *data)
@@ -267,7 +295,8 @@ static bool next_event(struct exchange *exchange, struct strbuf *bytes, uint64_t
     struct http *http = exchange->http;
     strbuf_reset(bytes);
     pthread_mutex_lock(&http->mutex);
-    while (!exchange->done && !exchange->incoming.size && exchange->n_sent == *n_sent)
+    while (!exchange->done && (!exchange->incoming.size || exchange->untold) &&
+           exchange->n_sent == *n_sent)
         pthread_cond_wait(&exchange->changed, &http->mutex);
     struct strbuf full = exchange->incoming;
     exchange->incoming = *bytes;

@@ -4,6 +4,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "base/ring.h"
 #include "base/sink.h"
 
 #include <assert.h>
@@ -21,69 +22,33 @@ struct http_body_reader {
     struct thread *thread;
     struct error *error; /* of taking; a producer's is its thread's until it has ended */
 
-    /* under mutex */
+    struct ring *ring; /* NULL: no producer was started */
+    uint64_t written;  /* the producer's */
+
     pthread_mutex_t mutex;
-    pthread_cond_t room;
-    char *ring;
-    size_t begin, size; /* what is in the ring */
-    uint64_t written;
-    bool starving; /* the loop found nothing */
-    bool failed, stopped;
+    bool failed; /* the producer; under mutex */
 };
 
 /* The producer's side */
 
-static void ring_put(struct http_body_reader *reader, const char *bytes, size_t size)
-{
-    size_t at = (reader->begin + reader->size) % RING_SIZE;
-    size_t first = size < RING_SIZE - at ? size : RING_SIZE - at;
-    memcpy(reader->ring + at, bytes, first);
-    memcpy(reader->ring, bytes + first, size - first);
-    reader->size += size;
-}
-
-/* Waits for room; what fits of `size`, 0 when nobody reads any more */
-static size_t put_some(struct http_body_reader *reader, const char *bytes, size_t size)
-{
-    pthread_mutex_lock(&reader->mutex);
-    while (reader->size == RING_SIZE && !reader->stopped)
-        pthread_cond_wait(&reader->room, &reader->mutex);
-    size_t fits = RING_SIZE - reader->size < size ? RING_SIZE - reader->size : size;
-    if (reader->stopped)
-        fits = 0;
-    ring_put(reader, bytes, fits);
-    bool wake = reader->starving && fits;
-    reader->starving = reader->starving && !fits;
-    pthread_mutex_unlock(&reader->mutex);
-    if (wake)
-        reader->wake(reader->wake_data);
-    return fits;
-}
-
-static int ring_write(struct sink *sink, const void *data, size_t size, struct error **err)
+static int body_write(struct sink *sink, const void *data, size_t size, struct error **err)
 {
     struct http_body_reader *reader = (struct http_body_reader *)sink;
-    const char *bytes = data;
     if (size > reader->body->size - reader->written)
         return error_set(err, ERR_DIGEST, "more than %llu bytes to send",
                          (unsigned long long)reader->body->size);
     reader->written += size;
-    while (size) {
-        size_t n = put_some(reader, bytes, size);
-        if (!n)
-            return error_set(err, ERR_FAILED, "the request has ended");
-        bytes += n;
-        size -= n;
-    }
+    if (!ring_write(reader->ring, data, size))
+        return error_set(err, ERR_FAILED, "the request has ended");
     return 0;
 }
 
-static int ring_finish(struct sink *sink UNUSED, struct error **err UNUSED)
+static int body_finish(struct sink *sink UNUSED, struct error **err UNUSED)
 {
     return 0;
 }
 
-static void ring_free(struct sink *sink UNUSED)
+static void body_free(struct sink *sink UNUSED)
 {
 }
 
@@ -98,9 +63,8 @@ static void *run_producer(void *data)
                            (unsigned long long)reader->written, (unsigned long long)body->size);
     pthread_mutex_lock(&reader->mutex);
     reader->failed = result < 0;
-    bool wake = reader->failed && reader->starving;
     pthread_mutex_unlock(&reader->mutex);
-    if (wake)
+    if (result < 0)
         reader->wake(reader->wake_data);
     return NULL;
 }
@@ -119,23 +83,23 @@ static ssize_t take_from_file(struct http_body_reader *reader, void *buffer, siz
 static ssize_t take_from_ring(struct http_body_reader *reader, char *buffer, size_t size)
 {
     if (!reader->thread) {
-        reader->ring = xmalloc(RING_SIZE);
+        reader->ring = ring_new(RING_SIZE, 1);
         reader->thread = thread_start(run_producer, reader, &reader->error);
         if (!reader->thread)
             return -1;
     }
-    pthread_mutex_lock(&reader->mutex);
-    size_t n = size < reader->size ? size : reader->size;
-    size_t first = n < RING_SIZE - reader->begin ? n : RING_SIZE - reader->begin;
-    memcpy(buffer, reader->ring + reader->begin, first);
-    memcpy(buffer + first, reader->ring, n - first);
-    reader->begin = (reader->begin + n) % RING_SIZE;
-    reader->size -= n;
-    reader->starving = n == 0;
-    bool failed = n == 0 && reader->failed;
-    pthread_cond_signal(&reader->room);
-    pthread_mutex_unlock(&reader->mutex);
-    return failed ? -1 : (ssize_t)n;
+    const void *bytes;
+    size_t n = ring_try_peek(reader->ring, 0, &bytes, reader->wake, reader->wake_data);
+    if (!n) {
+        pthread_mutex_lock(&reader->mutex);
+        bool failed = reader->failed;
+        pthread_mutex_unlock(&reader->mutex);
+        return failed ? -1 : 0;
+    }
+    n = size < n ? size : n;
+    memcpy(buffer, bytes, n);
+    ring_took(reader->ring, 0, n);
+    return (ssize_t)n;
 }
 
 ssize_t http_body_take(struct http_body_reader *reader, void *buffer, size_t size)
@@ -175,14 +139,13 @@ bool http_body_seek(struct http_body_reader *reader, uint64_t offset)
 struct http_body_reader *http_body_reader_new(const struct http_body *body,
                                               void (*wake)(void *data), void *data)
 {
-    static const struct sink_ops ops = { "request body", ring_write, ring_finish, ring_free };
+    static const struct sink_ops ops = { "request body", body_write, body_finish, body_free };
     struct http_body_reader *reader = NEW(struct http_body_reader);
     reader->sink.ops = &ops;
     reader->body = body;
     reader->wake = wake;
     reader->wake_data = data;
     pthread_mutex_init(&reader->mutex, NULL);
-    pthread_cond_init(&reader->room, NULL);
     return reader;
 }
 
@@ -190,11 +153,10 @@ void http_body_stop(struct http_body_reader *reader)
 {
     pthread_mutex_lock(&reader->mutex);
     bool failed = reader->failed;
-    reader->stopped = true;
-    pthread_cond_signal(&reader->room);
     pthread_mutex_unlock(&reader->mutex);
     if (!reader->thread)
         return;
+    ring_leave(reader->ring, 0, false);
     (void)thread_join(reader->thread);
     reader->thread = NULL;
     if (!failed) /* it had no more to say than that nobody listens */
@@ -216,7 +178,6 @@ void http_body_reader_free(struct http_body_reader *reader)
     assert(!reader->thread);
     error_free(reader->error);
     pthread_mutex_destroy(&reader->mutex);
-    pthread_cond_destroy(&reader->room);
-    free(reader->ring);
+    ring_free(reader->ring);
     free(reader);
 }

@@ -11,6 +11,7 @@
 
 #define BUFFER_SIZE                                                                                \
     (512u << 10) /* of a body between loop and caller; the caller holds as much again */
+#define TELL_SIZE (128u << 10) /* the caller isn't woken for less while more is coming */
 #define CURL_BUFFER_SIZE (128L << 10)
 #define IDLE_TIMEOUT_S 30L
 #define IDLE_TIMEOUT_UPLOAD_S 60L /* registries digest a blob after its last byte */
@@ -62,7 +63,9 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *data)
         exchange->has_body_bytes = true;
         strbuf_add(&exchange->incoming, bytes, size);
     }
-    pthread_cond_signal(&exchange->changed);
+    exchange->untold = exchange->incoming.size < TELL_SIZE;
+    if (!exchange->untold)
+        pthread_cond_signal(&exchange->changed);
     pthread_mutex_unlock(&http->mutex);
     return full ? CURL_WRITEFUNC_PAUSE : size;
 }

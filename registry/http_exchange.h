@@ -11,6 +11,8 @@
  * 1. curl's callbacks run on the loop thread inside curl_multi_perform() or curl_easy_pause(), the
  *    mutex not held; they take it to append to `incoming`.
  * 2. The caller takes `incoming` whole (swapping buffers) and works on it unlocked.
+ *    Of less than TELL_SIZE it is told when nothing more lies ready: waking it for each TLS record
+ *    costs more than the record.
  * 3. A transfer pauses when `incoming` is full, or the body's producer has nothing yet; the caller
  *    that empties it, or the producer, sets `resume`, and the loop thread (only it) continues the
  *    transfer.
@@ -45,6 +47,7 @@ struct exchange {
     struct strbuf incoming;
     uint64_t n_sent;
     bool has_body_bytes, paused, resume, abandon, cancelled, done;
+    bool untold; /* of bytes in `incoming` the caller doesn't know */
     CURLcode code;
 };
 
