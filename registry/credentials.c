@@ -345,10 +345,15 @@ int credentials_look_up(struct credentials *credentials, const char *domain, con
     return result;
 }
 
+bool credentials_are_given(const struct credentials *credentials)
+{
+    return credentials->fixed && !credentials->none;
+}
+
 int credentials_find(struct credentials *credentials, const char *domain, const char *path,
                      struct credential *ret, struct error **err)
 {
-    if (!credentials->fixed || credentials->none)
+    if (!credentials_are_given(credentials))
         return credentials_look_up(credentials, domain, path, ret, err);
     const char *colon = strchr(credentials->fixed, ':');
     size_t size = colon ? (size_t)(colon - credentials->fixed) : strlen(credentials->fixed);

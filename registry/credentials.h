@@ -42,6 +42,8 @@ void credentials_restrict(struct credentials *credentials, const char *auth_file
 void credentials_free(struct credentials *credentials);
 DEFINE_AUTO(struct credentials, credentials_free)
 
+/* --creds was given (and not forbidden): it goes to any host that asks. */
+bool credentials_are_given(const struct credentials *credentials);
 /* Without any: source NULL. path "" or NULL: the registry itself. ERR_CANCELLED; ERR_NOT_FOUND,
  * ERR_IO: the file that credentials_restrict() named. */
 int credentials_find(struct credentials *credentials, const char *domain, const char *path,

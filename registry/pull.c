@@ -338,6 +338,34 @@ static int pull_first(const struct pull *pull, const struct locations *meanings,
     return -1;
 }
 
+/* A password is for one registry: it isn't shown to each that may have the name. */
+static int check_credentials(struct registry_session *session, const struct locations *meanings,
+                             struct error **err)
+{
+    const struct reference *first = &meanings->items[0];
+    for (size_t i = 1; i < meanings->n_items; i++) {
+        if (!credentials_are_given(session_credentials(session)) ||
+            !strcasecmp(meanings->items[i].domain, first->domain))
+            continue;
+        error_set_(err, ERR_USAGE,
+                   "--creds with a short name: %s, %s or another one of the search list would get "
+                   "the password",
+                   first->domain, meanings->items[i].domain);
+        error_hint(err, "write the whole name, like %s/%s, or `cbuild login` where it is for",
+                   first->domain, first->path);
+        return -1;
+    }
+    return 0;
+}
+
+static int find_meanings(struct registry_session *session, const struct reference *reference,
+                         struct locations *ret, struct error **err)
+{
+    if (registries_meanings(session_registries(session), reference, ret, err) < 0)
+        return -1;
+    return check_credentials(session, ret, err);
+}
+
 int registry_pull(struct registry_session *session, struct store *store,
                   const struct pull_request *request, struct descriptor *target,
                   struct descriptor *manifest, struct error **err)
@@ -346,7 +374,7 @@ int registry_pull(struct registry_session *session, struct store *store,
     AUTO(locations_release) struct locations meanings = { 0 };
     reference_copy(&reference, request->reference);
     reference_default_tag(&reference);
-    if (registries_meanings(session_registries(session), &reference, &meanings, err) < 0)
+    if (find_meanings(session, &reference, &meanings, err) < 0)
         return -1;
     struct pull pull = { session, store, request, request->vertex };
     AUTO(free) char *name = reference_familiar(&reference);
@@ -365,7 +393,7 @@ int registry_resolve(struct registry_session *session, const struct reference *r
                      struct descriptor *ret, struct error **err)
 {
     AUTO(locations_release) struct locations meanings = { 0 };
-    if (registries_meanings(session_registries(session), reference, &meanings, err) < 0)
+    if (find_meanings(session, reference, &meanings, err) < 0)
         return -1;
     for (size_t i = 0; i < meanings.n_items; i++) {
         error_clear(err);

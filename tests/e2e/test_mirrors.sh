@@ -135,6 +135,31 @@ EOF
     ok cbuild pull short:1
 }
 
+test_creds_are_not_shown_to_a_list_of_registries() {
+    start
+    conf <<EOF
+unqualified-search-registries = ["other.invalid", "$REGISTRY_HOST/team"]
+[aliases]
+"short" = "$REGISTRY_HOST/team/app"
+EOF
+    : >"$REGISTRY_LOG"
+    echo 'FROM app:1' >Dockerfile
+    for command in "pull --creds ann:secret app:1" "build --creds ann:secret -t t ."; do
+        # shellcheck disable=SC2086 # words
+        fails 2 cbuild $command
+        err_has "other.invalid, $REGISTRY_HOST or another one of the search list would get the password"
+        err_has 'write the whole name, like other.invalid/app'
+        err_lacks secret
+    done
+    equal "$(n_requests GET)" 0
+    ok cbuild pull --creds ann:secret short:1
+    # of several paths of one registry each may see it
+    conf <<EOF
+unqualified-search-registries = ["$REGISTRY_HOST/none", "$REGISTRY_HOST/team"]
+EOF
+    ok cbuild pull --creds ann:secret app:1
+}
+
 test_docker_mirror_is_docker_hubs() {
     start
     unset CONTAINERS_REGISTRIES_CONF
