@@ -51,6 +51,7 @@ static void build_release(struct build *build)
     }
     free(build->contexts);
     step_source_forget(build);
+    step_share_release(build);
     for (size_t i = 0; i < build->n_kept; i++)
         context_free(build->kept[i]);
     free(build->kept);
@@ -73,6 +74,7 @@ static void build_release(struct build *build)
     pthread_mutex_destroy(&build->base_lock);
     pthread_mutex_destroy(&build->agents_lock);
     pthread_mutex_destroy(&build->times_lock);
+    pthread_mutex_destroy(&build->layers_lock);
     pthread_cond_destroy(&build->base_changed);
     pthread_cond_destroy(&build->sandbox_ended);
 }
@@ -91,6 +93,7 @@ static void build_init(struct build *build)
     pthread_mutex_init(&build->base_lock, NULL);
     pthread_mutex_init(&build->agents_lock, NULL);
     pthread_mutex_init(&build->times_lock, NULL);
+    pthread_mutex_init(&build->layers_lock, NULL);
     pthread_cond_init(&build->base_changed, NULL);
     pthread_cond_init(&build->sandbox_ended, NULL);
     epoch_begin(build);

@@ -88,6 +88,10 @@ int context_walk(struct context *context, const char *path, context_visit visit,
 /* The entry with this `content`, as context_walk() told it: what it points to is the context's. */
 void context_entry(struct context *context, uint64_t number, struct entry *ret);
 
+/* Adds to `hash` what tells a regular file as it was seen from every other: equal for the same file
+ * that didn't change in between. For this process only. */
+void context_identify(struct context *context, const struct entry *entry, struct sha256 *hash);
+
 /* SHA-256 of a regular file's content if that is known without reading it. */
 bool context_known_digest(struct context *context, const struct entry *entry,
                           uint8_t out[SHA256_SIZE]);

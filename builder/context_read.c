@@ -97,6 +97,13 @@ bool context_known_digest(struct context *context, const struct entry *entry,
     return known_digest(context, context_file_of(context, entry), out);
 }
 
+void context_identify(struct context *context, const struct entry *entry, struct sha256 *hash)
+{
+    const struct file_identity *identity = &context_file_of(context, entry)->content.file;
+    sha256_update(hash, &context, sizeof(context));
+    sha256_update(hash, identity, sizeof(*identity));
+}
+
 struct file_source {
     struct source source;
     int fd;

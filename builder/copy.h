@@ -115,6 +115,12 @@ int copy_changeset(struct copy *copy, struct tree *below, struct changeset *ret,
  */
 struct layer *copy_make_layer(struct store *store, const struct layer_options *options,
                               struct changeset *changeset);
+/*
+ * A digest of all that the changeset's layer will be made of, without reading it: equal ones give
+ * equal layers. For this process only, and as long as trees that it takes files of are held. False:
+ * contents can't be told apart.
+ */
+bool copy_changeset_print(const struct changeset *changeset, struct digest *ret);
 /* What a layer of copy_learn() knows of the context's contents, when it is complete. */
 void copy_teach_layer(struct context *context, struct layer *layer);
 

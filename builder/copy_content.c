@@ -268,6 +268,71 @@ void copy_teach_layer(struct context *context, struct layer *layer)
     }
 }
 
+static bool print_place(const struct place *place, const struct entry *entry, struct sha256 *hash)
+{
+    const struct entry there = { .size = entry->size, .content = place->number };
+    switch (place->kind) {
+    case CONTENT_CONTEXT:
+        context_identify(place->context, &there, hash);
+        return true;
+    case CONTENT_TREE:
+        sha256_update(hash, &place->entry.entry, sizeof(place->entry.entry));
+        return true;
+    case CONTENT_MEMORY:
+        sha256_update(hash, place->data, place->size);
+        return true;
+    case CONTENT_RANGE:
+        break;
+    }
+    return false;
+}
+
+static bool print_content(const struct copy_content *content, const struct entry *entry,
+                          struct sha256 *hash)
+{
+    if (entry->content & OF_SPOOL)
+        return false;
+    if (!(entry->content & OF_CONTEXT))
+        return print_place(&content->places[entry->content - 1], entry, hash);
+    const struct entry there = { .size = entry->size, .content = entry->content & ~OF_CONTEXT };
+    context_identify(content->context, &there, hash);
+    return true;
+}
+
+static void print_attributes(const struct entry *entry, struct sha256 *hash)
+{
+    const uint64_t numbers[] = { entry->type,        entry->mode,      entry->uid,
+                                 entry->gid,         entry->size,      (uint64_t)entry->mtime,
+                                 entry->dev_major,   entry->dev_minor, entry->n_xattrs,
+                                 entry->link != NULL };
+    sha256_update_field(hash, entry->path);
+    sha256_update(hash, numbers, sizeof(numbers));
+    if (entry->link)
+        sha256_update_field(hash, entry->link);
+    for (size_t i = 0; i < entry->n_xattrs; i++) {
+        const struct xattr *xattr = &entry->xattrs[i];
+        sha256_update_field(hash, xattr->name);
+        sha256_update(hash, &xattr->size, sizeof(xattr->size));
+        sha256_update(hash, xattr->value, xattr->size);
+    }
+}
+
+bool copy_changeset_print(const struct changeset *changeset, struct digest *ret)
+{
+    AUTO(sha256_free) struct sha256 *hash = sha256_new();
+    for (size_t i = 0; i < changeset->list.n_entries; i++) {
+        const struct entry *entry = &changeset->list.entries[i];
+        print_attributes(entry, hash);
+        if (entry->type == ENTRY_FILE && entry->content &&
+            !print_content(changeset->data, entry, hash))
+            return false;
+    }
+    uint8_t bytes[SHA256_SIZE];
+    sha256_finish(hash, bytes);
+    *ret = digest_from_sha256(bytes);
+    return true;
+}
+
 struct layer *copy_make_layer(struct store *store, const struct layer_options *options,
                               struct changeset *changeset)
 {

@@ -20,6 +20,7 @@
  *   step_meta.c  instructions that change the config only
  *   step_run.c   RUN           step_copy.c   COPY, ADD, WORKDIR
  *   step.c       a step that makes a layer: keys, cache, making, recording
+ *   step_share.c equal layers of several stages or platforms, made once
  *   step_source.c  other trees that a step takes files of
  *   step_explain.c  why a step was found or not
  *   recorder.c   waits for layers in the background and writes their cache records
@@ -174,6 +175,9 @@ struct build {
     size_t n_contexts, contexts_capacity;
     struct read_content *read; /* of trees, by step_source.c; under lock */
     size_t n_read, read_capacity;
+    pthread_mutex_t layers_lock;
+    struct made_layer *layers; /* of COPY, by what they are made of: step_share.c; under that */
+    size_t n_layers, layers_capacity;
     struct fetch_ahead **fetches; /* fetch_ahead.h; under base_lock */
     size_t n_fetches, fetches_capacity;
     struct context **kept; /* of ADD git: layers stream from them until the end */
@@ -411,6 +415,15 @@ DEFINE_AUTO(struct recorder, recorder_free)
 /* Result key of a step on `parent`. Waits for its chain_id. */
 int recorder_result_key(struct tree *parent, const struct digest *rest, struct digest *ret,
                         struct error **err) WARN_UNUSED;
+
+/* step_share.c */
+/*
+ * copy_make_layer() for a step. Where another stage or platform has made, or is making, a layer of
+ * the same things, that one. `from` (may be NULL): the tree that the changeset takes files of.
+ */
+struct layer *step_share_layer(struct stage_run *run, const struct layer_options *options,
+                               struct changeset *changeset, struct tree *from);
+void step_share_release(struct build *build);
 
 /* step_context.c: FROM of a named context that has files; `vertex` has been shown and is ended. */
 int step_context_execute(struct stage_run *run, const struct instruction *from,

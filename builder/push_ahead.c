@@ -154,6 +154,15 @@ static void begin(struct push_ahead *ahead, struct error **err)
     ahead->thread = thread_start(ahead_thread, ahead, err);
 }
 
+/* Platforms share layers. */
+static bool has_layer(const struct push_ahead *ahead, const struct layer *layer)
+{
+    for (size_t i = 0; i < ahead->n_layers; i++)
+        if (ahead->layers[i] == layer)
+            return true;
+    return false;
+}
+
 void push_ahead_add_layer(struct push_ahead *ahead, const struct stage_run *run,
                           struct layer *layer)
 {
@@ -163,7 +172,8 @@ void push_ahead_add_layer(struct push_ahead *ahead, const struct stage_run *run,
     pthread_mutex_lock(&ahead->lock);
     if (!ahead->begun)
         begin(ahead, &error);
-    *ARRAY_PUSH(ahead, layers) = layer_ref(layer);
+    if (!has_layer(ahead, layer))
+        *ARRAY_PUSH(ahead, layers) = layer_ref(layer);
     pthread_cond_signal(&ahead->changed);
     pthread_mutex_unlock(&ahead->lock);
     if (error)

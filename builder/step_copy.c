@@ -299,7 +299,7 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
     if (layer_step_options(run, layer_step, &options, err) < 0)
         return -1;
     options.wants_form = is_run_on(run);
-    *ret = copy_make_layer(run->build->store, &options, &changeset);
+    *ret = step_share_layer(run, &options, &changeset, step->source.tree);
     return 0;
 }
 

@@ -131,6 +131,32 @@ END
     equal "$(ran)" ' 1 fifth 1 fourth '
 }
 
+# Steps of different platforms are different steps, and what they make is the same.
+test_a_layer_that_platforms_share_is_made_once() {
+    need_root
+    need strace
+    head -c 300000 /dev/urandom >f
+    printf 'FROM scratch AS files\nCOPY f /one/\nFROM scratch\nCOPY f /two/\nCOPY --from=files /one /three\n' >Dockerfile
+    local of n platform one
+    for of in linux/amd64 $THREE; do
+        rm -rf "$CBUILD_ROOT"
+        ok env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -y -o trace -e trace=read,pread64,mmap "$CBUILD" -q -t app --platform "$of" .
+        equal "$(grep -c "$PWD/f>.*= [1-9]" trace)" "${n:=$(grep -c "$PWD/f>.*= [1-9]" trace)}" "reads of the file for $of"
+    done
+    equal "$(index app | jq -r '.manifests[].digest' | sort -u | wc -l)" 3
+    one=$(cbuild export --platform linux/amd64 app | sha256sum)
+    for platform in linux/arm64 linux/arm/v7; do equal "$(cbuild export --platform "$platform" app | sha256sum)" "$one"; done
+    # in a store of its own a platform gives the same manifest
+    (
+        CBUILD_ROOT=$TEST_TMP/store2
+        export CBUILD_ROOT SOURCE_DATE_EPOCH=1
+        cbuild -q --platform linux/arm64 . >one
+    )
+    SOURCE_DATE_EPOCH=1 cbuild -q -t app --platform $THREE . >/dev/null
+    equal "$(member app arm64)" "$(cat one)"
+    store_verifies
+}
+
 test_stages_may_be_chosen_by_platform() {
     cat >Dockerfile <<'END'
 FROM scratch AS os-amd64
