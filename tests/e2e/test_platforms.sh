@@ -135,14 +135,11 @@ END
 test_a_layer_that_platforms_share_is_made_once() {
     need_root
     need strace
-    head -c 300000 /dev/urandom >f
-    printf 'FROM scratch AS files\nCOPY f /one/\nFROM scratch\nCOPY f /two/\nCOPY --from=files /one /three\n' >Dockerfile
-    local of n platform one
-    for of in linux/amd64 $THREE; do
-        rm -rf "$CBUILD_ROOT"
-        ok env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -y -o trace -e trace=read,pread64,mmap "$CBUILD" -q -t app --platform "$of" .
-        equal "$(grep -c "$PWD/f>.*= [1-9]" trace)" "${n:=$(grep -c "$PWD/f>.*= [1-9]" trace)}" "reads of the file for $of"
-    done
+    head -c 3000000 /dev/urandom >f # so much is hashed on the pass that makes the layer
+    printf 'FROM scratch\nCOPY f /one/\n' >Dockerfile
+    local platform one
+    ok env ASAN_OPTIONS=detect_leaks=0 strace -ff -qq -y -o trace -e trace=read,pread64 "$CBUILD" -q -t app --platform $THREE .
+    equal "$(cat trace.* | grep "$PWD/f>" | awk '{ n += $NF } END { print n }')" 3000000 'bytes read'
     equal "$(index app | jq -r '.manifests[].digest' | sort -u | wc -l)" 3
     one=$(cbuild export --platform linux/amd64 app | sha256sum)
     for platform in linux/arm64 linux/arm/v7; do equal "$(cbuild export --platform "$platform" app | sha256sum)" "$one"; done
