@@ -41,6 +41,7 @@ struct host {
     struct hashmap blobs;        /* "repository@sha256:..." → its state, see host_blob_begin() */
 
     atomic_int upload_mode;
+    atomic_ullong whole_below; /* smaller blobs are sent as UPLOAD_PUT all the same */
     atomic_bool refuses_head;
     atomic_bool takes_no_tags; /* PUT by digest with ?tag= sets none */
     atomic_bool names_inside;  /* upload Locations name a host that only the inside reaches */

@@ -398,6 +398,7 @@ static bool is_there_now(struct upload *upload)
 struct tries {
     struct retry retry;
     enum upload_mode mode;
+    bool is_too_large; /* that is all that was said against the others */
     unsigned n_lost;
     struct error *first_refusal;
 };
@@ -466,8 +467,10 @@ static int settle(struct upload *upload, struct tries *tries, enum outcome outco
             error_clear(err);
             return 1;
         }
+        tries->is_too_large = false;
         return next_mode(tries, err) < 0 ? -1 : 1;
     case OUTCOME_REFUSED:
+        tries->is_too_large = tries->is_too_large && reply_status(&upload->reply) == 413;
         return next_mode(tries, err) < 0 ? -1 : 1;
     case OUTCOME_FAILED:
         break;
@@ -481,6 +484,28 @@ static bool may_be_another_job(const struct upload *upload, const struct error *
     return !only_mounts(upload) && (error_is(err, ERR_REFUSED) || error_is(err, ERR_NOT_FOUND));
 }
 
+/* The way that large blobs need costs small ones requests. */
+static enum upload_mode first_mode(struct host *host, const struct descriptor *blob)
+{
+    if (blob->size < atomic_load(&host->whole_below))
+        return UPLOAD_PUT;
+    return (enum upload_mode)atomic_load(&host->upload_mode);
+}
+
+/* A small blob that passed meanwhile says nothing of large ones. */
+static void remember_mode(struct host *host, const struct tries *tries,
+                          const struct descriptor *blob)
+{
+    bool is_first = atomic_load(&host->upload_mode) == UPLOAD_PUT;
+    if (tries->mode == UPLOAD_PUT)
+        return;
+    uint64_t below = tries->is_too_large ? blob->size : 0;
+    if (is_first || below < atomic_load(&host->whole_below))
+        atomic_store(&host->whole_below, below);
+    if ((int)tries->mode > atomic_load(&host->upload_mode))
+        atomic_store(&host->upload_mode, (int)tries->mode);
+}
+
 int upload_blob(struct registry_session *session, const struct upload_request *request,
                 enum upload_result *result, struct error **err)
 {
@@ -491,7 +516,7 @@ int upload_blob(struct registry_session *session, const struct upload_request *r
     digest_format(&request->blob->digest, upload.digest);
     blob_short_name(&request->blob->digest, upload.short_name);
     AUTO(tries_release)
-    struct tries tries = { .mode = (enum upload_mode)atomic_load(&host->upload_mode) };
+    struct tries tries = { .mode = first_mode(host, request->blob), .is_too_large = true };
     retry_init(&tries.retry, session_abort_fd(session));
     int again;
     do
@@ -503,9 +528,8 @@ int upload_blob(struct registry_session *session, const struct upload_request *r
         error_clear(err);
         upload.result = UPLOAD_RESULT_PRESENT;
     }
-    /* a small blob that passed meanwhile says nothing of large ones */
-    if (upload.result == UPLOAD_RESULT_SENT && (int)tries.mode > atomic_load(&host->upload_mode))
-        atomic_store(&host->upload_mode, (int)tries.mode);
+    if (upload.result == UPLOAD_RESULT_SENT)
+        remember_mode(host, &tries, request->blob);
     tell(&upload, request->blob->size, true);
     *result = upload.result;
     return 0;
