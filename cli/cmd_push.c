@@ -20,7 +20,7 @@ static const struct command_help help = {
 };
 
 /* platform NULL: all */
-static int push_one(struct app *app, const char *text, const struct platform *platform,
+static int push_one(struct app *app, const char *text, const struct platform *platform, bool force,
                     struct error **err)
 {
     AUTO(reference_release) struct reference reference = { 0 };
@@ -39,7 +39,7 @@ static int push_one(struct app *app, const char *text, const struct platform *pl
         return -1;
     if (platform && image_choose(app->store, platform, &image, err) < 0)
         return -1;
-    struct push_request request = { .reference = &reference, .image = &image };
+    struct push_request request = { .reference = &reference, .image = &image, .force = force };
     if (registry_push_compatible(app_session(app), app->store, &request, &pushed, err) < 0)
         return -1;
     char digest[DIGEST_TEXT_SIZE];
@@ -99,9 +99,12 @@ static int names_of_last_build(struct app *app, struct strvec *names, struct err
 int cmd_push(struct app *app, char *const *argv, struct error **err)
 {
     const char *progress = NULL, *platform_text = NULL;
-    bool quiet = false, all_tags = false;
+    bool quiet = false, all_tags = false, force = false;
     const struct option options[] = {
         OPT_FLAG('a', "all-tags", &all_tags, "push all tags of the repositories that are named"),
+        OPT_FLAG(
+            0, "force", &force,
+            "ask for each blob, even where the tag is this image: for registries that lost some"),
         OPT_FLAG('q', "quiet", &quiet, "print the digest lines only"),
         OPT_STRING(0, "platform", "OS/ARCH", &platform_text,
                    "of indexes this image only, by default all of them"),
@@ -130,7 +133,7 @@ int cmd_push(struct app *app, char *const *argv, struct error **err)
             return -1;
     }
     for (size_t i = 0; i < names.n; i++)
-        if (push_one(app, names.items[i], platform_text ? &platform : NULL, err) < 0)
+        if (push_one(app, names.items[i], platform_text ? &platform : NULL, force, err) < 0)
             return error_wrap(err, "pushing %s", names.items[i]);
     return 0;
 }

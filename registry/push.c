@@ -284,7 +284,7 @@ static int blob_task_run(void *data, struct error **err)
 }
 
 /* Whether the tag is this image already: putting it again is an error where tags are immutable. */
-static int tag_task_run(void *data, struct error **err)
+static int ask_tag(void *data, struct error **err)
 {
     struct push *push = data;
     const struct push_request *request = push->request;
@@ -302,12 +302,39 @@ static void nothing_to_drop(void *data UNUSED)
 {
 }
 
+/*
+ * Whether the image's config came from the repository or went there once. Then its tag is probably
+ * this image, so that one request is enough; else asking first would only cost a round trip.
+ */
+static bool was_there(const struct push *push)
+{
+    const struct reference *to = push->request->reference;
+    AUTO(strvec_release) struct strvec known = STRVEC_INIT;
+    AUTO(free) char *repository = reference_repository(to);
+    if (push->n_blobs)
+        sources_list(push->store, &push->blobs[push->n_blobs - 1].digest, &known);
+    for (size_t i = 0; i < known.n; i++)
+        if (strcmp(known.items[i], repository) == 0)
+            return true;
+    return false;
+}
+
 static int push_blobs(struct push *push, struct error **err)
 {
     AUTO(pool_group_free)
     struct pool_group *group = pool_group_new(session_pool(push->session));
-    if (push->request->reference->tag && !push->insist)
-        pool_submit(group, tag_task_run, nothing_to_drop, push);
+    bool asks_tag = push->request->reference->tag && !push->insist && !push->request->force;
+    if (asks_tag && was_there(push)) {
+        asks_tag = false;
+        if (ask_tag(push, err) < 0)
+            return -1;
+        if (push->tag_is_current) { /* a manifest is there with all that it names, or not at all */
+            push->result.n_present = push->n_blobs;
+            return 0;
+        }
+    }
+    if (asks_tag)
+        pool_submit(group, ask_tag, nothing_to_drop, push);
     for (size_t i = 0; i < push->n_blobs; i++) {
         struct blob_task *task = NEW(struct blob_task);
         *task = (struct blob_task){ push, &push->blobs[i] };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Images from the store to a registry. Order: HEAD each blob, mount where the
+ * Images from the store to a registry. One HEAD of the tag, where the image was there before and
+ * still is: nothing else is asked. Else: HEAD each blob, mount where the
  * blob is known from another repository of the host, else upload; children
  * before parents, the tag last. A blob is sent once.
  * distribution-spec v1.1, "Push"
@@ -12,12 +13,15 @@
 #include "oci/store.h"
 #include "registry/session.h"
 
+#include <stdbool.h>
+
 struct push_request {
     const struct reference *reference; /* with tag, or by digest only */
     const struct descriptor *image;    /* manifest or index of the store */
     const struct reference *extra;     /* more tags of the same repository */
     size_t n_extra;
     unsigned vertex; /* 0: one of its own */
+    bool force;      /* asks for each blob and puts the manifest, even where the tag is the image */
 };
 
 struct push_result {

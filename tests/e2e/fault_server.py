@@ -798,6 +798,21 @@ def push_head_405(h):
         return h.answer(405)
 
 
+@fault("push-no-digest")
+def push_no_digest(h):
+    """Answers that don't say what they are of"""
+    data = h.repo.manifests.get(h.repo.tags.get(h.name, h.name)) if h.kind == "manifest" else None
+    if data and h.command == "HEAD":
+        return h.answer(200, data, Content_Type=json.loads(data)["mediaType"])
+
+
+@fault("push-head-404")
+def push_head_404(h):
+    """No manifest is there for HEAD"""
+    if h.kind == "manifest" and h.command == "HEAD":
+        return h.error(404, "MANIFEST_UNKNOWN", "manifest unknown")
+
+
 @fault("push-mount-refused")
 def push_mount_refused(h):
     """202 opens a session that is to be used"""
