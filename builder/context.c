@@ -22,6 +22,7 @@ static struct context *context_alloc(struct store *store, const char *path)
     context->fd = -1;
     context->store = store;
     pthread_mutex_init(&context->lock, NULL);
+    hashmap_init(&context->capabilities, NULL);
     return context;
 }
 
@@ -41,6 +42,14 @@ static char *records_name(int fd, const char *path, struct error **err)
     return xstrdup(hex);
 }
 
+/* What the stat records are made of. */
+static void get_content(void *data, const void *item, struct file_content *ret)
+{
+    const struct context_file *file = item;
+    ret->file = context_file_identity(data, file);
+    ret->digest = atomic_load(&file->digest); /* it was known before it was put */
+}
+
 struct context *context_open(struct store *store, const char *path, struct dockerignore *ignore,
                              struct error **err)
 {
@@ -57,7 +66,8 @@ struct context *context_open(struct store *store, const char *path, struct docke
     AUTO(free) char *name = records_name(context->fd, path, err);
     if (!name)
         return error_wrap_null(err, "build context");
-    context->cache = context_cache_open(store_dir_fd(store, STORE_CACHE_CONTEXTS), name);
+    context->cache =
+        context_cache_open(store_dir_fd(store, STORE_CACHE_CONTEXTS), name, get_content, context);
     return TAKE(context);
 }
 
@@ -73,6 +83,16 @@ struct context *context_empty(struct store *store)
     return context_alloc(store, "-");
 }
 
+static void viewers_free(struct context *context)
+{
+    while (context->viewers) {
+        struct context_viewer *viewer = context->viewers;
+        context->viewers = viewer->next;
+        arena_release(&viewer->arena);
+        free(viewer);
+    }
+}
+
 void context_free(struct context *context)
 {
     if (!context)
@@ -83,9 +103,12 @@ void context_free(struct context *context)
             error_clear(&ignored); /* the files are read again next time */
         context_cache_free(context->cache);
     }
-    for (size_t i = 0; i < context->n_blocks; i++)
-        free(context->blocks[i]);
-    free(context->blocks);
+    viewers_free(context);
+    for (size_t i = 0; i < SEGMENTS_MOST; i++)
+        free(context->segments[i]);
+    for (size_t i = 0; i < DISK_SEGMENTS_MOST; i++)
+        free(context->disks[i]);
+    hashmap_release(&context->capabilities);
     arena_release(&context->arena);
     close_auto(&context->fd);
     dockerignore_free(context->ignore);
@@ -105,6 +128,11 @@ bool context_time(const struct context *context, int64_t *seconds)
     if (context->has_time)
         *seconds = context->time;
     return context->has_time;
+}
+
+void context_set_threads(struct context *context, unsigned n)
+{
+    context->n_threads = n;
 }
 
 void context_use_git_modes(struct context *context)
@@ -132,79 +160,198 @@ const struct dockerignore *context_ignore(const struct context *context)
     return context->ignore;
 }
 
-/* number: 1 to n_files; the lock is held. */
+/* Where the thing of this index (from 0) stands in segments of which each has twice the room of the
+ * one before, the first for `least`. */
+static int segment_of(uint64_t index, uint64_t least, uint64_t *within)
+{
+    int segment = 63 - __builtin_clzll(index / least + 1);
+    *within = index - least * ((UINT64_C(1) << segment) - 1);
+    return segment;
+}
+
 static struct context_file *file_at(const struct context *context, uint64_t number)
 {
-    size_t index = number - 1;
-    return &context->blocks[index / FILES_AT_ONCE][index % FILES_AT_ONCE];
+    uint64_t within;
+    int segment = segment_of(number - 1, FILES_AT_ONCE, &within);
+    return &context->segments[segment][within];
+}
+
+static dev_t *disk_at(const struct context *context, size_t index)
+{
+    uint64_t within;
+    int segment = segment_of(index, DISKS_AT_ONCE, &within);
+    return &context->disks[segment][within];
 }
 
 struct context_file *context_file_of(struct context *context, const struct entry *entry)
 {
+    bool is_ours = entry->content && entry->content <= atomic_load(&context->n_numbers);
+    return is_ours ? file_at(context, entry->content) : NULL;
+}
+
+struct file_identity context_file_identity(const struct context *context,
+                                           const struct context_file *file)
+{
+    return (struct file_identity){ .device = *disk_at(context, file->disk),
+                                   .inode = file->inode,
+                                   .size = file->size,
+                                   .mtime_ns = file_time_ns(file->mtime, file->mtime_ns),
+                                   .ctime_ns = file->ctime_ns };
+}
+
+/* --- seeing --- */
+
+struct context_viewer *context_viewer_take(struct context *context)
+{
     pthread_mutex_lock(&context->lock);
-    bool is_ours = entry->content && entry->content <= context->n_files;
-    struct context_file *file = is_ours ? file_at(context, entry->content) : NULL;
+    struct context_viewer *viewer = context->viewers;
+    if (viewer)
+        context->viewers = viewer->next;
     pthread_mutex_unlock(&context->lock);
-    return file;
+    if (!viewer) {
+        viewer = NEW(struct context_viewer);
+        viewer->context = context;
+        viewer->next_number = 1;
+    }
+    return viewer;
+}
+
+void context_viewer_return(struct context_viewer *viewer)
+{
+    struct context *context = viewer->context;
+    pthread_mutex_lock(&context->lock);
+    viewer->next = context->viewers;
+    context->viewers = viewer;
+    pthread_mutex_unlock(&context->lock);
+}
+
+/* The next FILES_AT_ONCE numbers, which lie in one segment. */
+static void take_numbers(struct context_viewer *viewer)
+{
+    struct context *context = viewer->context;
+    pthread_mutex_lock(&context->lock);
+    uint64_t n = atomic_load(&context->n_numbers), within;
+    int segment = segment_of(n, FILES_AT_ONCE, &within);
+    if (!context->segments[segment])
+        context->segments[segment] =
+            xcalloc((size_t)FILES_AT_ONCE << segment, sizeof(struct context_file));
+    atomic_store(&context->n_numbers, n + FILES_AT_ONCE);
+    pthread_mutex_unlock(&context->lock);
+    viewer->next_number = n + 1;
+    viewer->last_number = n + FILES_AT_ONCE;
+}
+
+/* The lock is held. */
+static void add_disk(struct context *context, dev_t device)
+{
+    uint64_t within;
+    int segment = segment_of(context->n_disks, DISKS_AT_ONCE, &within);
+    if (!within)
+        context->disks[segment] = xcalloc((size_t)DISKS_AT_ONCE << segment, sizeof(dev_t));
+    context->disks[segment][within] = device;
+    context->n_disks++;
+}
+
+static int find_disk(struct context_viewer *viewer, dev_t device, struct error **err)
+{
+    struct context *context = viewer->context;
+    if (viewer->has_disk && viewer->device == device)
+        return 0;
+    pthread_mutex_lock(&context->lock);
+    size_t i = 0;
+    while (i < context->n_disks && *disk_at(context, i) != device)
+        i++;
+    bool has_room = i <= UINT16_MAX;
+    if (has_room && i == context->n_disks)
+        add_disk(context, device);
+    pthread_mutex_unlock(&context->lock);
+    if (!has_room)
+        return error_set(err, ERR_LIMIT, "more than %d file systems", UINT16_MAX);
+    viewer->device = device;
+    viewer->disk = (uint16_t)i;
+    viewer->has_disk = true;
+    return 0;
 }
 
 /*
  * A capability with the id of its namespace's root (revision 3) is one of the image's root when
  * that id is 0: written as revision 2, which means the same anywhere. capabilities(7)
  */
-static void set_capability(struct context *context, struct context_file *file, uint8_t *value,
+static void set_capability(struct context_viewer *viewer, struct context_file *file, uint8_t *value,
                            size_t size)
 {
     static const char name[] = CAPABILITY;
     static const uint8_t no_root[4];
+    struct context *context = viewer->context;
     if (size == 24 && value[3] == 3 && memcmp(value + 20, no_root, sizeof(no_root)) == 0) {
         value[3] = 2;
         size = 20;
     }
+    struct xattr *xattr = arena_alloc(&viewer->arena, sizeof(*xattr));
+    xattr->name = arena_text(&viewer->arena, name, sizeof(name) - 1);
+    xattr->value = arena_alloc(&viewer->arena, size);
+    memcpy(xattr->value, value, size);
+    xattr->size = size;
+    file->has_capability = true;
     pthread_mutex_lock(&context->lock);
-    file->capability = arena_alloc(&context->arena, sizeof(*file->capability));
-    file->capability->name = arena_text(&context->arena, name, sizeof(name) - 1);
-    file->capability->value = arena_alloc(&context->arena, size);
+    hashmap_putn(&context->capabilities, &file, sizeof(file), xattr);
     pthread_mutex_unlock(&context->lock);
-    memcpy(file->capability->value, value, size);
-    file->capability->size = size;
+}
+
+static struct xattr *capability_of(struct context *context, const struct context_file *file)
+{
+    if (!file->has_capability)
+        return NULL;
+    pthread_mutex_lock(&context->lock);
+    struct xattr *xattr = hashmap_getn(&context->capabilities, &file, sizeof(file));
+    pthread_mutex_unlock(&context->lock);
+    return xattr;
 }
 
 /*
  * Only where it could matter: each call costs as much as the stat. By name, because opening
  * a file that isn't read would be the expensive part.
  */
-static int read_capability(struct context *context, int dir_fd, const char *name,
+static int read_capability(struct context_viewer *viewer, int dir_fd, const char *name,
                            const struct stat *st, struct context_file *file, struct error **err)
 {
-    pthread_mutex_lock(&context->lock);
-    bool known_without = context->device_without_xattrs == st->st_dev;
-    pthread_mutex_unlock(&context->lock);
-    if (known_without || !(st->st_mode & 0111))
+    struct context *context = viewer->context;
+    if (!(st->st_mode & 0111) || atomic_load(&context->device_without_xattrs) == st->st_dev)
         return 0;
     uint8_t value[CAPABILITY_MAX];
     AUTO(free) char *path = xasprintf("/proc/self/fd/%d/%s", dir_fd, name);
     ssize_t size = lgetxattr(path, CAPABILITY, value, sizeof(value));
     if (size > 0)
-        set_capability(context, file, value, (size_t)size);
+        set_capability(viewer, file, value, (size_t)size);
     if (size >= 0 || errno == ENODATA || errno == ENOENT)
         return 0;
     if (errno != ENOTSUP)
         return error_errno(err, "reading %s of %s", CAPABILITY, file->path);
-    pthread_mutex_lock(&context->lock);
-    context->device_without_xattrs = st->st_dev;
-    pthread_mutex_unlock(&context->lock);
+    atomic_store(&context->device_without_xattrs, st->st_dev);
     return 0;
 }
 
-static int set_type(struct context *context, int dir_fd, const char *name, const struct stat *st,
-                    struct context_file *file, struct error **err)
+static int see_file(struct context_viewer *viewer, int dir_fd, const char *name,
+                    const struct stat *st, struct context_file *file, struct error **err)
+{
+    if (find_disk(viewer, st->st_dev, err) < 0)
+        return -1;
+    file->type = ENTRY_FILE;
+    file->disk = viewer->disk;
+    file->inode = st->st_ino;
+    file->size = (uint64_t)st->st_size;
+    file->has_other_names = st->st_nlink > 1;
+    (void)context_file_digest(viewer->context, file,
+                              &viewer->near); /* here, since many threads see */
+    return read_capability(viewer, dir_fd, name, st, file, err);
+}
+
+static int set_type(struct context_viewer *viewer, int dir_fd, const char *name,
+                    const struct stat *st, struct context_file *file, struct error **err)
 {
     switch (st->st_mode & S_IFMT) {
     case S_IFREG:
-        file->type = ENTRY_FILE;
-        file->has_other_names = st->st_nlink > 1;
-        return read_capability(context, dir_fd, name, st, file, err);
+        return see_file(viewer, dir_fd, name, st, file, err);
     case S_IFDIR:
         file->type = ENTRY_DIRECTORY;
         return 0;
@@ -213,9 +360,7 @@ static int set_type(struct context *context, int dir_fd, const char *name, const
         if (!link)
             return -1;
         file->type = ENTRY_SYMLINK;
-        pthread_mutex_lock(&context->lock);
-        file->link = arena_text(&context->arena, link, strlen(link));
-        pthread_mutex_unlock(&context->lock);
+        file->link = arena_text(&viewer->arena, link, strlen(link));
         return 0;
     }
     case S_IFIFO:
@@ -238,53 +383,52 @@ static mode_t mode_of(const struct context *context, const struct stat *st)
     return st->st_mode & 07777;
 }
 
-static struct context_file *new_file(struct context *context, const char *dir, const char *name,
-                                     uint64_t *number)
+static const char *keep_path(struct context_viewer *viewer, const char *dir, const char *name)
 {
     size_t dir_size = strlen(dir), name_size = strlen(name);
-    pthread_mutex_lock(&context->lock);
-    if (context->n_files == context->n_blocks * FILES_AT_ONCE)
-        *ARRAY_PUSH(context, blocks) = xcalloc(FILES_AT_ONCE, sizeof(struct context_file));
-    size_t index = context->n_files % FILES_AT_ONCE;
-    struct context_file *file = &context->blocks[context->n_blocks - 1][index];
-    char *path = arena_room(&context->arena, dir_size + name_size + 2);
-    *number = ++context->n_files;
-    pthread_mutex_unlock(&context->lock);
+    char *path = arena_room(&viewer->arena, dir_size + name_size + 2);
     memcpy(path, dir, dir_size);
     if (dir_size)
         path[dir_size++] = '/';
     memcpy(path + dir_size, name, name_size + 1);
-    file->path = path;
-    return file;
+    return path;
 }
 
-int context_see(struct context *context, int dir_fd, const char *dir, const char *name,
+int context_see(struct context_viewer *viewer, int dir_fd, const char *dir, const char *name,
                 const struct stat *st, uint64_t *ret, struct error **err)
 {
     bool is_root = !dir[0] && !strcmp(name, ".");
-    uint64_t number;
-    struct context_file *file = new_file(context, dir, is_root ? "" : name, &number);
-    file->content.file = file_identity_of(st);
-    file->mtime = st->st_mtim.tv_sec;
-    file->mode = (uint16_t)mode_of(context, st);
-    if (set_type(context, dir_fd, name, st, file, err) < 0)
+    if (viewer->next_number > viewer->last_number)
+        take_numbers(viewer);
+    uint64_t number = viewer->next_number++;
+    struct context_file *file = file_at(viewer->context, number);
+    /* all of it at once: a new page that is read before it is written costs twice, and interrupts
+     * the other threads */
+    *file = (struct context_file){
+        .path = keep_path(viewer, dir, is_root ? "" : name),
+        .ctime_ns = file_time_ns(st->st_ctim.tv_sec, st->st_ctim.tv_nsec),
+        .mtime = st->st_mtim.tv_sec,
+        .mtime_ns = (uint32_t)st->st_mtim.tv_nsec & 0x3fffffff, /* below 10^9: all of it */
+        .mode = (uint16_t)mode_of(viewer->context, st) & 07777,
+    };
+    if (set_type(viewer, dir_fd, name, st, file, err) < 0)
         return error_wrap(err, "build context");
     *ret = number;
     return 0;
 }
 
-/* A view: nothing in it is to be released. */
-static void fill_entry(const struct context_file *file, uint64_t number, struct entry *ret)
+void context_entry(struct context *context, uint64_t number, struct entry *ret)
 {
+    const struct context_file *file = file_at(context, number);
     *ret = (struct entry){ .path = (char *)(uintptr_t)file->path,
                            .type = (enum entry_type)file->type,
                            .mode = file->mode,
                            .mtime = file->mtime,
                            .content = number };
     if (ret->type == ENTRY_FILE) {
-        ret->size = file->content.file.size;
-        ret->xattrs = file->capability;
-        ret->n_xattrs = file->capability != NULL;
+        ret->size = file->size;
+        ret->xattrs = capability_of(context, file);
+        ret->n_xattrs = ret->xattrs != NULL;
     }
     if (ret->type == ENTRY_SYMLINK)
         ret->link = (char *)(uintptr_t)file->link;
@@ -294,13 +438,7 @@ static void fill_entry(const struct context_file *file, uint64_t number, struct 
     }
 }
 
-void context_entry(struct context *context, uint64_t number, struct entry *ret)
-{
-    pthread_mutex_lock(&context->lock);
-    const struct context_file *file = file_at(context, number);
-    pthread_mutex_unlock(&context->lock);
-    fill_entry(file, number, ret);
-}
+/* --- looking --- */
 
 int context_open_dir(struct context *context, const char *path, struct error **err)
 {
@@ -331,6 +469,16 @@ static int find(struct context *context, const char *path, int *dir_fd, struct s
     return found;
 }
 
+static int see(struct context *context, int dir_fd, const char *path, const struct stat *st,
+               uint64_t *ret, struct error **err)
+{
+    AUTO(free) char *dir = path_dir(path);
+    struct context_viewer *viewer = context_viewer_take(context);
+    int result = context_see(viewer, dir_fd, dir, path[0] ? path_base(path) : ".", st, ret, err);
+    context_viewer_return(viewer);
+    return result;
+}
+
 int context_stat(struct context *context, const char *path, enum context_found *found,
                  struct entry *ret, char **why, struct error **err)
 {
@@ -346,10 +494,9 @@ int context_stat(struct context *context, const char *path, enum context_found *
         return 0;
     }
     bool excluded;
-    AUTO(free) char *dir = path_dir(path);
     uint64_t number = 0;
     if (context_is_excluded(context, path, S_ISDIR(st.st_mode), &excluded, err) < 0 ||
-        context_see(context, dir_fd, dir, path[0] ? path_base(path) : ".", &st, &number, err) < 0)
+        see(context, dir_fd, path, &st, &number, err) < 0)
         return -1;
     struct entry seen;
     context_entry(context, number, &seen);
@@ -363,8 +510,9 @@ int context_stat(struct context *context, const char *path, enum context_found *
 char *context_link_key(struct context *context, const struct entry *entry)
 {
     const struct context_file *file = context_file_of(context, entry);
-    if (!file || !file->has_other_names)
+    if (!file || file->type != ENTRY_FILE || !file->has_other_names)
         return NULL;
-    return xasprintf("%llx:%llx", (unsigned long long)file->content.file.device,
-                     (unsigned long long)file->content.file.inode);
+    struct file_identity identity = context_file_identity(context, file);
+    return xasprintf("%llx:%llx", (unsigned long long)identity.device,
+                     (unsigned long long)identity.inode);
 }

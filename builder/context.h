@@ -41,6 +41,9 @@ DEFINE_AUTO(struct context, context_free)
 /* When what is in it was made, where that is known; before anybody else asks. */
 void context_set_time(struct context *context, int64_t seconds);
 bool context_time(const struct context *context, int64_t *seconds);
+/* How many threads a walk may use; 0, as it is at first: one for each CPU. What it tells doesn't
+ * depend on it. */
+void context_set_threads(struct context *context, unsigned n);
 /*
  * Modes as git keeps them: files are 0755 where their owner may execute them, else 0644,
  * directories 0755. So neither keys nor layers depend on the umask of a checkout. Before anybody
@@ -92,9 +95,9 @@ void context_entry(struct context *context, uint64_t number, struct entry *ret);
  * that didn't change in between. For this process only. */
 void context_identify(struct context *context, const struct entry *entry, struct sha256 *hash);
 
-/* SHA-256 of a regular file's content if that is known without reading it. */
-bool context_known_digest(struct context *context, const struct entry *entry,
-                          uint8_t out[SHA256_SIZE]);
+/* SHA-256 of a regular file's content if that is known without reading it, else NULL. It lasts as
+ * long as the context. */
+const uint8_t *context_known_digest(struct context *context, const struct entry *entry);
 /* The same, from the stat record or by reading. ERR_INVALID "changed during the build". */
 int context_digest(struct context *context, const struct entry *entry, uint8_t out[SHA256_SIZE],
                    struct error **err) WARN_UNUSED;

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -24,24 +25,33 @@ struct header {
 static const struct header header_now = { "cbuild-context\n", 0x01020304, 0, 0 };
 
 struct record {
-    struct file_content content;
+    struct file_identity file;
+    uint8_t digest[SHA256_SIZE];
     uint64_t check;
 };
 
 struct context_cache {
     int dir_fd;
     char *name;
-    pthread_mutex_t lock;
     void *map;
     size_t map_size;
     const struct record *old; /* in the map */
     size_t n_old;
-    bool *used;                        /* per old record */
-    const struct file_content **added; /* borrowed */
+    atomic_bool *used; /* per old record */
+    void (*get_content)(void *data, const void *item, struct file_content *ret);
+    void *data;
+    pthread_mutex_t lock; /* what follows; has_added is read without it */
+    const void **added;   /* borrowed */
     size_t n_added, added_capacity;
+    atomic_bool has_added;
     uint32_t *slots; /* open addressing by device and inode: index into added + 1, 0: free */
     size_t n_slots;  /* a power of two, twice n_added at least */
 };
+
+int64_t file_time_ns(int64_t seconds, long nanoseconds)
+{
+    return (int64_t)((uint64_t)seconds * 1000000000 + (uint64_t)nanoseconds);
+}
 
 struct file_identity file_identity_of(const struct stat *st)
 {
@@ -49,8 +59,8 @@ struct file_identity file_identity_of(const struct stat *st)
         .device = st->st_dev,
         .inode = st->st_ino,
         .size = (uint64_t)st->st_size,
-        .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
-        .ctime_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec,
+        .mtime_ns = file_time_ns(st->st_mtim.tv_sec, st->st_mtim.tv_nsec),
+        .ctime_ns = file_time_ns(st->st_ctim.tv_sec, st->st_ctim.tv_nsec),
     };
 }
 
@@ -60,20 +70,20 @@ bool file_identity_equal(const struct file_identity *a, const struct file_identi
            a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
 }
 
-/* FNV-1a over all but the check itself */
+/* FNV-1a, by 64-bit words, over all but the check itself */
 static uint64_t record_check(const struct record *record)
 {
-    uint64_t hash = 0xcbf29ce484222325;
-    const uint8_t *bytes = (const uint8_t *)record;
-    for (size_t i = 0; i < offsetof(struct record, check); i++)
-        hash = (hash ^ bytes[i]) * 0x100000001b3;
-    return hash;
+    uint64_t hash = 0xcbf29ce484222325, words[offsetof(struct record, check) / sizeof(uint64_t)];
+    memcpy(words, record, sizeof(words));
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        hash = (hash ^ words[i]) * 0x100000001b3;
+    return hash ^ hash >> 32;
 }
 
 static int compare_records(const void *a, const void *b)
 {
-    const struct file_identity *x = &((const struct record *)a)->content.file;
-    const struct file_identity *y = &((const struct record *)b)->content.file;
+    const struct file_identity *x = &((const struct record *)a)->file;
+    const struct file_identity *y = &((const struct record *)b)->file;
     if (x->device != y->device)
         return x->device < y->device ? -1 : 1;
     if (x->inode != y->inode)
@@ -103,14 +113,19 @@ static void map_file(struct context_cache *cache)
     cache->map_size = (size_t)st.st_size;
     cache->old = (const struct record *)(header + 1);
     cache->n_old = header->n_records;
-    cache->used = xcalloc(cache->n_old + 1, sizeof(bool));
+    cache->used = xcalloc(cache->n_old + 1, sizeof(*cache->used));
 }
 
-struct context_cache *context_cache_open(int dir_fd, const char *name)
+struct context_cache *context_cache_open(int dir_fd, const char *name,
+                                         void (*get_content)(void *data, const void *item,
+                                                             struct file_content *ret),
+                                         void *data)
 {
     struct context_cache *cache = NEW(struct context_cache);
     cache->dir_fd = dir_fd;
     cache->name = xstrdup(name);
+    cache->get_content = get_content;
+    cache->data = data;
     pthread_mutex_init(&cache->lock, NULL);
     map_file(cache);
     return cache;
@@ -130,6 +145,13 @@ void context_cache_free(struct context_cache *cache)
     free(cache);
 }
 
+static struct file_content added_at(const struct context_cache *cache, size_t index)
+{
+    struct file_content content;
+    cache->get_content(cache->data, cache->added[index], &content);
+    return content;
+}
+
 /* The slot of a file, or the free one where it would stand. Inodes are given by the file system:
  * no names that somebody could choose so that they meet. */
 static uint32_t *slot_of(const struct context_cache *cache, const struct file_identity *file)
@@ -137,67 +159,105 @@ static uint32_t *slot_of(const struct context_cache *cache, const struct file_id
     uint64_t hash = (file->inode + (file->device << 40)) * UINT64_C(0x9e3779b97f4a7c15);
     for (size_t i = hash >> 32;; i++) {
         uint32_t *slot = &cache->slots[i & (cache->n_slots - 1)];
-        const struct file_identity *there = *slot ? &cache->added[*slot - 1]->file : NULL;
-        if (!there || (there->device == file->device && there->inode == file->inode))
+        if (!*slot)
+            return slot;
+        struct file_content there = added_at(cache, *slot - 1);
+        if (there.file.device == file->device && there.file.inode == file->inode)
             return slot;
     }
 }
 
-/* Where the record of a file stands among those added; NULL: nowhere. */
-static const struct file_content **find_added(const struct context_cache *cache,
-                                              const struct file_identity *file)
+/* Where a file stands among those added, from 1; 0: nowhere. */
+static uint32_t find_added(const struct context_cache *cache, const struct file_identity *file)
 {
-    const uint32_t *slot = cache->n_slots ? slot_of(cache, file) : NULL;
-    return slot && *slot ? &cache->added[*slot - 1] : NULL;
+    return cache->n_slots ? *slot_of(cache, file) : 0;
 }
 
-static void add_content(struct context_cache *cache, const struct file_content *content)
+static void add_item(struct context_cache *cache, const void *item,
+                     const struct file_identity *file)
 {
-    *ARRAY_PUSH(cache, added) = content;
+    *ARRAY_PUSH(cache, added) = item;
     if (cache->n_added * 2 <= cache->n_slots) {
-        *slot_of(cache, &content->file) = (uint32_t)cache->n_added;
+        *slot_of(cache, file) = (uint32_t)cache->n_added;
         return;
     }
     free(cache->slots);
     cache->n_slots = cache->n_slots ? cache->n_slots * 2 : 64;
     cache->slots = xcalloc(cache->n_slots, sizeof(*cache->slots));
-    for (size_t i = 0; i < cache->n_added; i++)
-        *slot_of(cache, &cache->added[i]->file) = (uint32_t)i + 1;
+    for (size_t i = 0; i < cache->n_added; i++) {
+        struct file_content content = added_at(cache, i);
+        *slot_of(cache, &content.file) = (uint32_t)i + 1;
+    }
+}
+
+static bool is_before(const struct context_cache *cache, size_t index, const struct record *key)
+{
+    return compare_records(&cache->old[index], key) < 0;
+}
+
+/* The first record that isn't before `key`: in steps that double, from `near` on, then between. */
+static size_t find_place(const struct context_cache *cache, const struct record *key, size_t near)
+{
+    size_t low = 0, high = cache->n_old, step = 1;
+    if (near < high && is_before(cache, near, key)) {
+        for (low = near + 1; low + step < high && is_before(cache, low + step, key); step *= 2)
+            low += step + 1;
+        if (low + step < high)
+            high = low + step;
+    } else if (near < high) {
+        for (high = near; high >= step && !is_before(cache, high - step, key); step *= 2)
+            high -= step;
+        if (high >= step)
+            low = high - step + 1;
+    }
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (is_before(cache, middle, key))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 static const struct record *find_old(const struct context_cache *cache,
-                                     const struct file_identity *file)
+                                     const struct file_identity *file, size_t *near)
 {
     if (!cache->n_old)
         return NULL;
-    struct record key = { .content.file = *file };
-    const struct record *record =
-        bsearch(&key, cache->old, cache->n_old, sizeof(*cache->old), compare_records);
-    return record && record->check == record_check(record) ? record : NULL;
+    struct record key = { .file = *file };
+    *near = find_place(cache, &key, *near);
+    const struct record *record = &cache->old[*near];
+    if (*near == cache->n_old || compare_records(record, &key) != 0)
+        return NULL;
+    return record->check == record_check(record) ? record : NULL;
 }
 
-static const struct file_content *find(struct context_cache *cache,
-                                       const struct file_identity *file)
+/* Those that were added count before those in the file. */
+static bool get_added(struct context_cache *cache, const struct file_identity *file,
+                      struct file_content *ret)
 {
-    const struct file_content *const *added = find_added(cache, file);
-    if (added)
-        return *added;
-    const struct record *old = find_old(cache, file);
-    if (old)
-        cache->used[old - cache->old] = true;
-    return old ? &old->content : NULL;
-}
-
-bool context_cache_get(struct context_cache *cache, const struct file_identity *file,
-                       uint8_t out[SHA256_SIZE])
-{
+    if (!atomic_load(&cache->has_added)) /* as long as nothing was read: no lock */
+        return false;
     pthread_mutex_lock(&cache->lock);
-    const struct file_content *content = find(cache, file);
-    bool found = content && file_identity_equal(&content->file, file);
-    if (found)
-        memcpy(out, content->digest, SHA256_SIZE);
+    uint32_t place = find_added(cache, file);
+    if (place)
+        *ret = added_at(cache, place - 1);
     pthread_mutex_unlock(&cache->lock);
-    return found;
+    return place != 0;
+}
+
+const uint8_t *context_cache_get(struct context_cache *cache, const struct file_identity *file,
+                                 size_t *near)
+{
+    struct file_content added;
+    if (get_added(cache, file, &added))
+        return file_identity_equal(&added.file, file) ? added.digest : NULL;
+    const struct record *old = find_old(cache, file, near);
+    if (!old)
+        return NULL;
+    atomic_store_explicit(&cache->used[old - cache->old], true, memory_order_relaxed);
+    return file_identity_equal(&old->file, file) ? old->digest : NULL;
 }
 
 static bool is_racy(const struct file_identity *file, int64_t started_ns)
@@ -206,17 +266,19 @@ static bool is_racy(const struct file_identity *file, int64_t started_ns)
     return file->ctime_ns > started_ns - tick;
 }
 
-void context_cache_put(struct context_cache *cache, const struct file_content *content,
-                       int64_t started_ns)
+void context_cache_put(struct context_cache *cache, const void *item, int64_t started_ns)
 {
-    if (is_racy(&content->file, started_ns))
+    struct file_content content;
+    cache->get_content(cache->data, item, &content);
+    if (is_racy(&content.file, started_ns))
         return;
     pthread_mutex_lock(&cache->lock);
-    const struct file_content **there = find_added(cache, &content->file);
+    uint32_t there = find_added(cache, &content.file);
     if (there)
-        *there = content;
+        cache->added[there - 1] = item;
     else
-        add_content(cache, content);
+        add_item(cache, item, &content.file);
+    atomic_store(&cache->has_added, true);
     pthread_mutex_unlock(&cache->lock);
 }
 
@@ -228,8 +290,7 @@ static void add_old_records(struct context_cache *cache, struct strbuf *buf)
     for (size_t i = 0; i < cache->n_old; i++) {
         const struct record *record = &cache->old[i];
         bool wanted = cache->used[i] || n_unused <= UNUSED_KEPT;
-        if (wanted && !find_added(cache, &record->content.file) &&
-            record->check == record_check(record))
+        if (wanted && !find_added(cache, &record->file) && record->check == record_check(record))
             strbuf_add(buf, record, sizeof(*record));
     }
 }
@@ -244,7 +305,9 @@ int context_cache_write(struct context_cache *cache, struct error **err)
     strbuf_add(&buf, &header, sizeof(header));
     add_old_records(cache, &buf);
     for (size_t i = 0; i < cache->n_added; i++) {
-        struct record record = { .content = *cache->added[i] };
+        struct file_content content = added_at(cache, i);
+        struct record record = { .file = content.file };
+        memcpy(record.digest, content.digest, SHA256_SIZE);
         record.check = record_check(&record);
         strbuf_add(&buf, &record, sizeof(record));
     }

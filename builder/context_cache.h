@@ -33,22 +33,31 @@ struct file_identity {
 /* What a file was when it was read. */
 struct file_content {
     struct file_identity file;
-    uint8_t digest[SHA256_SIZE];
+    const uint8_t *digest;
 };
 
 struct file_identity file_identity_of(const struct stat *st);
 bool file_identity_equal(const struct file_identity *a, const struct file_identity *b);
+/* Beyond the year 2262 it begins anew. */
+int64_t file_time_ns(int64_t seconds, long nanoseconds);
 
 struct context_cache;
 
-/* `name` beneath dir_fd (borrowed until free). Never fails: what can't be read is empty. */
-struct context_cache *context_cache_open(int dir_fd, const char *name);
-bool context_cache_get(struct context_cache *cache, const struct file_identity *file,
-                       uint8_t out[SHA256_SIZE]);
-/* `content` is borrowed until free, and doesn't change. started_ns: CLOCK_REALTIME before the first
- * byte was read. */
-void context_cache_put(struct context_cache *cache, const struct file_content *content,
-                       int64_t started_ns);
+/*
+ * `name` beneath dir_fd (borrowed until free). Never fails: what can't be read is empty.
+ * get_content: what an item that was put stands for; what it says doesn't change, and lasts until
+ * free. So that nobody keeps it twice: there can be millions. By any thread.
+ */
+struct context_cache *context_cache_open(int dir_fd, const char *name,
+                                         void (*get_content)(void *data, const void *item,
+                                                             struct file_content *ret),
+                                         void *data);
+/* The digest, which lasts until free; NULL: not known. *near, 0 at first, is where the caller's
+ * last one stood: files of a directory mostly stand side by side. */
+const uint8_t *context_cache_get(struct context_cache *cache, const struct file_identity *file,
+                                 size_t *near);
+/* `item` is borrowed until free. started_ns: CLOCK_REALTIME before the first byte was read. */
+void context_cache_put(struct context_cache *cache, const void *item, int64_t started_ns);
 /* Replaces the file when there are new records. Old ones that nobody asked for stay while they are
  * few. */
 int context_cache_write(struct context_cache *cache, struct error **err) WARN_UNUSED;

@@ -18,13 +18,14 @@ static int changed(const struct context_file *file, struct error **err)
     return error_set(err, ERR_INVALID, "%s: changed during the build", file->path);
 }
 
-static int check_unchanged(const struct context_file *file, int fd, struct error **err)
+static int check_unchanged(const struct context *context, const struct context_file *file, int fd,
+                           struct error **err)
 {
     struct stat st;
     if (fstat(fd, &st) < 0)
         return error_errno(err, "looking at %s", file->path);
-    struct file_identity now = file_identity_of(&st);
-    if (!S_ISREG(st.st_mode) || !file_identity_equal(&now, &file->content.file))
+    struct file_identity now = file_identity_of(&st), seen = context_file_identity(context, file);
+    if (!S_ISREG(st.st_mode) || !file_identity_equal(&now, &seen))
         return changed(file, err);
     return 0;
 }
@@ -51,7 +52,7 @@ int context_open_fd(struct context *context, const struct entry *entry, struct e
 {
     const struct context_file *file = context_file_of(context, entry);
     AUTO(close) int fd = open_file(context, file, err);
-    if (fd < 0 || check_unchanged(file, fd, err) < 0)
+    if (fd < 0 || check_unchanged(context, file, fd, err) < 0)
         return -1;
     return take_fd(&fd);
 }
@@ -59,49 +60,65 @@ int context_open_fd(struct context *context, const struct entry *entry, struct e
 int context_check_unchanged(struct context *context, const struct entry *entry, int fd,
                             struct error **err)
 {
-    return check_unchanged(context_file_of(context, entry), fd, err);
+    return check_unchanged(context, context_file_of(context, entry), fd, err);
 }
 
 /* The first one stays: others may have it from there already. */
+static void set_digest(struct context_file *file, const uint8_t *digest)
+{
+    const uint8_t *none = NULL;
+    atomic_compare_exchange_strong(&file->digest, &none, digest);
+}
+
 static void remember_digest(struct context *context, struct context_file *file,
                             const uint8_t digest[SHA256_SIZE])
 {
     pthread_mutex_lock(&context->lock);
-    if (!file->has_digest)
-        memcpy(file->content.digest, digest, SHA256_SIZE);
-    file->has_digest = true;
+    uint8_t *kept = (uint8_t *)arena_room(&context->arena, SHA256_SIZE);
     pthread_mutex_unlock(&context->lock);
+    memcpy(kept, digest, SHA256_SIZE);
+    set_digest(file, kept);
 }
 
-static bool known_digest(struct context *context, struct context_file *file,
-                         uint8_t out[SHA256_SIZE])
+static const uint8_t digest_of_nothing[SHA256_SIZE] = {
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+    0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+};
+
+static const uint8_t *recorded_digest(const struct context *context,
+                                      const struct context_file *file, size_t *near)
 {
-    pthread_mutex_lock(&context->lock);
-    bool known = file->has_digest;
-    if (known)
-        memcpy(out, file->content.digest, SHA256_SIZE);
-    pthread_mutex_unlock(&context->lock);
-    if (known)
-        return true;
-    if (file->content.file.size == 0)
-        sha256_of("", 0, out);
-    else if (!context->cache || !context_cache_get(context->cache, &file->content.file, out))
-        return false;
-    remember_digest(context, file, out);
-    return true;
+    if (file->size == 0)
+        return digest_of_nothing;
+    if (!context->cache)
+        return NULL;
+    struct file_identity identity = context_file_identity(context, file);
+    return context_cache_get(context->cache, &identity, near);
 }
 
-bool context_known_digest(struct context *context, const struct entry *entry,
-                          uint8_t out[SHA256_SIZE])
+const uint8_t *context_file_digest(struct context *context, struct context_file *file, size_t *near)
 {
-    return known_digest(context, context_file_of(context, entry), out);
+    const uint8_t *digest = atomic_load(&file->digest);
+    if (digest)
+        return digest;
+    digest = recorded_digest(context, file, near);
+    if (digest)
+        set_digest(file, digest);
+    return digest;
+}
+
+const uint8_t *context_known_digest(struct context *context, const struct entry *entry)
+{
+    size_t anywhere = 0;
+    return context_file_digest(context, context_file_of(context, entry), &anywhere);
 }
 
 void context_identify(struct context *context, const struct entry *entry, struct sha256 *hash)
 {
-    const struct file_identity *identity = &context_file_of(context, entry)->content.file;
+    const struct file_identity identity =
+        context_file_identity(context, context_file_of(context, entry));
     sha256_update(hash, &context, sizeof(context));
-    sha256_update(hash, identity, sizeof(*identity));
+    sha256_update(hash, &identity, sizeof(identity));
 }
 
 struct file_source {
@@ -121,7 +138,7 @@ static void learn(struct file_source *from)
     sha256_free(TAKE(from->hash));
     remember_digest(from->context, from->file, digest);
     if (from->context->cache)
-        context_cache_put(from->context->cache, &from->file->content, from->started_ns);
+        context_cache_put(from->context->cache, from->file, from->started_ns);
 }
 
 static ssize_t file_source_read(struct source *source, void *data, size_t size, struct error **err)
@@ -142,7 +159,7 @@ static ssize_t file_source_read(struct source *source, void *data, size_t size, 
     from->left -= (uint64_t)n;
     if (from->hash)
         sha256_update(from->hash, data, (size_t)n);
-    if (!from->left && check_unchanged(from->file, from->fd, err) < 0)
+    if (!from->left && check_unchanged(from->context, from->file, from->fd, err) < 0)
         return -1;
     if (!from->left && from->hash)
         learn(from);
@@ -164,7 +181,6 @@ static struct source *open_source(struct context *context, const struct entry *e
                                   struct error **err)
 {
     struct context_file *file = context_file_of(context, entry);
-    uint8_t known[SHA256_SIZE];
     int64_t started = learns ? clock_now_ns() : 0;
     int fd = open_file(context, file, err);
     if (fd < 0)
@@ -172,11 +188,11 @@ static struct source *open_source(struct context *context, const struct entry *e
     struct file_source *source = NEW(struct file_source);
     source->source.ops = &file_source_ops;
     source->fd = fd;
-    source->left = file->content.file.size;
+    source->left = file->size;
     source->context = context;
     source->file = file;
     source->started_ns = started;
-    if (learns && !known_digest(context, file, known))
+    if (learns && !context_known_digest(context, entry))
         source->hash = sha256_new();
     return &source->source;
 }
@@ -208,12 +224,13 @@ static int read_through(struct source *source, struct error **err)
 int context_digest(struct context *context, const struct entry *entry, uint8_t out[SHA256_SIZE],
                    struct error **err)
 {
-    struct context_file *file = context_file_of(context, entry);
-    if (known_digest(context, file, out))
-        return 0;
-    AUTO(source_free) struct source *source = open_source(context, entry, true, err);
-    if (!source || read_through(source, err) < 0)
-        return -1;
-    (void)known_digest(context, file, out); /* it is now */
+    const uint8_t *known = context_known_digest(context, entry);
+    if (!known) {
+        AUTO(source_free) struct source *source = open_source(context, entry, true, err);
+        if (!source || read_through(source, err) < 0)
+            return -1;
+        known = context_known_digest(context, entry); /* it is now */
+    }
+    memcpy(out, known, SHA256_SIZE);
     return 0;
 }

@@ -209,7 +209,10 @@ static bool known_digest(const struct copy_content *content, const struct entry 
     switch (place->kind) {
     case CONTENT_CONTEXT: {
         const struct entry there = { .size = entry->size, .content = place->number };
-        return context_known_digest(place->context, &there, out);
+        const uint8_t *digest = context_known_digest(place->context, &there);
+        if (digest)
+            memcpy(out, digest, SHA256_SIZE);
+        return digest != NULL;
     }
     case CONTENT_TREE:
         return tree_known_content(place->tree, &place->entry, out);
@@ -261,9 +264,10 @@ void copy_teach_layer(struct context *context, struct layer *layer)
     for (size_t i = 0; i < list->n_entries; i++) {
         const struct entry *entry = &list->entries[i];
         const struct entry there = { .size = entry->size, .content = entry->content & ~OF_CONTEXT };
-        uint8_t digest[SHA256_SIZE];
-        if (entry->type == ENTRY_FILE && (entry->content & OF_CONTEXT) &&
-            context_known_digest(context, &there, digest))
+        const uint8_t *digest = entry->type == ENTRY_FILE && (entry->content & OF_CONTEXT)
+                                    ? context_known_digest(context, &there)
+                                    : NULL;
+        if (digest)
             layer_learn_content(layer, entry, digest);
     }
 }

@@ -48,7 +48,7 @@ static void get_item(const struct copy_source *source, size_t index, struct sour
 static bool is_known(struct copy *copy, const struct source_item *item)
 {
     uint8_t digest[SHA256_SIZE];
-    return copy->context ? context_known_digest(copy->context, &item->entry, digest)
+    return copy->context ? context_known_digest(copy->context, &item->entry) != NULL
                          : tree_known_content(copy->from, &item->place, digest);
 }
 

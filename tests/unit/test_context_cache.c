@@ -10,14 +10,30 @@ static const struct file_identity one = { 1, 10, 100, 5 * SECOND + 1, 6 * SECOND
 static const struct file_identity two = { 1, 11, 100, 5 * SECOND + 1, 6 * SECOND + 1 };
 
 /* Contents that caches borrow. */
-static const struct file_content *content_of(const struct file_identity *file, char fill)
+struct content {
+    struct file_identity file;
+    uint8_t digest[SHA256_SIZE];
+};
+
+static const struct content *content_of(const struct file_identity *file, char fill)
 {
-    static struct file_content contents[4096];
+    static struct content contents[4096];
     static size_t n;
-    struct file_content *content = &contents[n++ % ARRAY_SIZE(contents)];
+    struct content *content = &contents[n++ % ARRAY_SIZE(contents)];
     content->file = *file;
     memset(content->digest, fill, sizeof(content->digest));
     return content;
+}
+
+static void get_content(void *data UNUSED, const void *item, struct file_content *ret)
+{
+    const struct content *content = item;
+    *ret = (struct file_content){ content->file, content->digest };
+}
+
+static struct context_cache *open_cache(const struct temp_dir *dir, const char *name)
+{
+    return context_cache_open(dir->fd, name, get_content, NULL);
 }
 
 static void put(struct context_cache *cache, const struct file_identity *file, char fill)
@@ -27,8 +43,9 @@ static void put(struct context_cache *cache, const struct file_identity *file, c
 
 static int get(struct context_cache *cache, const struct file_identity *file)
 {
-    uint8_t digest[SHA256_SIZE];
-    return context_cache_get(cache, file, digest) ? digest[0] : '-';
+    static size_t near; /* wherever the last one was, of another cache even */
+    const uint8_t *digest = context_cache_get(cache, file, &near);
+    return digest ? digest[0] : '-';
 }
 
 static void write_cache(struct context_cache *cache)
@@ -40,20 +57,20 @@ static void write_cache(struct context_cache *cache)
 static void records_outlive_the_process(void **state)
 {
     struct temp_dir *dir = *state;
-    AUTO(context_cache_free) struct context_cache *first = context_cache_open(dir->fd, "c");
+    AUTO(context_cache_free) struct context_cache *first = open_cache(dir, "c");
     assert_int_equal(get(first, &one), '-');
     put(first, &two, 'b');
     put(first, &one, 'a');
     assert_int_equal(get(first, &one), 'a');
     write_cache(first);
 
-    AUTO(context_cache_free) struct context_cache *second = context_cache_open(dir->fd, "c");
+    AUTO(context_cache_free) struct context_cache *second = open_cache(dir, "c");
     assert_int_equal(get(second, &one), 'a');
     assert_int_equal(get(second, &two), 'b');
     put(second, &two, 'c');
     write_cache(second);
 
-    AUTO(context_cache_free) struct context_cache *third = context_cache_open(dir->fd, "c");
+    AUTO(context_cache_free) struct context_cache *third = open_cache(dir, "c");
     assert_int_equal(get(third, &one), 'a');
     assert_int_equal(get(third, &two), 'c');
 }
@@ -67,12 +84,12 @@ static void any_difference_of_the_stat_is_another_file(void **state)
     others[2].size++;
     others[3].mtime_ns++;
     others[4].ctime_ns++;
-    AUTO(context_cache_free) struct context_cache *cache = context_cache_open(dir->fd, "c");
+    AUTO(context_cache_free) struct context_cache *cache = open_cache(dir, "c");
     put(cache, &one, 'a');
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
         assert_int_equal(get(cache, &others[i]), '-');
     write_cache(cache);
-    AUTO(context_cache_free) struct context_cache *again = context_cache_open(dir->fd, "c");
+    AUTO(context_cache_free) struct context_cache *again = open_cache(dir, "c");
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
         assert_int_equal(get(again, &others[i]), '-');
 }
@@ -91,7 +108,7 @@ static void records_younger_than_the_clock_are_not_kept(void **state)
     };
     struct temp_dir *dir = *state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        AUTO(context_cache_free) struct context_cache *cache = context_cache_open(dir->fd, "none");
+        AUTO(context_cache_free) struct context_cache *cache = open_cache(dir, "none");
         const struct file_identity file = { 1, 2, 3, 4, cases[i].ctime_ns };
         context_cache_put(cache, content_of(&file, 'a'), cases[i].started_ns);
         assert_int_equal(get(cache, &file), cases[i].kept ? 'a' : '-');
@@ -102,7 +119,7 @@ static void damage_is_as_if_nothing_were_there(void **state)
 {
     struct temp_dir *dir = *state;
     struct error *err = NULL;
-    AUTO(context_cache_free) struct context_cache *cache = context_cache_open(dir->fd, "c");
+    AUTO(context_cache_free) struct context_cache *cache = open_cache(dir, "c");
     put(cache, &one, 'a');
     put(cache, &two, 'b');
     write_cache(cache);
@@ -113,14 +130,14 @@ static void damage_is_as_if_nothing_were_there(void **state)
         text.data[i] ^= 1;
         assert_ok(fs_write_file(dir->fd, "d", text.data, text.size, 0600, &err), err);
         text.data[i] ^= 1;
-        AUTO(context_cache_free) struct context_cache *damaged = context_cache_open(dir->fd, "d");
+        AUTO(context_cache_free) struct context_cache *damaged = open_cache(dir, "d");
         int a = get(damaged, &one), b = get(damaged, &two);
         assert_true((a == 'a' || a == '-') && (b == 'b' || b == '-'));
         assert_true(a == '-' || b == '-');
     }
     for (size_t size = 0; size < text.size; size++) {
         assert_ok(fs_write_file(dir->fd, "d", text.data, size, 0600, &err), err);
-        AUTO(context_cache_free) struct context_cache *cut = context_cache_open(dir->fd, "d");
+        AUTO(context_cache_free) struct context_cache *cut = open_cache(dir, "d");
         assert_int_equal(get(cut, &one), '-');
     }
 }
@@ -128,20 +145,42 @@ static void damage_is_as_if_nothing_were_there(void **state)
 static void records_that_nobody_asks_for_stay_while_they_are_few(void **state)
 {
     struct temp_dir *dir = *state;
-    AUTO(context_cache_free) struct context_cache *first = context_cache_open(dir->fd, "c");
+    AUTO(context_cache_free) struct context_cache *first = open_cache(dir, "c");
     for (uint64_t i = 0; i < 1000; i++) {
         const struct file_identity file = { 7, 5000 - i * 3, 1, 1, 1 };
         put(first, &file, (char)('a' + i % 20));
     }
     write_cache(first);
-    AUTO(context_cache_free) struct context_cache *second = context_cache_open(dir->fd, "c");
+    AUTO(context_cache_free) struct context_cache *second = open_cache(dir, "c");
     put(second, &one, 'x');
     write_cache(second);
-    AUTO(context_cache_free) struct context_cache *third = context_cache_open(dir->fd, "c");
+    AUTO(context_cache_free) struct context_cache *third = open_cache(dir, "c");
     for (uint64_t i = 0; i < 1000; i++) {
         const struct file_identity file = { 7, 5000 - i * 3, 1, 1, 1 };
         assert_int_equal(get(third, &file), 'a' + i % 20);
     }
+}
+
+static void records_are_found_from_wherever_the_last_one_was(void **state)
+{
+    struct temp_dir *dir = *state;
+    AUTO(context_cache_free) struct context_cache *first = open_cache(dir, "c");
+    for (uint64_t i = 0; i < 100; i++) {
+        const struct file_identity file = { 7, 10 + i * 2, 1, 1, 1 };
+        put(first, &file, (char)i);
+    }
+    write_cache(first);
+    AUTO(context_cache_free) struct context_cache *second = open_cache(dir, "c");
+    for (size_t from = 0; from <= 120; from++)
+        for (uint64_t inode = 0; inode < 230; inode++) {
+            const struct file_identity file = { 7, inode, 1, 1, 1 };
+            bool there = inode >= 10 && inode < 210 && inode % 2 == 0;
+            size_t near = from;
+            const uint8_t *digest = context_cache_get(second, &file, &near);
+            assert_int_equal(digest != NULL, there);
+            if (digest)
+                assert_int_equal(digest[0], (inode - 10) / 2);
+        }
 }
 
 int main(void)
@@ -151,6 +190,7 @@ int main(void)
         TEMP_DIR_TEST(any_difference_of_the_stat_is_another_file),
         TEMP_DIR_TEST(records_younger_than_the_clock_are_not_kept),
         TEMP_DIR_TEST(damage_is_as_if_nothing_were_there),
+        TEMP_DIR_TEST(records_are_found_from_wherever_the_last_one_was),
         TEMP_DIR_TEST(records_that_nobody_asks_for_stay_while_they_are_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
