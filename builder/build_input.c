@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/pool.h"
 #include "builder/context_remote.h"
 #include "builder/dockerignore.h"
 #include "layers/tar_read.h"
@@ -317,6 +318,9 @@ struct context *build_open_context(struct build *build, const char *path, const 
     struct context *context = context_open(build->store, path, consumed, err);
     if (context && build->options->git_modes)
         context_use_git_modes(context);
+    const unsigned jobs = build->options->jobs;
+    if (context && jobs && jobs < pool_n_cpus())
+        context_set_threads(context, jobs);
     return context;
 }
 
