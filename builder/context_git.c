@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "builder/context_remote.h"
+#include "builder/git_cache.h"
 #include "builder/secret.h"
 #include "builder/ssh_agents.h"
 #include "registry/base64.h"
@@ -105,14 +106,11 @@ char *context_git_key(const struct context_git *git, bool keep_git_dir)
                      git->url.mtime_checkout == GIT_OPTION_ON ? " mtime=checkout" : "");
 }
 
-struct context *context_git_open(struct build *build, const struct context_git *git,
-                                 bool keep_git_dir, struct error **err)
+static struct git_checkout checkout_of(const struct build *build, const struct context_git *git,
+                                       bool keep_git_dir, int dir_fd)
 {
     const struct git_url *url = &git->url;
-    AUTO(close) int dir_fd = context_remote_dir(build->store, "git", err);
-    if (dir_fd < 0)
-        return NULL;
-    const struct git_checkout checkout = {
+    return (struct git_checkout){
         .repository = &git->repository,
         .commit = &git->commit,
         .keep_git_dir = keep_git_dir,
@@ -120,8 +118,39 @@ struct context *context_git_open(struct build *build, const struct context_git *
         .mtime = url->mtime_checkout == GIT_OPTION_ON ? build->now : GIT_COMMIT_TIME,
         .dir_fd = dir_fd,
     };
+}
+
+/* A directory with the commit's files: those of an earlier build, else fetched. */
+static int get_files(struct build *build, const struct context_git *git, bool keep_git_dir,
+                     int64_t *time, struct error **err)
+{
+    AUTO(close) int kept_fd = context_remote_dir(build->store, "git", err);
+    if (kept_fd < 0)
+        return -1;
+    const struct git_checkout kept = checkout_of(build, git, keep_git_dir, kept_fd);
+    int found = git_cache_get(build->store, &kept, time, err);
+    if (found != 0)
+        return found < 0 ? -1 : take_fd(&kept_fd);
+    AUTO(close) int fd = context_remote_dir(build->store, "git", err);
+    if (fd < 0)
+        return -1;
+    const struct git_checkout checkout = checkout_of(build, git, keep_git_dir, fd);
+    if (git_checkout(&checkout, time, err) < 0)
+        return -1;
+    AUTO(error_free) struct error *trouble = NULL;
+    if (git_cache_put(build->store, &checkout, *time, &trouble) < 0)
+        progress_warning(build->progress, 0, "git repository %s: keeping its files: %s",
+                         git->url.remote, error_message(trouble));
+    return take_fd(&fd);
+}
+
+struct context *context_git_open(struct build *build, const struct context_git *git,
+                                 bool keep_git_dir, struct error **err)
+{
+    const struct git_url *url = &git->url;
     int64_t time = 0;
-    if (git_checkout(&checkout, &time, err) < 0)
+    AUTO(close) int dir_fd = get_files(build, git, keep_git_dir, &time, err);
+    if (dir_fd < 0)
         return NULL;
     /* a link in the repository leads inside it */
     int fd = fs_open_in_root(dir_fd, *url->subdir ? url->subdir : ".", O_RDONLY | O_DIRECTORY, err);

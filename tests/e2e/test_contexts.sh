@@ -261,6 +261,54 @@ test_git_contexts_by_branch_tag_commit_and_subdir() {
     err_has 'begins with "-"'
 }
 
+test_a_known_commit_of_git_is_not_fetched_again() {
+    need git
+    serve
+    repo r
+    local commit id
+    commit=$(git -C repos/r rev-parse HEAD)
+    ok cbuild -q -t x "$URL/smart/r.git#main"
+    id=$(image_id x)
+    listing x | grep -v ' x/$' >tree
+    grep -q upload-pack www/log || { cat www/log; fail "nothing was fetched"; }
+    # the ref is asked for, no more; the files are the same, of a subdirectory too
+    : >www/log
+    umask 077
+    ok cbuild -q -t y --no-cache "$URL/smart/r.git#main"
+    local n
+    n=$(wc -l <www/log)
+    : >www/log
+    git ls-remote "$URL/smart/r.git" main >/dev/null
+    equal "$n" "$(wc -l <www/log)" "requests"
+    listing y | grep -v ' x/$' | diff tree -
+    ok cbuild -q -t z "$URL/smart/r.git#main:sub"
+    listing z | grep -q -- '-rwxr-xr-x .* x/run' || fail "the mode of sub/run"
+    # by its id nobody is asked
+    : >www/log
+    ok cbuild -q -t y "$URL/smart/r.git#$commit"
+    printf 'FROM scratch\nADD %s/smart/r.git#%s /x/\n' "$URL" "$commit" >Dockerfile
+    ok cbuild -q -t w .
+    equal "$(wc -l <www/log)" 0 "requests"
+    # what differs isn't shared
+    ok cbuild -q -t v --build-arg BUILDKIT_CONTEXT_KEEP_GIT_DIR=1 "$URL/smart/r.git#$commit"
+    listing v | grep -q 'x/.git/HEAD' || fail "no .git"
+    # a new commit is fetched, a damaged copy too
+    echo new >repos/r/f
+    publish r new
+    ok cbuild -q -t x "$URL/smart/r.git#main"
+    equal "$(content x x/f)" new
+    # shellcheck disable=SC2013 # one word a line
+    for hex in $(grep -ho '"content":"sha256:[0-9a-f]*","git_version"' "$CBUILD_ROOT"/cache/records/* | cut -c19-82); do
+        chmod u+w "$CBUILD_ROOT/blobs/sha256/$hex"
+        echo broken >"$CBUILD_ROOT/blobs/sha256/$hex"
+    done
+    : >www/log
+    ok cbuild -q -t y --no-cache "$URL/smart/r.git#$commit"
+    listing y | grep -v ' x/$' | diff tree -
+    [ -s www/log ] || fail "the damaged copy was used"
+    equal "$(ls -A "$CBUILD_ROOT/tmp")" "" "left-overs"
+}
+
 test_git_over_dumb_http_file_and_git_protocols() {
     need git
     serve
