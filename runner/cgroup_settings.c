@@ -171,10 +171,13 @@ static const char *find_mount(const char *mountinfo, const char *type, const cha
     return NULL;
 }
 
+/* "": the line has fewer. */
 static char *field(const char *line, unsigned index)
 {
-    while (index--)
-        line += strcspn(line, " ") + 1;
+    while (index--) {
+        line += strcspn(line, " \n");
+        line += *line == ' ';
+    }
     return xstrndup(line, strcspn(line, " \n"));
 }
 
@@ -202,7 +205,7 @@ static char *below(const char *path, const char *root)
     if (strncmp(path, root, size) != 0 || (path[size] && path[size] != '/'))
         return xstrdup("");
     path += size;
-    return xstrdup(*path == '/' ? path + 1 : path);
+    return xstrdup(path + strspn(path, "/"));
 }
 
 bool cgroup_place_find(const char *mountinfo, const char *self_cgroup,

@@ -10,6 +10,7 @@
 
 #define ANSWER_SIZE 32768 /* of one read; the kernel makes no longer ones */
 #define TIMEOUT_S 5
+#define MAX_ERRNO 4095 /* linux/err.h */
 
 int netlink_open(int protocol, struct error **err)
 {
@@ -128,7 +129,7 @@ static int take(const struct nlmsghdr *header, const char *what, struct error **
         memcpy(&number, NLMSG_DATA(header), sizeof(number));
     if (!number)
         return 0;
-    errno = -number;
+    errno = number < 0 && number >= -MAX_ERRNO ? -number : EPROTO;
     return error_errno(err, "%s", what);
 }
 

@@ -1,36 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whatever an image archive holds: an error or images, and what is told of verifies. One store
  * serves all. */
-#include "base/fs.h"
-#include "base/mem.h"
 #include "layers/archive.h"
 #include "oci/store_gc.h"
+#include "tests/fuzz/fuzz_dir.h"
 
-#include <fcntl.h>
 #include <stdint.h>
-#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char *path;
 static struct store *store;
 
 static void cleanup(void)
 {
-    AUTO(error_free) struct error *err = NULL;
     store_close(store);
-    if (fs_remove_tree(AT_FDCWD, path, &err) < 0)
-        abort();
-    free(path);
 }
 
 static void open_store(void)
 {
     struct error *err = NULL;
-    const char *tmp = getenv("TMPDIR");
-    path = xasprintf("%s/cbuild-fuzz-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(path))
-        abort();
+    AUTO(free) char *path = xasprintf("%s/store", fuzz_dir());
     store = store_open(path, &err);
     if (!store || atexit(cleanup) != 0)
         abort();

@@ -111,6 +111,10 @@ static const struct {
     { docker_mounts, docker_own, CGROUP_PIDS, 0, NULL },
     { v2_mounts, "", CGROUP_MEMORY, 0, NULL },
     { "", v2_own, CGROUP_MEMORY, 0, NULL },
+    /* what the kernel never writes is read no further than it goes */
+    { "1 - cgroup2 x", "0::/", CGROUP_MEMORY, 2, "|" },
+    { "1 - cgroup2 x\nnext line is another\n", "0::/", CGROUP_MEMORY, 2, "|" },
+    { v2_mounts, "0:://a//b", CGROUP_MEMORY, 2, "/sys/fs/cgroup|a//b" },
 };
 
 static void the_place_of_a_controller_is_found(void **state)
