@@ -21,6 +21,7 @@ void cache_record_release(struct cache_record *record)
     free(record->step);
     free(record->created);
     descriptor_release(&record->blob);
+    strvec_release(&record->warnings);
     memset(record, 0, sizeof(*record));
 }
 
@@ -81,7 +82,8 @@ static int record_parse(const struct strbuf *text, const char *codec, struct cac
         json_get_string(root, "", "created", JSON_REQUIRED, &created, err) < 0 ||
         json_get_string(root, "", "diff_id", JSON_OPTIONAL, &diff_id, err) < 0 ||
         json_get_string(root, "", "chain_id", JSON_OPTIONAL, &chain_id, err) < 0 ||
-        json_get_object(root, "", "layers", JSON_OPTIONAL, &layers, err) < 0)
+        json_get_object(root, "", "layers", JSON_OPTIONAL, &layers, err) < 0 ||
+        json_get_strings(root, "", "warnings", JSON_OPTIONAL, &record.warnings, err) < 0)
         return -1;
     record.step = xstrdup(step);
     record.created = xstrdup(created);
@@ -175,6 +177,8 @@ static void record_format(const struct cache_record *record, const char *codec,
             json_array_append_new(contents, json_from_string(inputs->items[i].value));
     if (json_array_size(contents))
         json_set(root, "contents", json_incref(contents));
+    if (record->warnings.n)
+        json_set(root, "warnings", json_from_strvec(&record->warnings));
     if (record->has_layer) {
         digest_format(&record->diff_id, digest);
         json_set(root, "diff_id", json_from_string(digest));

@@ -17,6 +17,7 @@
 #ifndef CBUILD_BUILDER_CACHE_H
 #define CBUILD_BUILDER_CACHE_H
 
+#include "base/strvec.h"
 #include "base/tempfile.h"
 #include "builder/inputs.h"
 #include "layers/compress.h"
@@ -32,6 +33,7 @@ struct cache_record {
     struct digest
         chain_id; /* of the tree with the layer: keeps its directory form from being collected */
     struct descriptor blob; /* in the compression that was asked for */
+    struct strvec warnings; /* of its making, without a place: a hit tells them again */
 };
 
 void cache_record_release(struct cache_record *record);

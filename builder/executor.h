@@ -338,6 +338,7 @@ struct layer_step {
     const struct instruction *instruction;
     char *history;                /* created_by */
     struct inputs inputs;         /* all that counts but the trees below */
+    struct strvec warnings;       /* of its making: told again where the cache has it */
     struct tempfile *inputs_file; /* where they are while the layer is made, when they are many */
     bool is_independent;          /* COPY --link: what lies below is no input */
     bool is_lost;                 /* of a forecast: what it takes of another tree isn't known */

@@ -67,6 +67,15 @@ char *stage_run_step_name(struct stage_run *run, const char *text)
                      (int)line, text);
 }
 
+/* An instruction that several platforms have in common may say the same for each. */
+static bool was_told(const struct build *build, const char *text)
+{
+    for (size_t i = 0; i < build->result->n_warnings; i++)
+        if (!strcmp(build->result->warnings[i].text, text))
+            return true;
+    return false;
+}
+
 void build_warn(struct build *build, const struct instruction *instruction, const char *rule,
                 const char *format, ...)
 {
@@ -76,16 +85,18 @@ void build_warn(struct build *build, const struct instruction *instruction, cons
     va_start(args, format);
     AUTO(free) char *text = xvasprintf(format, args);
     va_end(args);
+    size_t line = instruction ? instruction->range.first : 0;
+    AUTO(free)
+    char *placed =
+        line ? xasprintf("%s:%zu: %s", build->dockerfile->source->name, line, text) : xstrdup(text);
     pthread_mutex_lock(&build->lock);
-    struct build_warning *warning = ARRAY_PUSH(build->result, warnings);
-    warning->rule = xstrdup(rule);
-    warning->line = instruction ? instruction->range.first : 0;
-    if (instruction && instruction->range.first)
-        warning->text = xasprintf("%s:%zu: %s", build->dockerfile->source->name,
-                                  instruction->range.first, text);
-    else
-        warning->text = xstrdup(text);
-    progress_warning(build->progress, 0, "%s", warning->text);
+    if (!was_told(build, placed)) {
+        struct build_warning *warning = ARRAY_PUSH(build->result, warnings);
+        warning->rule = xstrdup(rule);
+        warning->line = line;
+        warning->text = TAKE(placed);
+        progress_warning(build->progress, 0, "%s", warning->text);
+    }
     pthread_mutex_unlock(&build->lock);
 }
 

@@ -17,6 +17,7 @@ void layer_step_release(struct layer_step *step)
 {
     free(step->history);
     inputs_release(&step->inputs);
+    strvec_release(&step->warnings);
     tempfile_free(step->inputs_file);
     lockfile_remove(step->lock);
     memset(step, 0, sizeof(*step));
@@ -195,6 +196,8 @@ static int record_later(struct stage_run *run, struct layer_step *step, const st
                               .vertex = step->vertex };
     job.record.step = instruction_format(step->instruction);
     job.record.created = xstrdup(created);
+    job.record.warnings = step->warnings;
+    step->warnings = (struct strvec)STRVEC_INIT;
     job.inputs = step->inputs;
     step->inputs = (struct inputs){ 0 };
     recorder_add(run->build->recorder, &job);
@@ -208,6 +211,8 @@ static int use_cached(struct stage_run *run, struct layer_step *step, const stru
     AUTO(layer_unref)
     struct layer *layer = layer_from_blob(build->store, &record->blob, &record->diff_id, NULL);
     explain_tell_hit(run, step, keys->by_result);
+    for (size_t i = 0; i < record->warnings.n; i++)
+        build_warn(build, run->current, NULL, "%s", record->warnings.items[i]);
     if (advance(run, step, keys, layer, record->created, err) < 0)
         return -1;
     pthread_mutex_lock(&build->lock);

@@ -240,6 +240,7 @@ static int open_gits(struct copy_step *step, struct error **err)
 static void warn(void *data, const char *text)
 {
     struct copy_step *step = data;
+    strvec_push(&step->step.warnings, text);
     build_warn(step->run->build, step->run->current, NULL, "%s", text);
 }
 

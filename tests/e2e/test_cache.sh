@@ -488,4 +488,22 @@ test_what_an_upper_alone_does_not_tell_is_never_taken_up() {
     done
 }
 
+test_a_hit_tells_what_the_copy_told() {
+    mkdir -p c/a c/b
+    echo x >c/a/x && echo y >c/b/y
+    printf 'FROM scratch\nCOPY --chmod=644 a/x /new/dir/x\nCOPY a/x b/y /file\nCOPY b/* /z/\n' >c/Dockerfile
+    said() { grep '^warning:' "$TEST_TMP/err" | sort; }
+    ok cbuild --progress plain -t x c
+    said >first
+    equal "$(wc -l <first)" 2 "$(cat first)"
+    grep -q 'Dockerfile:2: directory /new.* gets mode 0644' first
+    grep -q 'Dockerfile:3: several sources go to /file' first
+    ok cbuild --progress plain -t x c
+    err_has CACHED
+    said | diff first -
+    # once where several platforms share the step
+    ok cbuild --progress plain --platform linux/amd64,linux/arm64 -t y c
+    said | diff first -
+}
+
 run_tests "$@"
