@@ -47,6 +47,7 @@ WORKLOADS = {
     "W8 push": Work("push of W1's image, its layer ready", [SEND], Goal(ahead=1, cpu_ahead=1)),
     "W8 push again": Work("the same again", ["curl -sf --cacert {ca} -I {blob} >/dev/null"], Goal(ahead=1)),
     "W8 pull": Work("pull of W1's image, stored", [FETCH, DIGEST], Goal(ahead=1, cpu_ahead=1)),
+    "W8 copy": Work("W1's image to an OCI layout", [FETCH, DIGEST], Goal(ahead=1, cpu_ahead=1)),
     "W8 unpacked": Work("pull of W1's image, laid out", [FETCH, DIGEST, DIFF_ID, UNTAR], Goal(floor=1.3)),
     "W8 large push": Work("push of W4's image", [SEND], Goal(ahead=1, cpu_ahead=1)),
     "W8 large pull": Work("pull of W4's image, stored", [FETCH, DIGEST], Goal(ahead=1, cpu_ahead=1)),
