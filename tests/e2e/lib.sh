@@ -199,6 +199,15 @@ peak_anonymous() { # COMMAND...
     echo $peak
 }
 
+# What a failed test left running ends with it.
+end_test() {
+    local left
+    ! type teardown >/dev/null 2>&1 || teardown || :
+    left=$(jobs -pr)
+    # shellcheck disable=SC2086 # numbers
+    [ -z "$left" ] || { kill $left 2>/dev/null || :; wait; }
+}
+
 run_test() { # FOLDER NAME: in a subshell
     set -eu
     local work=$1
@@ -209,7 +218,7 @@ run_test() { # FOLDER NAME: in a subshell
     mkdir "$TEST_TMP" "$HOME" "$work/dir"
     mkdir -m 700 "$XDG_RUNTIME_DIR"
     cd "$work/dir"
-    trap 'type teardown >/dev/null 2>&1 && teardown || :' EXIT
+    trap 'end_test' EXIT
     "$2"
 }
 

@@ -166,7 +166,7 @@ test_limits_are_those_of_the_steps_cgroup_and_it_goes_with_the_step() {
     need_run
     own_cgroup
     import_busybox
-    printf 'FROM busybox\nRUN echo ready; sleep 600\n' >Dockerfile
+    printf 'FROM busybox\nRUN echo ready; sleep %s\n' $LONG >Dockerfile
     "$CBUILD" --cgroup-parent "$PARENT" -m 64m --memory-swap 96m --cpus 0.5 --cpu-shares 512 --cpuset-cpus 0 --pids-limit 40 . 2>err &
     pid=$!
     for _ in $(seq 200); do grep -q ' ready$' err && break; sleep 0.05; done
@@ -187,7 +187,7 @@ test_what_a_killed_build_left_is_swept_by_the_next() {
     need_run
     own_cgroup
     import_busybox
-    printf 'FROM busybox\nRUN echo ready; sleep 600\n' >Dockerfile
+    printf 'FROM busybox\nRUN echo ready; sleep %s\n' $LONG >Dockerfile
     "$CBUILD" --cgroup-parent "$PARENT" -m 64m . 2>err &
     pid=$!
     for _ in $(seq 600); do grep -q ' ready$' err && break; sleep 0.05; done
