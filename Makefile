@@ -135,8 +135,8 @@ check-threads: $(addprefix $(O)/unit/,$(filter $(THREADED),$(UNIT)))
 .PHONY: check-settings check-settings-run
 check-settings: deps
 	@$(MAKE) --no-print-directory check-settings-run
-check-settings-run: $(O)/cbuild
-	@$(test_env) tests/settings --jobs $(TEST_JOBS) $(SETTINGS)
+check-settings-run: $(O)/cbuild $(O)/unit/test_sandbox $(O)/unit/test_child_root
+	@$(test_env) UNIT=$(abspath $(O)/unit) tests/settings --jobs $(TEST_JOBS) $(SETTINGS)
 
 # Images of release, debug and sanitizer builds are the same.
 .PHONY: check-builds

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Commands in a sandbox made of busybox. As root only: other users skip.
+ * Commands in a sandbox made of busybox, as root: that of a user namespace where an ordinary user
+ * with subordinate ids runs the test. Other users skip.
  *
  *     SANDBOX_TEST(name)
  *     static void name(void **state) { struct box *box = *state; box_sh(box, "id -u"); ...
@@ -201,10 +202,32 @@ static inline void box_sh(struct box *box, const char *script)
         assert_int_equal((box)->result.status, 0);                                                 \
     } while (0)
 
+/* First in main(): an ordinary user becomes root of a user namespace, if he has the ids for one. */
+static inline void box_become_root(char **argv)
+{
+    static const char *const script = "u='unshare --user --map-auto --map-root-user --mount'; "
+                                      "$u -- true 2>/dev/null && exec $u -- \"$0\"; exec \"$0\"";
+    if (geteuid() != 0 && !getenv("BOX_TRIED") && setenv("BOX_TRIED", "1", 1) == 0)
+        (void)execlp("sh", "sh", "-c", script, argv[0], (char *)NULL);
+}
+
 static inline void box_need_root(void)
 {
     if (geteuid() != 0) {
         print_message("# needs root\n");
+        skip();
+    }
+}
+
+/* Who can make devices and set attributes trusted.*: not root of a user namespace. */
+static inline void box_need_root_of_the_host(void)
+{
+    AUTO(strbuf_release) struct strbuf map = STRBUF_INIT;
+    struct error *err = NULL;
+    box_need_root();
+    assert_ok(fs_read_file(AT_FDCWD, "/proc/self/uid_map", &map, 4096, &err), err);
+    if (!strstr(map.data, " 4294967295\n")) {
+        print_message("# needs root of the host\n");
         skip();
     }
 }

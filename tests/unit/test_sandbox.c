@@ -141,7 +141,7 @@ static void masked_and_read_only_paths(void **state)
 
 static void devices_are_few_and_others_stay_dead(void **state)
 {
-    box_need_root();
+    box_need_root_of_the_host();
     struct box *box = *state;
     box_expect(box, "ls /dev | tr '\\n' ' '",
                "fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ");
@@ -161,7 +161,7 @@ static void devices_are_few_and_others_stay_dead(void **state)
 /* By times, which do the machine no harm when they do change: who sets those can set modes. */
 static void attributes_of_the_hosts_devices_stay(void **state)
 {
-    box_need_root();
+    box_need_root_of_the_host();
     struct box *box = *state;
     static const char *const names[] = { "/dev/null",   "/dev/zero",    "/dev/full",
                                          "/dev/random", "/dev/urandom", "/dev/tty" };
@@ -554,8 +554,9 @@ static void a_step_takes_milliseconds(void **state)
     print_message("# a step took %.2f ms at best\n", (double)best / 1e6);
 }
 
-int main(void)
+int main(int argc UNUSED, char **argv)
 {
+    box_become_root(argv);
     const struct CMUnitTest tests[] = {
         SANDBOX_TEST(root_has_a_default_containers_privileges),
         SANDBOX_TEST(other_users_have_no_capabilities),
