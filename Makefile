@@ -161,11 +161,11 @@ demo-run: $(O)/cbuild
 bench: $(O)/cbuild
 	@bench/run --cbuild $(abspath $(O)/cbuild)
 
-# the hot loops alone
+# the hot loops alone; AGAINST=/other/build/release/bench: beside those of another build
 MICRO := $(filter-out micro,$(patsubst bench/micro/%.c,%,$(wildcard bench/micro/*.c)))
 .PHONY: bench-micro
 bench-micro: $(addprefix $(O)/bench/,$(MICRO))
-	@for each in $^; do $$each || exit 1; done
+	@if [ -n '$(AGAINST)' ]; then bench/micro/compare '$(AGAINST)' $(O)/bench; else for each in $^; do $$each || exit 1; done; fi
 $(O)/bench/%: $(O)/bench/micro/%.o $(O)/bench/micro/micro.o $(call archives_for,builder) $(call archive,builder)
 	$(call quiet,LD)$(CC) $(all_cflags) $(all_ldflags) -o $@ $(filter %.o,$^) $(call archive,builder) $(filter-out $(call archive,builder),$(filter %.a,$^)) $(PACKAGE_LIBS)
 .SECONDARY: $(patsubst %,$(O)/bench/micro/%.o,$(MICRO) micro)

@@ -78,6 +78,12 @@ class Cbuild(Builder):
         return self.build(context)
 
 
+def cbuilds(programs, place, certificates):
+    """Of "FILE" or "FILE=NAME" each."""
+    pairs = [program.partition("=") for program in programs]
+    return [Cbuild(file, name or "cbuild", place, certificates) for file, _, name in pairs]
+
+
 class Buildah(Builder):
     flags = "bud --layers --isolation chroot --network host, overlay driver; ready: with a push to a folder"
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures as a table with goals, and as TSV."""
-import os, statistics
+import datetime, os, statistics, subprocess, sys
 
+from place import TOP
 from workloads import WORKLOADS
 
 
@@ -72,11 +73,50 @@ def table(rows, cbuilds, entries):
             print("  %s: %s" % (workload, "; ".join(work.floor)))
 
 
+def origin(*programs):
+    """Where figures come from: the command, the machine, the commit."""
+    def said(*command):
+        return subprocess.run(command, cwd=TOP, capture_output=True, text=True).stdout.partition("\n")[0]
+
+    machine = os.uname()
+    yield " ".join(["bench/" + os.path.basename(sys.argv[0]), *sys.argv[1:]])
+    yield "commit %s, %s; %d cores, Linux %s %s" % (
+        said("git", "describe", "--always", "--dirty", "--abbrev=7"), datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+        len(os.sched_getaffinity(0)), machine.release, machine.machine)
+    for program in programs:
+        yield said(program, "version")
+
+
+def kept_path():
+    """bench/results/DATE-COMMIT-TOOL.tsv"""
+    commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=7"], cwd=TOP, capture_output=True, text=True).stdout.strip()
+    date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+    return os.path.join(TOP, "bench/results", "%s-%s-%s.tsv" % (date, commit or "unknown", os.path.basename(sys.argv[0])))
+
+
+COLUMNS = (("wall", "wall_s", "%.4f"), ("cpu", "cpu_s", "%.4f"), ("peak", "peak_mib", "%.1f"))
+
+
 def write_tsv(path, rows, comments):
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    print("kept in %s" % os.path.relpath(path))
     with open(path, "w") as file:
         file.writelines("# %s\n" % comment for comment in comments)
-        file.write("workload\twho\tround\twall_s\tcpu_s\tpeak_mib\n")
+        file.write("\t".join(["workload", "who", "round", *(column for _, column, _ in COLUMNS)]) + "\n")
         for workload, who, number, figures in rows:
-            peak = "%.1f" % figures["peak"] if "peak" in figures else ""
-            file.write("%s\t%s\t%d\t%.4f\t%.4f\t%s\n" % (workload, who, number + 1, figures["wall"], figures["cpu"], peak))
+            cells = [form % figures[key] if key in figures else "" for key, _, form in COLUMNS]
+            file.write("\t".join([workload, who, str(number + 1), *cells]) + "\n")
+
+
+def read_tsv(path):
+    """(rows, comments) as write_tsv() got them."""
+    rows, comments = [], []
+    with open(path) as file:
+        for line in file:
+            if line.startswith("# "):
+                comments.append(line[2:].rstrip("\n"))
+            elif not line.startswith("workload\t"):
+                workload, who, number, *cells = line.rstrip("\n").split("\t")
+                figures = {key: float(cell) for (key, _, _), cell in zip(COLUMNS, cells) if cell}
+                rows.append((workload, who, int(number) - 1, figures))
+    return rows, comments

@@ -7,6 +7,8 @@ and folders of the run.
 """
 import collections
 
+PEERS = ("buildah", "buildkit", "docker", "skopeo")
+
 WALK = "find {dir} -printf '%s %T@ %C@ %i %m\\n' >/dev/null"
 READ = "find {dir} -type f -print0 | xargs -0 cat >/dev/null"
 DIFF_ID = "openssl dgst -sha256 {tar}"

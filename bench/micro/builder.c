@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "bench/micro/micro.h"
 #include "builder/context.h"
+#include "builder/copy_dest.h"
 #include "builder/inputs.h"
 #include "builder/words.h"
 #include "oci/store.h"
@@ -54,6 +55,26 @@ static void run_json(void *data)
     MUST(value ? 0 : -1);
     AUTO(strbuf_release) struct strbuf again = STRBUF_INIT;
     json_format_canonical(value, &again);
+}
+
+/* As a COPY of many files does: each is put, then the layer's list is made. */
+static void run_copy_dest(void *data UNUSED)
+{
+    struct error *err = NULL;
+    AUTO(copy_content_free) struct copy_content *content = copy_content_new();
+    AUTO(copy_dest_free) struct copy_dest *dest = copy_dest_new(NULL, content, 0);
+    const struct copy_made made = { .mode = 0755 };
+    const struct file_times times = { .kind = FILE_TIMES_KEEP };
+    AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
+    for (int i = 0; i < N_OPS; i++) {
+        AUTO(free) char *dir = xasprintf("node_modules/package%d", i / 50);
+        if (i % 50 == 0)
+            MUST(copy_dest_make_dirs(dest, dir, &made, &err));
+        AUTO(entry_release)
+        struct entry entry = { .path = xasprintf("%s/file%d.js", dir, i), .mode = 0644 };
+        MUST(copy_dest_put(dest, &entry, NULL, &err));
+    }
+    MUST(copy_dest_finish(dest, &times, &list, &err));
 }
 
 struct place {
@@ -121,6 +142,8 @@ int main(void)
     measure(&(struct loop){ "expansion of a word", N_OPS, 0, 1 }, run_expand, &env);
     env_release(&env);
     measure(&(struct loop){ "step key, an input", N_OPS, 0, 1 }, run_key, NULL);
+
+    measure(&(struct loop){ "destination of a COPY, a file", N_OPS, 0, 1 }, run_copy_dest, NULL);
 
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     strbuf_adds(&text, "{\"layers\":[");

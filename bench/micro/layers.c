@@ -7,6 +7,7 @@
 #include "bench/micro/micro.h"
 #include "layers/apply.h"
 #include "layers/encoder.h"
+#include "layers/entries.h"
 #include "layers/gunzip.h"
 #include "layers/member_sink.h"
 #include "layers/tar_read.h"
@@ -123,6 +124,26 @@ static void run_apply(void *data)
     MUST(form_writer_finish(form, &err));
 }
 
+/* The entry list of a layer to the store and back. */
+static void run_entries(void *data)
+{
+    const struct material *material = data;
+    struct error *err = NULL;
+    const struct digest blob = digest_of("blob", 4);
+    char path[64];
+    struct entry list[N_ENTRIES];
+    AUTO(entries_release) struct entries again = { .tar_size = 0 };
+    for (size_t i = 0; i < N_ENTRIES; i++) {
+        (void)snprintf(path, sizeof(path), "usr/lib/modules/m%zu/file%zu.js", i / 50, i);
+        list[i] = (struct entry){ .path = xstrdup(path), .mode = 0644, .size = FILE_SIZE };
+    }
+    const struct entries entries = { .list = { list, N_ENTRIES, N_ENTRIES } };
+    MUST(entries_write(material->store, &blob, &entries, &err));
+    MUST(entries_read(material->store, &blob, &again, &err));
+    for (size_t i = 0; i < N_ENTRIES; i++)
+        free(list[i].path);
+}
+
 int main(void)
 {
     struct error *err = NULL;
@@ -145,6 +166,8 @@ int main(void)
     material.store = store_open(folder, &err);
     MUST(material.store ? 0 : -1);
     measure(&(struct loop){ "apply and remove, a file of 4 KiB", N_ENTRIES, size, 1 }, run_apply,
+            &material);
+    measure(&(struct loop){ "entry list kept and read, an entry", N_ENTRIES, 0, 1 }, run_entries,
             &material);
     store_close(material.store);
     MUST(fs_remove_tree(AT_FDCWD, folder, &err));
