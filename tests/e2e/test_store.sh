@@ -127,17 +127,22 @@ test_history_has_a_line_per_instruction_with_sizes() {
 }
 
 test_damage_is_found_and_repaired() {
+    export SOURCE_DATE_EPOCH=1600000000 # another second makes another image, and the damaged one stays without a name
     make_image a:1 hello
-    blob=$(find "$CBUILD_ROOT/blobs" -type f | head -n 1)
-    chmod u+w "$blob"
-    printf x | dd of="$blob" bs=1 seek=3 conv=notrunc 2>/dev/null
-    fails 7 cbuild fsck
-    out_has "$(basename "$blob")"
-    # the damaged blob goes; the image that lacks it now is named until it is there again
-    fails 7 cbuild fsck --repair
-    is_absent "$blob"
-    make_image a:1 hello
-    store_verifies
+    mapfile -t blobs < <(find "$CBUILD_ROOT/blobs" -type f) # layer, config, manifest
+    equal ${#blobs[@]} 3
+    for blob in "${blobs[@]}"; do
+        chmod u+w "$blob"
+        printf x | dd of="$blob" bs=1 seek=3 conv=notrunc 2>/dev/null
+        fails 7 cbuild fsck
+        out_has "$(basename "$blob")"
+        # the damaged blob goes; the image that lacks it now is named until it is there again
+        fails 7 cbuild fsck --repair
+        is_absent "$blob"
+        make_image a:1 hello
+        is_there "$blob"
+        store_verifies
+    done
 }
 
 test_a_store_of_a_newer_format_is_refused_with_the_way_out() {
