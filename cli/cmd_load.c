@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
 #include "base/mem.h"
-#include "cli/app.h"
+#include "cli/remote.h"
 #include "layers/archive.h"
+#include "oci/image.h"
 #include "oci/store_tags.h"
 
 #include <fcntl.h>
@@ -14,13 +15,43 @@ static const struct command_help help = {
     .summary = "Reads the images of an archive (OCI or docker, any compression) into the store.",
 };
 
+struct load {
+    struct app *app;
+    const struct platform *platform; /* NULL: all that the archive has */
+};
+
+/* A single image has to be for the platform, too: what runs elsewhere isn't what was asked for. */
+static int choose(const struct load *load, struct descriptor *image, struct error **err)
+{
+    AUTO(image_release) struct image chosen = { 0 };
+    struct store *store = load->app->store;
+    if (!load->platform)
+        return 0;
+    if (image_choose(store, load->platform, image, err) < 0 ||
+        image_read(store, image, NULL, &chosen, err) < 0)
+        return -1;
+    const struct platform *have = &chosen.config.platform;
+    if (!have->os || platform_match(load->platform, have) > 0)
+        return 0;
+    AUTO(strbuf_release) struct strbuf wanted = STRBUF_INIT, text = STRBUF_INIT;
+    platform_format(load->platform, &wanted);
+    platform_format(have, &text);
+    return error_set(err, ERR_NOT_FOUND, "no image for platform %s: it is for %s", wanted.data,
+                     text.data);
+}
+
 static int loaded(void *data, const struct archive_image *image, struct error **err)
 {
-    struct app *app = data;
+    const struct load *load = data;
+    struct app *app = load->app;
+    AUTO(descriptor_release) struct descriptor chosen = { 0 };
     char digest[DIGEST_TEXT_SIZE];
-    digest_format(&image->descriptor.digest, digest);
+    descriptor_copy(&chosen, &image->descriptor);
+    if (choose(load, &chosen, err) < 0)
+        return error_wrap(err, "%s", image->name ? image->name : "an image without a name");
+    digest_format(&chosen.digest, digest);
     if (!image->name) {
-        if (store_tag_keep(app->store, &image->descriptor, err) < 0)
+        if (store_tag_keep(app->store, &chosen, err) < 0)
             return -1;
         printf("Loaded image ID: %s\n", digest);
         return 0;
@@ -29,7 +60,7 @@ static int loaded(void *data, const struct archive_image *image, struct error **
     if (reference_parse(image->name, &reference, err) < 0)
         return -1;
     reference_default_tag(&reference);
-    if (store_tag_set(app->store, &reference, &image->descriptor, err) < 0)
+    if (store_tag_set(app->store, &reference, &chosen, err) < 0)
         return -1;
     AUTO(free) char *name = reference_familiar(&reference);
     printf("Loaded image: %s\n", name);
@@ -38,11 +69,13 @@ static int loaded(void *data, const struct archive_image *image, struct error **
 
 int cmd_load(struct app *app, char *const *argv, struct error **err)
 {
-    const char *input = NULL;
+    const char *input = NULL, *platform_text = NULL;
     bool quiet = false;
     const struct option options[] = {
         OPT_STRING('i', "input", "FILE", &input,
                    "archive to read; standard input where it isn't given"),
+        OPT_STRING(0, "platform", "OS/ARCH", &platform_text,
+                   "of indexes this image only, by default all that is there"),
         OPT_FLAG('q', "quiet", &quiet, NULL), /* there is no progress to silence */
         APP_OPTIONS(app),
         OPT_END(),
@@ -57,14 +90,16 @@ int cmd_load(struct app *app, char *const *argv, struct error **err)
         error_hint(err, "name a file with -i");
         return -1;
     }
-    if (!app_store(app, err))
+    AUTO(platform_release) struct platform platform = { 0 };
+    if (remote_parse_platform(platform_text, &platform, err) < 0 || !app_store(app, err))
         return -1;
+    struct load load = { app, platform_text ? &platform : NULL };
     AUTO(close) int fd = is_stdin ? -1 : fs_open(AT_FDCWD, input, O_RDONLY, 0, err);
     if (!is_stdin && fd < 0)
         return -1;
     const char *what = is_stdin ? "standard input" : input;
     struct source *source = source_fd_new(is_stdin ? STDIN_FILENO : fd, false, what);
-    if (archive_load(app->store, source, loaded, app, err) < 0)
+    if (archive_load(app->store, source, loaded, &load, err) < 0)
         return error_wrap(err, "loading %s", what);
     return 0;
 }

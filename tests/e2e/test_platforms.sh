@@ -326,6 +326,18 @@ test_archives_hold_all_or_the_one_asked_for() {
     is_absent none.tar
     ok cbuild copy -q store:app oci:layout:1
     equal "$(layout_digest layout 1)" "$(image_id app)"
+    app=$(image_id app)
+    CBUILD_ROOT=$TEST_TMP/third
+    ok cbuild load --platform linux/arm64 -i both.tar
+    equal "$(cbuild inspect -f '{{.Architecture}} {{.RepoTags}}' app)" 'arm64 [app:latest]'
+    [ "$(image_id app)" != "$app" ] || fail "the index has the name"
+    fails 3 cbuild load --platform linux/s390x -i both.tar
+    err_has 'linux/arm64'
+    fails 3 cbuild load --platform linux/amd64 -i arm.tar
+    err_has 'no image for platform linux/amd64: it is for linux/arm64'
+    ok cbuild load --platform arm64 -i arm.tar
+    fails 2 cbuild load --platform linux/../x -i arm.tar
+    equal "$(cbuild images -q | wc -l)" 2 "$(cbuild images)"
     CBUILD_ROOT=$TEST_TMP/other
     ok cbuild load -q -i both.tar
     equal "$(index app | jq '.manifests | length')" 3
