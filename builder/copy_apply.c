@@ -76,9 +76,13 @@ static int file_target(struct apply *apply, const char *name, char **ret, struct
     if (found < 0)
         return -1;
     if (found && there->type == ENTRY_DIRECTORY) {
-        if (!name || !name[0])
-            return error_set(err, ERR_INVALID, "/%s: a directory, and the source has no file name",
-                             target);
+        if (!name || !name[0]) {
+            error_set_(err, ERR_INVALID, "/%s: a directory, and the source has no file name",
+                       target);
+            error_hint(err, "give the destination a file name: %s%s/NAME", *target ? "/" : "",
+                       target);
+            return -1;
+        }
         *ret = path_join(target, name);
         return 0;
     }

@@ -82,6 +82,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         kind, _, rest = self.path.lstrip("/").partition("/")
+        if kind.partition("?")[0] == "":
+            self.file(os.path.join(DIR, "files", "f.txt"), True)
+            return
         if kind in ("files", "plain"):
             self.file(os.path.join(DIR, "files", rest.partition("?")[0]), kind == "files")
         elif kind == "guarded" and self.headers.get("Authorization") != "Bearer sesame":

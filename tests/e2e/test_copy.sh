@@ -111,7 +111,17 @@ EOT
     for name in / /.. /files/./ /files/..?x /files/%2e.; do
         printf 'FROM scratch\nADD %s%s /d/\n' "$URL" "$name" >Dockerfile
         fails 1 cbuild -q .
-        err_has 'names no file'
+        err_has 'names no file; give the destination a file name'
+    done
+    # without a slash behind it the destination is the name, unless it is a directory
+    printf 'FROM scratch\nADD %s/ /page\nADD %s /root\n' "$URL" "$URL" >Dockerfile
+    ok cbuild -q -t x .
+    tree_is x 'page f 600 0:0' 'root f 600 0:0'
+    for there in 'WORKDIR /d' 'COPY Dockerfile /d/'; do
+        printf 'FROM scratch\n%s\nADD %s/ /d\n' "$there" "$URL" >Dockerfile
+        fails 1 cbuild -q .
+        err_has '/d: a directory, and the source has no file name'
+        err_has 'hint: give the destination a file name: /d/NAME'
     done
 }
 
