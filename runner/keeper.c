@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/keeper.h"
 
+#include "base/force.h"
+#include "base/mem.h"
+#include "base/pool.h"
 #include "runner/report.h"
 #include "runner/syscalls.h"
 #include "runner/terminal.h"
@@ -9,14 +12,36 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 
-#define MAX_CLOSED 65536 /* descriptors closed one by one */
+#define MAX_CLOSED 65536               /* descriptors closed one by one */
+#define GUARD_SIZE ((size_t)64 << 10)  /* a multiple of any page size */
+#define STACK_SIZE ((size_t)512 << 10) /* a dozen paths of PATH_MAX lie on the child's */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CAN_SHARE false
+#else
+#define CAN_SHARE true
+#endif
+
+struct keeper {
+    pid_t pid;
+    /* with shares_memory */
+    const struct keeper_spec *spec;
+    struct thread *thread; /* suspended while the keeper lives */
+    sem_t started;         /* the child has executed, and needs the spec no more */
+    int error;
+    char *stacks; /* of the keeper and its child, each above a guard */
+};
 
 /* Like fork, with namespaces and a pidfd: 0 in the child. */
 static pid_t clone_process(uint64_t namespaces, bool no_clone3, int *pidfd)
@@ -34,6 +59,16 @@ static pid_t clone_process(uint64_t namespaces, bool no_clone3, int *pidfd)
     if (pid > 0)
         *pidfd = fd;
     return (pid_t)pid;
+}
+
+/* On a stack that ends at `top`, in our memory; returns when the child has executed or ended. */
+static pid_t clone_sharing(int (*run)(void *data), void *data, void *top, uint64_t namespaces,
+                           pid_t *pid, int *pidfd)
+{
+    /* the kernel writes both numbers to the same place: one of them each */
+    const int flags = (int)namespaces | CLONE_VM | CLONE_VFORK | SIGCHLD |
+                      (pidfd ? CLONE_PIDFD : CLONE_PARENT_SETTID);
+    return clone(run, top, flags, data, pidfd ? (void *)pidfd : (void *)pid, NULL, NULL);
 }
 
 /* The lowest descriptor of `kept` from `from` on; UINT_MAX: none. */
@@ -176,30 +211,110 @@ _Noreturn static void keep(const struct keeper_spec *spec, int pidfd)
     }
 }
 
-_Noreturn static void run(const struct keeper_spec *spec)
+static int run_child(void *data)
 {
+    const struct keeper_spec *spec = data;
+    spec->child(spec->data);
+    _exit(1);
+}
+
+/* Its pidfd. On a stack that ends at `top`, in our memory; NULL: in a copy. */
+static int start_child(const struct keeper_spec *spec, uint64_t namespaces, void *top)
+{
+    int pidfd = -1;
+    pid_t pid =
+        top ? clone_sharing(run_child, (void *)(uintptr_t)spec, top, namespaces, NULL, &pidfd)
+            : clone_process(namespaces, spec->no_clone3, &pidfd);
+    if (pid == 0)
+        (void)run_child((void *)(uintptr_t)spec);
+    return pid < 0 ? -1 : pidfd;
+}
+
+/* keeper: in our memory; NULL: in a copy. */
+_Noreturn static void run(const struct keeper_spec *spec, struct keeper *keeper)
+{
+    void *child_top = keeper ? keeper->stacks + 2 * (GUARD_SIZE + STACK_SIZE) : NULL;
     (void)setsid(); /* fails only for a group leader, and a new process is none */
     for (size_t i = 0; i < spec->n_cgroup_fds; i++)
         if (write(spec->cgroup_fds[i], "0", 1) < 0)
             fail(spec, "entering the cgroup of the limits");
     if (spec->bare && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
         fail(spec, "adopting processes");
-    int pidfd = -1;
-    pid_t pid = clone_process(spec->namespaces, spec->no_clone3, &pidfd);
-    if (pid < 0 && errno == EINVAL) /* a kernel without cgroups; the others are always there */
-        pid = clone_process(spec->namespaces & ~(uint64_t)CLONE_NEWCGROUP, spec->no_clone3, &pidfd);
-    if (pid < 0)
+    int pidfd = start_child(spec, spec->namespaces, child_top);
+    if (pidfd < 0 && errno == EINVAL) /* a kernel without cgroups; the others are always there */
+        pidfd = start_child(spec, spec->namespaces & ~(uint64_t)CLONE_NEWCGROUP, child_top);
+    if (pidfd < 0)
         fail(spec, "making namespaces");
-    if (pid == 0) {
-        spec->child(spec->data);
-        _exit(1);
-    }
+    if (keeper)
+        (void)sem_post(&keeper->started);
     const int kept[] = { spec->control_fd, pidfd, spec->terminal ? spec->terminal->in_fd : pidfd };
     close_others(kept, sizeof(kept) / sizeof(kept[0]));
     keep(spec, pidfd);
 }
 
-pid_t keeper_start(const struct keeper_spec *spec, struct error **err)
+bool keeper_can_share(void)
+{
+    return CAN_SHARE && !force_has("no-shared-memory");
+}
+
+static int run_sharing(void *data)
+{
+    struct keeper *keeper = data;
+    run(keeper->spec, keeper);
+}
+
+/* All signals are blocked in threads, and so in both until the child has reset their handlers. */
+static void *start_thread(void *data)
+{
+    struct keeper *keeper = data;
+    void *top = keeper->stacks + GUARD_SIZE + STACK_SIZE;
+    pid_t pid = clone_sharing(run_sharing, keeper, top, keeper->spec->bare ? 0 : CLONE_NEWPID,
+                              &keeper->pid, NULL);
+    if (pid < 0)
+        keeper->error = errno;
+    (void)sem_post(&keeper->started); /* it hasn't, if it ended early */
+    return NULL;
+}
+
+static void keeper_free(struct keeper *keeper)
+{
+    if (keeper->stacks)
+        (void)munmap(keeper->stacks, 2 * (GUARD_SIZE + STACK_SIZE));
+    (void)sem_destroy(&keeper->started);
+    free(keeper);
+}
+
+static int map_stacks(struct keeper *keeper, struct error **err)
+{
+    char *stacks = mmap(NULL, 2 * (GUARD_SIZE + STACK_SIZE), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (stacks == MAP_FAILED)
+        return error_errno(err, "making stacks");
+    keeper->stacks = stacks;
+    if (mprotect(stacks, GUARD_SIZE, PROT_NONE) < 0 ||
+        mprotect(stacks + GUARD_SIZE + STACK_SIZE, GUARD_SIZE, PROT_NONE) < 0)
+        return error_errno(err, "making stacks");
+    return 0;
+}
+
+static int start_sharing(struct keeper *keeper, const struct keeper_spec *spec, struct error **err)
+{
+    keeper->spec = spec;
+    if (map_stacks(keeper, err) < 0)
+        return -1;
+    keeper->thread = thread_start(start_thread, keeper, err);
+    if (!keeper->thread)
+        return -1;
+    while (sem_wait(&keeper->started) < 0) /* a signal came */
+        ;
+    if (!keeper->error)
+        return 0;
+    (void)thread_join(keeper->thread);
+    errno = keeper->error;
+    return error_errno(err, "making a pid namespace");
+}
+
+static pid_t start_copy(const struct keeper_spec *spec, struct error **err)
 {
     sigset_t all, before;
     int pidfd = -1;
@@ -212,7 +327,7 @@ pid_t keeper_start(const struct keeper_spec *spec, struct error **err)
     }
     pid_t pid = clone_process(spec->bare ? 0 : CLONE_NEWPID, spec->no_clone3, &pidfd);
     if (pid == 0)
-        run(spec);
+        run(spec, NULL);
     error = errno;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* it was valid a moment ago */
     if (pid < 0) {
@@ -223,16 +338,40 @@ pid_t keeper_start(const struct keeper_spec *spec, struct error **err)
     return pid;
 }
 
+struct keeper *keeper_start(const struct keeper_spec *spec, struct error **err)
+{
+    struct keeper *keeper = NEW(struct keeper);
+    (void)sem_init(&keeper->started, 0, 0); /* a valid number */
+    if (spec->shares_memory && keeper_can_share()) {
+        if (start_sharing(keeper, spec, err) == 0)
+            return keeper;
+    } else {
+        keeper->pid = start_copy(spec, err);
+        if (keeper->pid > 0)
+            return keeper;
+    }
+    keeper_free(keeper);
+    return NULL;
+}
+
+pid_t keeper_pid(const struct keeper *keeper)
+{
+    return keeper->pid;
+}
+
 void keeper_stop(int control_fd)
 {
     if (control_fd >= 0) /* a failure means that it has ended */
         (void)!send(control_fd, "k", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void keeper_reap(pid_t pid)
+void keeper_reap(struct keeper *keeper)
 {
-    while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+    while (waitpid(keeper->pid, NULL, __WALL) < 0 && errno == EINTR)
         ;
+    if (keeper->thread)
+        (void)thread_join(keeper->thread);
+    keeper_free(keeper);
 }
 
 /*

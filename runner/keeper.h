@@ -9,6 +9,12 @@
  * setuid program does, and it follows the thread that cloned, not the process.)
  *
  * What runs between clone and exec is async-signal-safe.
+ *
+ * Copies of our memory are what a start costs most (page tables, then each page that one of us
+ * writes to): so where it does no harm both work in our memory itself, as vfork's children do. A
+ * thread of ours is suspended as long as the keeper lives, and the keeper until its child has
+ * executed: each in turn has the thread's errno and the like for itself. The keeper hears of our
+ * end, or a stop, when its child has executed or ended.
  */
 #ifndef CBUILD_RUNNER_KEEPER_H
 #define CBUILD_RUNNER_KEEPER_H
@@ -20,9 +26,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct keeper;
 struct terminal;
 
 struct keeper_spec {
+    /*
+     * In our memory. Only for a child that changes nothing which the kernel keeps with the memory:
+     * dumpability (another user id, a user namespace), the filter of core dumps; and that waits for
+     * none of our threads. See keeper_can_share().
+     */
+    bool shares_memory;
     /*
      * Without any namespace: the keeper adopts what the child leaves behind, and kills all of that
      * before it tells the status or ends. Then it isn't the kernel that sees to it: who kills the
@@ -47,12 +60,19 @@ struct keeper_status {
     int32_t status;
 };
 
-/* The keeper's pid. Its ends of descriptors are still open here; close them. */
-pid_t keeper_start(const struct keeper_spec *spec, struct error **err);
+/* False: in this program each has a copy. Sanitizers keep books of stacks, for one. */
+bool keeper_can_share(void);
+/*
+ * Its ends of descriptors are still open here; close them. With shares_memory it returns when the
+ * child has executed or ended; the spec must live until the keeper is reaped, what `data` points to
+ * until then.
+ */
+struct keeper *keeper_start(const struct keeper_spec *spec, struct error **err);
+pid_t keeper_pid(const struct keeper *keeper);
 /* Ends it and all below it. Our end of the socket; any thread. */
 void keeper_stop(int control_fd);
-/* Waits until it is gone. */
-void keeper_reap(pid_t pid);
+/* Waits until it is gone, and frees it. */
+void keeper_reap(struct keeper *keeper);
 
 /* For the child, in place of an exit handler's: all signals as after boot. */
 void keeper_reset_signals(void);

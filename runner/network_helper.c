@@ -108,11 +108,8 @@ static int launch_helper(struct network_helper *helper, const struct launch *lau
                                       .no_clone3 = force_has("no-clone3"),
                                       .child = execute,
                                       .data = &copy };
-    pid_t pid = keeper_start(&spec, err);
-    if (pid < 0)
-        return -1;
-    helper->pid = pid;
-    return 0;
+    helper->keeper = keeper_start(&spec, err);
+    return helper->keeper ? 0 : -1;
 }
 
 /* args: what follows the program's name, NULL-terminated. */
@@ -207,8 +204,8 @@ void network_helper_release(struct network_helper *helper)
     free(helper->interface);
     free(helper->resolv);
     keeper_stop(helper->control_fd);
-    if (helper->pid > 0)
-        keeper_reap(helper->pid);
+    if (helper->keeper)
+        keeper_reap(helper->keeper);
     close_auto(&helper->control_fd);
     close_auto(&helper->namespace_fd);
     *helper = (struct network_helper)NETWORK_HELPER_INIT;

@@ -15,7 +15,7 @@
 struct network_helper {
     int namespace_fd;
     int control_fd; /* the keeper's, -1: none runs */
-    pid_t pid;
+    struct keeper *keeper;
     char *interface; /* the host's end of a pair; NULL: there is none */
     int nft_fd;      /* nft.h; -1: none */
     char *resolv;    /* text of resolv.conf, in place of the host's; or NULL */

@@ -45,7 +45,8 @@ struct sandbox {
     int output_fds[2];               /* stdout, stderr */
     const struct terminal *terminal; /* the user's, or NULL */
     int pty_socket_fd, pty_fd;       /* ours of the command's terminal */
-    pid_t pid;                       /* of the keeper; 0: not started, or reaped */
+    struct keeper_spec keeper_spec;  /* lives as long as the keeper */
+    struct keeper *keeper;           /* NULL: not started, or reaped */
     struct report report;
 };
 
@@ -210,38 +211,39 @@ struct sandbox *sandbox_create(const struct sandbox_spec *spec, struct error **e
     return TAKE(sandbox);
 }
 
-static pid_t start_keeper(struct sandbox *sandbox, struct error **err)
+static struct keeper *start_keeper(struct sandbox *sandbox, struct error **err)
 {
     struct child_plan *plan = &sandbox->plan;
     size_t n_cgroup_fds = 0;
     const int *cgroup_fds =
         sandbox->cgroup ? cgroup_procs_fds(sandbox->cgroup, &n_cgroup_fds) : NULL;
     const bool bare = plan->spec->isolation == ISOLATION_CHROOT;
-    const struct keeper_spec spec = {
-        .bare = bare,
-        .namespaces = bare ? 0
-                           : CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-                                 (plan->no_cgroup_namespace ? 0 : CLONE_NEWCGROUP) |
-                                 (plan->own_network ? CLONE_NEWNET : 0),
-        .control_fd = sandbox->keeper_fd,
-        .report_fd = plan->report_fd,
-        .cgroup_fds = cgroup_fds,
-        .n_cgroup_fds = n_cgroup_fds,
-        .no_clone3 = plan->no_clone3,
-        .terminal = sandbox->terminal,
-        .child = child_main,
-        .data = plan
-    };
-    return keeper_start(&spec, err);
+    plan->shares_memory = plan->shares_memory && !sandbox->cgroup && keeper_can_share();
+    sandbox->keeper_spec =
+        (struct keeper_spec){ .shares_memory = plan->shares_memory,
+                              .bare = bare,
+                              .namespaces =
+                                  bare ? 0
+                                       : CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+                                             (plan->no_cgroup_namespace ? 0 : CLONE_NEWCGROUP) |
+                                             (plan->own_network ? CLONE_NEWNET : 0),
+                              .control_fd = sandbox->keeper_fd,
+                              .report_fd = plan->report_fd,
+                              .cgroup_fds = cgroup_fds,
+                              .n_cgroup_fds = n_cgroup_fds,
+                              .no_clone3 = plan->no_clone3,
+                              .terminal = sandbox->terminal,
+                              .child = child_main,
+                              .data = plan };
+    return keeper_start(&sandbox->keeper_spec, err);
 }
 
 /* The keeper is gone, and with it, the kernel sees to that, everything in its pid namespace. */
 static void reap(struct sandbox *sandbox)
 {
-    if (sandbox->pid <= 0)
+    if (!sandbox->keeper)
         return;
-    keeper_reap(sandbox->pid);
-    sandbox->pid = 0;
+    keeper_reap(TAKE(sandbox->keeper));
     owner_watch_free(TAKE(sandbox->watch)); /* nobody is left to ask */
 }
 
@@ -286,10 +288,9 @@ static int read_report(struct sandbox *sandbox, struct error **err)
 
 int sandbox_start(struct sandbox *sandbox, struct error **err)
 {
-    pid_t pid = start_keeper(sandbox, err);
-    if (pid < 0)
+    sandbox->keeper = start_keeper(sandbox, err);
+    if (!sandbox->keeper)
         return error_wrap(err, "%s", sandbox->name);
-    sandbox->pid = pid;
     close_child_ends(sandbox);
     if (read_report(sandbox, err) < 0 || start_watch(sandbox, err) < 0) {
         end(sandbox);
@@ -430,7 +431,7 @@ void sandbox_kill(struct sandbox *sandbox)
 
 pid_t sandbox_pid(const struct sandbox *sandbox)
 {
-    return sandbox->pid;
+    return sandbox->keeper ? keeper_pid(sandbox->keeper) : 0;
 }
 
 void sandbox_free(struct sandbox *sandbox)

@@ -8,8 +8,8 @@
  * holds one end of a pipe whose other end is ours: when cbuild is gone, in whatever
  * way, it ends, and the kernel ends everything below it. Its child sets up the
  * namespaces and becomes the command by exec: pid 1 of its own pid namespace.
- * Between clone and exec both do async-signal-safe work only, since cbuild has
- * threads: everything they need is laid out in memory before.
+ * Between clone and exec both do async-signal-safe work only, in a copy of cbuild's
+ * memory or in that itself, and cbuild has threads: everything they need is laid out before.
  *
  * Invariants (RELIABILITY.md 14–20):
  *  1. Nothing of a sandbox is visible in the host's mount table, and none of its

@@ -187,7 +187,8 @@ static int set_process(struct child *child)
     /* a session keyring of its own; kernels without keyrings have nothing to protect */
     (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0);
     reset_oom_score();
-    reset_core_dumps();
+    if (!child->plan->shares_memory) /* it is the kernel's default then */
+        reset_core_dumps();
     (void)umask(022);
     if (rlimits_apply(spec->limits, child->report_fd, &child->report) < 0)
         return -1;

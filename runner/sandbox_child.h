@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The other side of sandbox.h: the child that becomes the command. It runs in a copy of the
- * parent's memory and does async-signal-safe work only, from a plan that the parent has
- * laid out.
+ * parent's memory, or in that itself, and does async-signal-safe work only, from a plan that the
+ * parent has laid out.
  */
 #ifndef CBUILD_RUNNER_SANDBOX_CHILD_H
 #define CBUILD_RUNNER_SANDBOX_CHILD_H
@@ -58,6 +58,7 @@ struct child_plan {
     int stdio_fds[2];    /* stdout, stderr; not with a terminal */
     struct pty_spec pty; /* socket_fd -1: no terminal */
     int watch_fd;        /* the child's end for owner_watch.h; -1: nobody watches */
+    bool shares_memory;  /* with us, until exec: keeper.h */
     bool no_clone3, no_open_tree, no_cgroup_namespace; /* CBUILD_FORCE */
 };
 

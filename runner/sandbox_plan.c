@@ -12,7 +12,9 @@
 #include "runner/seccomp.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define DEFAULT_HOSTNAME "buildkitsandbox"
@@ -186,6 +188,23 @@ static int check(const struct sandbox_spec *spec, struct error **err)
     return 0;
 }
 
+/* Of core dumps, whether it is the kernel's default, as a sandbox gets it; secret.c changes ours.
+ */
+static bool dump_filter_is_default(void)
+{
+    char text[16] = "";
+    AUTO(close) int fd = open("/proc/self/coredump_filter", O_RDONLY | O_CLOEXEC);
+    return fd < 0 || (read(fd, text, sizeof(text) - 1) > 0 && strtoul(text, NULL, 16) == 0x33);
+}
+
+/* keeper.h: nothing that the child does may stay with our memory, nor wait for our threads. */
+static bool may_share_memory(const struct child_plan *plan, const struct sandbox_spec *spec)
+{
+    return !spec->terminal && !spec->records && !plan->uid_map && plan->user.uid == 0 &&
+           plan->user.gid == 0 && geteuid() == 0 && getegid() == 0 &&
+           spec->isolation == ISOLATION_NAMESPACES && dump_filter_is_default();
+}
+
 int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct error **err)
 {
     *plan = (struct child_plan){ .spec = spec,
@@ -209,6 +228,7 @@ int plan_init(struct child_plan *plan, const struct sandbox_spec *spec, struct e
     if (check(spec, err) < 0 || plan_user(plan, spec, err) < 0)
         return -1;
     plan_env(plan, spec);
+    plan->shares_memory = may_share_memory(plan, spec);
     plan->pty.uid = plan->user.uid;
     plan->pty.gid = plan->user.gid;
     if (plan_network(plan, spec, err) < 0 ||

@@ -35,7 +35,7 @@ build() { # NAME [OPTION...]
 }
 
 # shellcheck disable=SC2054 # commas join words of one build
-words=(no-overlay no-userxattr no-fsopen no-lowerdir-add no-open-tree no-openat2 no-clone3 no-copy-file-range no-cgroup
+words=(no-overlay no-userxattr no-fsopen no-lowerdir-add no-open-tree no-openat2 no-clone3 no-shared-memory no-copy-file-range no-cgroup
     no-cgroup-namespace no-network-helper no-network-namespace no-isal no-subids no-newuidmap
     no-overlay,no-open-tree,no-openat2,no-clone3 no-fsopen,no-open-tree,no-clone3)
 
