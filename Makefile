@@ -129,7 +129,7 @@ check-run: check-arrows $(O)/cbuild unit-tests $(O)/tests/fault.so $(O)/tests/fa
 THREADED := $(addprefix test_,pool ring relay entries arrival layer tree http http_body pull push image_copy schedule recorder context_scan)
 .PHONY: check-threads
 check-threads: $(addprefix $(O)/unit/,$(filter $(THREADED),$(UNIT)))
-	@tests/run --setting '$(SETTING)' $^
+	@tests/run --jobs $(TEST_JOBS) --setting '$(SETTING)' $^
 
 # The tests of builds as root, as users with and without subordinate ids, and in a container (tests/settings).
 .PHONY: check-settings check-settings-run

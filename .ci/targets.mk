@@ -58,9 +58,8 @@ check-promises:
 
 # A header compiles alone.
 check-headers:
-	@for header in $(HEADERS); do \
-	    $(CC) $(all_cppflags) $(all_cflags) -w -fsyntax-only -x c $$header || exit 1; \
-	done
+	@printf '%s\n' $(HEADERS) | xargs -P $(JOBS) -n 1 \
+	    $(CC) $(all_cppflags) $(all_cflags) -w -fsyntax-only -x c
 
 check-shell:
 	@shellcheck -x --severity=warning $(SCRIPTS)
