@@ -22,6 +22,7 @@ class Builder:
                         CONTAINERS_REGISTRIES_CONF="/dev/null", TMPDIR=place.folder("tmp"))
 
     def call(self, *command, **options):
+        self.place.settle()
         return measured(list(command), self.log, env=self.env, memory=self.memory, **options)
 
     def fresh(self):
