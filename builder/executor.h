@@ -262,6 +262,8 @@ struct stage_run *schedule_await(struct stage_run *run, size_t stage, struct err
 struct stage_run *schedule_await_run(struct stage_run *awaited, struct error **err);
 /* -1 and ERR_CANCELLED once a stage or a layer's stream has failed. */
 int schedule_check(struct build *build, struct error **err) WARN_UNUSED;
+/* The same, for who knows of no builds: layer.h's `check`. */
+int schedule_check_data(void *build, struct error **err) WARN_UNUSED;
 /*
  * Ends the build on behalf of a failure that will be told later; false: it is failing already.
  */

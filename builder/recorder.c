@@ -5,7 +5,6 @@
  * stage that is parents first, so waiting for a job's layer finds its parents' digests known.
  */
 #include "base/array.h"
-#include "base/cancel.h"
 #include "base/mem.h"
 #include "builder/executor.h"
 #include "builder/ran_record.h"
@@ -93,11 +92,12 @@ static bool is_known(const struct tree *tree)
 }
 
 /* Who was told to stop leaves the form to the next; one whose layer can't be written goes. */
-static void end_ran(struct recorder *recorder, const struct record_job *job)
+static void end_ran(struct recorder *recorder, const struct record_job *job,
+                    const struct error *error)
 {
     if (!job->has_ran)
         return;
-    if (cancel_requested())
+    if (error_is(error, ERR_CANCELLED))
         snapshot_keep(layer_snapshot(job->layer));
     else
         ran_record_drop(recorder->store, &job->recipe);
@@ -107,7 +107,7 @@ static int record_layer(struct recorder *recorder, struct record_job *job, struc
 {
     record_ran(recorder, job);
     if (layer_wait(job->layer, &job->record.blob, &job->record.diff_id, err) < 0) {
-        end_ran(recorder, job);
+        end_ran(recorder, job, *err);
         return error_wrap(err, "layer of %.*s", (int)strcspn(job->record.step, "\n"),
                           job->record.step);
     }

@@ -103,14 +103,14 @@ int schedule_check(struct build *build, struct error **err)
     return failed ? error_set(err, ERR_CANCELLED, "another step failed") : 0;
 }
 
-static int check_build(void *data, struct error **err)
+int schedule_check_data(void *build, struct error **err)
 {
-    return schedule_check(data, err);
+    return schedule_check(build, err);
 }
 
 struct lockfile *schedule_lock(struct build *build, const char *name, struct error **err)
 {
-    return store_lock_unless(build->store, name, check_build, build, err);
+    return store_lock_unless(build->store, name, schedule_check_data, build, err);
 }
 
 int schedule_add_sandbox(struct build *build, struct sandbox *sandbox, struct error **err)

@@ -29,6 +29,10 @@ int layer_step_options(struct stage_run *run, const struct layer_step *step,
     struct layer_options options = { .compression = run->build->options->compression,
                                      .pool = run->build->pool,
                                      .group = run->build->group };
+    if (step->is_late) { /* the step waits for it; others leave it to be finished */
+        options.check = schedule_check_data;
+        options.check_data = run->build;
+    }
     if (explain_previous(run, step, &options.previous, err) < 0)
         return -1;
     *ret = options;

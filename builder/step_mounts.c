@@ -171,7 +171,9 @@ static struct tree *copied_tree(struct stage_run *run, struct copy *copy, struct
         return NULL;
     struct layer_options options = { .compression.kind = COMPRESSION_NONE, /* it stays here */
                                      .pool = run->build->pool,
-                                     .group = run->build->group };
+                                     .group = run->build->group,
+                                     .check = schedule_check_data,
+                                     .check_data = run->build };
     AUTO(layer_unref)
     struct layer *layer = copy_make_layer(run->build->store, &options, &changeset);
     if (layer_wait(layer, NULL, NULL, err) < 0)

@@ -43,6 +43,9 @@ struct layer_options {
     struct digest previous;
     /* A later step is going to mount it: its directory form is made on the same pass. */
     bool wants_form;
+    /* Asked again and again while it is made; -1: it isn't wanted any more. NULL: it always is. */
+    int (*check)(void *data, struct error **err);
+    void *check_data;
 };
 
 /*

@@ -14,6 +14,7 @@
 
 /* A changeset on its way: to the tar, and to the directory form. */
 struct pass {
+    const struct layer_options *options;
     const struct changeset *changeset;
     struct tar_writer *tar;
     struct form_writer *form; /* NULL: none is wanted, or it couldn't be made */
@@ -50,13 +51,21 @@ static void form_data(struct pass *pass, const void *data, size_t size)
         give_up_form(pass, error);
 }
 
+static int check(const struct pass *pass, struct error **err)
+{
+    const struct layer_options *options = pass->options;
+    if (cancel_check(err) < 0)
+        return -1;
+    return options->check ? options->check(options->check_data, err) : 0;
+}
+
 /* Exactly entry->size bytes: a file that grew or shrank since its entry was made is an error. */
 static int copy_content(struct pass *pass, struct source *source, const struct entry *entry,
                         struct error **err)
 {
     uint64_t left = entry->size;
     for (;;) {
-        if (cancel_check(err) < 0)
+        if (check(pass, err) < 0)
             return -1;
         ssize_t n = source_read(source, pass->buffer, READ_SIZE, err);
         if (n < 0)
@@ -79,7 +88,7 @@ static int write_entry(struct pass *pass, const struct entry *entry, struct erro
         return -1;
     form_entry(pass, entry);
     if (entry->type != ENTRY_FILE || entry->size == 0)
-        return cancel_check(err);
+        return check(pass, err);
     AUTO(source_free) struct source *source = changeset->ops->open(changeset->data, entry, err);
     if (source && copy_content(pass, source, entry, err) == 0)
         return 0;
@@ -169,7 +178,7 @@ int layer_stream(struct store *store, const struct layer_options *options,
     }
     AUTO(store_ingest_free) struct store_ingest *ingest = store_ingest_new(store, NULL, err);
     AUTO(entries_release) struct entries entries = { .tar_size = 0 };
-    AUTO(pass_release) struct pass pass = { .changeset = changeset };
+    AUTO(pass_release) struct pass pass = { .options = options, .changeset = changeset };
     struct digest digest;
     uint64_t size;
     if (options->wants_form)

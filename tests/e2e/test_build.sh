@@ -148,6 +148,19 @@ test_jobs_limits_how_many_RUNs_run_at_a_time() {
     fails 2 cbuild --jobs -1 .
 }
 
+# A layer that would take minutes, and its step waits for it: it is given up when another stage fails.
+test_a_failure_ends_what_other_stages_make_at_once() {
+    need_run
+    import_busybox
+    truncate -s 60G f
+    printf 'FROM scratch AS a\nCOPY f /f\nFROM busybox AS b\nRUN sleep 0.5; exit 7\nFROM a\nCOPY --from=b / /\n' >Dockerfile
+    fails 1 timeout 30 "$CBUILD" --network none -t x .
+    err_has 'Dockerfile:4: process'
+    err_has 'CANCELED'
+    equal "$(grep -c ^cbuild: "$TEST_TMP/err")" 1
+    store_verifies
+}
+
 test_with_one_job_stages_run_in_the_order_of_the_Dockerfile() {
     need_run
     import_busybox
