@@ -328,6 +328,19 @@ static bool is_locked_by_us(const struct step_mounts *mounts, const char *name)
     return false;
 }
 
+static bool is_used_by_us(const struct step_mounts *mounts, const char *name)
+{
+    for (size_t i = 0; i < mounts->n_mounts; i++)
+        if (mounts->mounts[i].use && !strcmp(mounts->mounts[i].cache_name, name))
+            return true;
+    return false;
+}
+
+static int check_build(void *data, struct error **err)
+{
+    return schedule_check(data, err);
+}
+
 /* The first directory of a private cache that nobody uses. */
 static int lock_another(struct build *build, struct step_mount *mount, struct error **err)
 {
@@ -415,9 +428,21 @@ static int make_cache_dir(struct stage_run *run, struct step_mount *mount, struc
 static int prepare_cache(struct stage_run *run, const struct step_mounts *mounts,
                          struct step_mount *mount, struct mount_spec *spec, struct error **err)
 {
+    /* without mounts it is moved into the tree: who has it mounted would lose it */
+    bool moves = run->build->options->isolation == ISOLATION_CHROOT;
     if (lock_cache(run->build, mounts, mount, err) < 0)
         return -1;
-    mount->use = store_mount_use(run->build->store, mount->cache_name, mount->def.id, err);
+    if (moves && is_used_by_us(mounts, mount->cache_name))
+        return error_set(err, ERR_UNSUPPORTED,
+                         "cache mount %s: at two places of a step it can't be had without mounts "
+                         "(--isolation=chroot)",
+                         mount->def.id);
+    const struct store_mount_request request = { .name = mount->cache_name,
+                                                 .id = mount->def.id,
+                                                 .alone = moves,
+                                                 .check = check_build,
+                                                 .check_data = run->build };
+    mount->use = store_mount_use(run->build->store, &request, err);
     if (!mount->use || make_cache_dir(run, mount, err) < 0)
         return -1;
     AUTO(free) char *absolute = realpath(store_path(run->build->store), NULL);

@@ -41,18 +41,19 @@ static bool is_mount(const char *name)
     return sha256_from_hex(name, size, ignored);
 }
 
-static struct lockfile *lock_use(const struct store *store, const char *name, enum lock_mode mode,
+struct lockfile *store_mount_use(struct store *store, const struct store_mount_request *request,
                                  struct error **err)
 {
-    AUTO(free) char *lock_name = xasprintf("use-%s", name);
-    return store_lock_internal(store, lock_name, mode, err);
-}
-
-struct lockfile *store_mount_use(struct store *store, const char *name, const char *id,
-                                 struct error **err)
-{
-    AUTO(free) char *file = xasprintf("%s" ID_SUFFIX, name);
-    AUTO(lockfile_release) struct lockfile *lock = lock_use(store, name, LOCK_MODE_SHARED, err);
+    const char *id = request->id;
+    struct lock_wait wait = store->wait;
+    wait.check = request->check;
+    wait.check_data = request->check_data;
+    AUTO(free) char *file = xasprintf("%s" ID_SUFFIX, request->name);
+    AUTO(free) char *lock_name = xasprintf("use-%s", request->name);
+    AUTO(lockfile_release)
+    struct lockfile *lock =
+        lockfile_acquire(store->locks_fd, lock_name,
+                         request->alone ? LOCK_MODE_EXCLUSIVE : LOCK_MODE_SHARED, &wait, err);
     if (!lock ||
         fs_write_file(store->dir_fds[STORE_CACHE_MOUNTS], file, id, strlen(id), 0600, err) < 0)
         return NULL;

@@ -3,7 +3,8 @@
  * Directories of RUN --mount=type=cache, as a whole: who uses one, when it was used last, and
  * removing those that nobody wants. Beside cache/mounts/NAME stands NAME.id: the mount's id as
  * text, and as its time that of the last use. The lock "use-NAME" is held shared by every step that
- * has it mounted, whatever its sharing, and exclusively by who takes it away.
+ * has it mounted, whatever its sharing, and exclusively by who takes it away: for good, or into
+ * the tree of a step where nothing can be mounted.
  */
 #ifndef CBUILD_OCI_STORE_MOUNTS_H
 #define CBUILD_OCI_STORE_MOUNTS_H
@@ -24,8 +25,16 @@ struct store_mounts {
 void store_mounts_release(struct store_mounts *mounts);
 DEFINE_AUTO_STRUCT(struct store_mounts, store_mounts_release)
 
+struct store_mount_request {
+    const char *name, *id;
+    bool alone; /* nobody else may have it meanwhile; not twice in one thread */
+    /* asked while it waits (may be NULL): -1 gives up with this error */
+    int (*check)(void *data, struct error **err);
+    void *check_data;
+};
+
 /* Before it is looked whether the directory is there. Kept as long as the lock. */
-struct lockfile *store_mount_use(struct store *store, const char *name, const char *id,
+struct lockfile *store_mount_use(struct store *store, const struct store_mount_request *request,
                                  struct error **err);
 
 /* Sizes take a walk of each. */

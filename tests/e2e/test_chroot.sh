@@ -94,6 +94,40 @@ test_processes_of_others_get_no_signal() {
     kill $!
 }
 
+# It is moved into the tree: who has it mounted keeps it, who comes later waits.
+test_a_cache_mount_is_used_by_one_build_at_a_time() {
+    need_root
+    import_busybox
+    mkdir one two
+    printf 'FROM busybox\nRUN --mount=type=cache,id=c,target=/c echo 1 >/c/n\n' >Dockerfile
+    ok cbuild --no-cache -t x .
+    name=$(basename "$(find "$CBUILD_ROOT/cache/mounts" -mindepth 1 -type d -not -name '*.*')")
+    # a build that has it in its tree, until it is told to end
+    cat >one/Dockerfile <<'EOT'
+FROM busybox
+RUN --mount=type=cache,id=c,target=/c echo in-the-tree; while ! test -e /c/go; do sleep 0.05; done; echo 2 >/c/n
+EOT
+    confined "$CBUILD" --isolation=chroot --no-cache --progress plain -t one one >one.log 2>&1 &
+    local one=$!
+    until grep -q '^#[0-9]* [0-9.]* in-the-tree' one.log; do kill -0 $one || fail "$(cat one.log)"; done
+    is_absent "$CBUILD_ROOT/cache/mounts/$name"
+    # a usual one waits, and finds what the first left
+    printf 'FROM busybox\nRUN --mount=type=cache,id=c,target=/c grep -x 2 /c/n && echo 3 >/c/n\n' >two/Dockerfile
+    cbuild --no-cache --progress plain -t two two >two.log 2>&1 &
+    local two=$! tree
+    until grep -q '^#.* RUN' two.log; do kill -0 $two || fail "$(cat two.log)"; done
+    tree=$(find "$CBUILD_ROOT" -path '*/c/n' -not -path '*/cache/mounts/*' | head -1)
+    touch "${tree%/n}/go"
+    wait $one || fail "$(cat one.log)"
+    wait $two || fail "$(cat two.log)"
+    equal "$(cat "$CBUILD_ROOT/cache/mounts/$name/n")" 3
+    # at two places of one step there can't be the same directory
+    printf 'FROM busybox\nRUN --mount=type=cache,id=c,target=/c --mount=type=cache,id=c,target=/d true\n' >Dockerfile
+    fails 1 confined "$CBUILD" --isolation=chroot --no-cache .
+    err_has "cache mount c: at two places"
+    equal "$(cat "$CBUILD_ROOT/cache/mounts/$name/n")" 3
+}
+
 # What a step leaves in the place of a cache mount isn't mounted by later ones.
 test_a_cache_mount_leads_nowhere_else() {
     need_root

@@ -22,7 +22,8 @@ static void make_mounts(struct fixture *fixture)
         AUTO(free) char *id = xasprintf("/id%zu", i);
         AUTO(free) char *file = xasprintf("%s.id", names[i]);
         AUTO(lockfile_release)
-        struct lockfile *use = store_mount_use(fixture->store, names[i], id, &err);
+        struct lockfile *use = store_mount_use(
+            fixture->store, &(struct store_mount_request){ .name = names[i], .id = id }, &err);
         const struct timespec times[2] = { { .tv_sec = 1000 * ((long)i + 1) },
                                            { .tv_sec = 1000 * ((long)i + 1) } };
         assert_ok_ptr(use, err);
@@ -68,7 +69,8 @@ static void what_is_in_use_and_what_isnt_known_stays(void **state)
     make_mounts(fixture);
     assert_int_equal(mkdirat(fd, "future", 0700), 0);
     AUTO(lockfile_release)
-    struct lockfile *use = store_mount_use(fixture->store, names[1], "/used", &err);
+    struct lockfile *use = store_mount_use(
+        fixture->store, &(struct store_mount_request){ .name = names[1], .id = "/used" }, &err);
     assert_ok_ptr(use, err);
     assert_ok(store_mounts_collect(fixture->store, &limits, &n, &size, NULL, &err), err);
     AUTO(free) char *after = list(fixture);
