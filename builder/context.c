@@ -387,10 +387,10 @@ static const char *keep_path(struct context_viewer *viewer, const char *dir, con
 {
     size_t dir_size = strlen(dir), name_size = strlen(name);
     char *path = arena_room(&viewer->arena, dir_size + name_size + 2);
-    memcpy(path, dir, dir_size);
+    char *end = mempcpy(path, dir, dir_size);
     if (dir_size)
-        path[dir_size++] = '/';
-    memcpy(path + dir_size, name, name_size + 1);
+        *end++ = '/';
+    memcpy(end, name, name_size + 1);
     return path;
 }
 
