@@ -36,7 +36,7 @@ bool template_is_true(const json_t *value)
 
 const char *template_type_name(const json_t *value)
 {
-    switch (json_typeof(value)) {
+    switch (value ? json_typeof(value) : JSON_NULL) {
     case JSON_STRING:
         return "a string";
     case JSON_INTEGER:
