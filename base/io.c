@@ -123,6 +123,11 @@ int io_copy(int in, int out, uint64_t size, const char *what, struct error **err
     return 0;
 }
 
+void io_start_writeback(int fd, uint64_t offset, uint64_t size)
+{
+    (void)sync_file_range(fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
+}
+
 int io_close(int *fd, const char *what, struct error **err)
 {
     int closing = take_fd(fd);

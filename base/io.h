@@ -25,6 +25,11 @@ int io_read_all(int fd, struct strbuf *buf, size_t max, const char *what,
  * else read and write. Fewer bytes in `in` is ERR_IO.
  */
 int io_copy(int in, int out, uint64_t size, const char *what, struct error **err) WARN_UNUSED;
+/*
+ * Has the kernel begin to write what is dirty there (size 0: to the end), and waits for nothing: so
+ * that a later sync finds little to do. A hint; where it isn't taken, the sync does it all.
+ */
+void io_start_writeback(int fd, uint64_t offset, uint64_t size);
 /* close() by hand for files that matter; *fd becomes -1 whatever happens. */
 int io_close(int *fd, const char *what, struct error **err) WARN_UNUSED;
 /* fcntl F_DUPFD_CLOEXEC */

@@ -17,7 +17,6 @@
 #define FORMAT_FILE "cbuild-store"
 #define LAYOUT_FILE "oci-layout"
 #define LAYOUT_TEXT "{\"imageLayoutVersion\":\"1.0.0\"}"
-#define NAMES_MAX_SIZE ((size_t)64 << 20)
 
 /*
  * The image layout is for every tool to read. All else is the owner's alone: directory forms hold
@@ -410,7 +409,7 @@ int store_read_blob(const struct store *store, const struct digest *digest, size
 int store_read_names(int dir_fd, const char *file, struct strvec *names, struct error **err)
 {
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    if (fs_read_file(dir_fd, file, &text, NAMES_MAX_SIZE, err) < 0)
+    if (fs_read_file(dir_fd, file, &text, STORE_NAMES_MAX_SIZE, err) < 0)
         return -1;
     uint8_t ignored[SHA256_SIZE];
     for (size_t i = 0; i + STORE_NAME_SIZE <= text.size; i += STORE_NAME_SIZE)

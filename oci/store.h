@@ -5,7 +5,7 @@
  * section 2 the rules:
  *
  * 1. A blob appears under its name only complete and verified (store_ingest.h).
- * 2. Children before parents, then records, then tags; one syncfs before a tag.
+ * 2. Children before parents, then records, then tags; what a tag names is synced before it.
  * 3. Who wants to rely on a thing writes its lease before looking whether the
  *    thing exists, so that collecting (store_gc.h) can't take it away.
  * 4. Readers of blobs take no lock.
@@ -109,14 +109,18 @@ int store_try_lock(struct store *store, const char *name, struct lockfile **lock
  *     renameat(...)
  *     lockfile_release(lock)
  *
- * and one store_sync() makes everything named so far durable, of all processes: before a tag, and
- * at the end. It is cheap when nothing is new. After a crash of the machine the next store_open()
- * verifies the blobs that stood there and removes the other things that carry these names (forms
- * d-HEX and c-HEX, entry lists, records).
+ * A name of an image (store_tags.h) makes the blobs durable that it needs. All else stays listed
+ * until somebody calls store_sync(), which makes everything named so far durable, of all processes,
+ * and other programs' data on that file system too. After a crash of the machine the next
+ * store_open() verifies the blobs that stood there and weren't synced, and removes the forms (d-HEX
+ * and c-HEX) that carry such a name.
  */
 int store_rename_begin(struct store *store, const struct digest *digest, struct lockfile **lock,
                        struct error **err) WARN_UNUSED;
 int store_sync(struct store *store, struct error **err) WARN_UNUSED;
+/* store_sync() where it costs next to nothing: the kernel has written it all, and little else
+ * waits. */
+int store_sync_settled(struct store *store, struct error **err) WARN_UNUSED;
 /* For who has renamed already: a crash in between leaves the thing unnamed. */
 int store_mark_unsynced(struct store *store, const struct digest *digest,
                         struct error **err) WARN_UNUSED;

@@ -11,12 +11,15 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#define WRITE_BACK_SIZE ((uint64_t)8 << 20)
+
 struct store_ingest {
     struct sink sink;
     struct store *store;
     struct tempfile *tempfile;
     struct sha256 *hash;
     uint64_t size;
+    uint64_t on_the_way; /* of them, how many the kernel was told to write */
     bool has_expected;
     struct digest expected;
     uint64_t expected_size;
@@ -31,6 +34,16 @@ static int too_long(const struct store_ingest *ingest, struct error **err)
                      ingest->expected_size);
 }
 
+/* The name of an image waits for its blobs to be on disk: large ones begin early. */
+static void write_back(struct store_ingest *ingest)
+{
+    if (ingest->size - ingest->on_the_way < WRITE_BACK_SIZE)
+        return;
+    io_start_writeback(tempfile_fd(ingest->tempfile), ingest->on_the_way,
+                       ingest->size - ingest->on_the_way);
+    ingest->on_the_way = ingest->size;
+}
+
 static int ingest_write(struct sink *sink, const void *data, size_t size, struct error **err)
 {
     struct store_ingest *ingest = CONTAINER_OF(sink, struct store_ingest, sink);
@@ -40,6 +53,7 @@ static int ingest_write(struct sink *sink, const void *data, size_t size, struct
     ingest->size += size;
     if (io_write_full(tempfile_fd(ingest->tempfile), data, size, "blob", err) < 0)
         return error_wrap(err, "store %s", store_path(ingest->store));
+    write_back(ingest);
     return 0;
 }
 

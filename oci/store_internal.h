@@ -60,7 +60,28 @@ int store_sweep_processes(struct store *store, struct error **err) WARN_UNUSED;
 /* Appends the names that living processes (this one included) rely on. */
 int store_leased_names(struct store *store, struct strvec *names, struct error **err) WARN_UNUSED;
 
-/* store_sync.c */
+/*
+ * store_durable.c: makes the blobs among `names` (hex) durable, and other things only where that is
+ * cheaper. A blob that couldn't be written is removed.
+ */
+int store_sync_names(struct store *store, const struct hashmap *names,
+                     struct error **err) WARN_UNUSED;
+
+/* What unsynced/BOOTID.synced says; after a syncfs there is none. */
+#define STORE_SYNCED_SUFFIX ".synced"
+struct store_synced {
+    struct hashmap unsynced; /* blobs among the list's first `size` bytes that aren't synced */
+    uint64_t size;
+    int64_t since; /* when it was made: blobs younger than that count as unsynced */
+};
+char *store_synced_name(const char *boot);
+/* 1 read; 0 there is none that counts, and *ret stands for that */
+int store_synced_read(const struct store *store, const char *boot, struct store_synced *ret,
+                      struct error **err) WARN_UNUSED;
+void store_synced_release(struct store_synced *synced);
+DEFINE_AUTO_STRUCT(struct store_synced, store_synced_release)
+
+/* store_recover.c */
 int store_recover(struct store *store, struct error **err) WARN_UNUSED;
 
 /* store_fsck.c: whether a blob is what its name says; `why` gets a static text when it isn't */
@@ -74,13 +95,34 @@ int store_mark_image(const struct store *store, const struct descriptor *desc,
 int store_check_image(const struct store *store, const struct descriptor *desc,
                       struct error **err) WARN_UNUSED;
 
-/* store_index.c: derives index.json from tags/; the caller holds the tags lock */
-int store_index_write(struct store *store, struct error **err) WARN_UNUSED;
+/*
+ * store_index.c: index.json, derived from tags/. Who changes tags holds the tags lock, and says
+ * what it does to tags/: begin before its first change, put and remove, finish. What was begun and
+ * not finished is put right by the next who looks.
+ */
+struct store_index;
+struct store_index *store_index_new(struct store *store);
+void store_index_free(struct store_index *index);
+DEFINE_AUTO(struct store_index, store_index_free)
+/* 1: the image has a name other than `except` (may be NULL) or, unless `named`, an untagged entry.
+ */
+int store_index_has(struct store_index *index, const struct digest *digest, const char *except,
+                    bool named, struct error **err) WARN_UNUSED;
+int store_index_begin(struct store_index *index, struct error **err) WARN_UNUSED;
+bool store_index_has_begun(const struct store_index *index);
+/* There was no name when it began. */
+bool store_index_was_empty(const struct store_index *index);
+/* name NULL: the untagged entry of the image. One with a name has no such entry. */
+int store_index_put(struct store_index *index, const char *name, const struct descriptor *desc,
+                    struct error **err) WARN_UNUSED;
+void store_index_remove(struct store_index *index, const char *name, const struct digest *digest);
+int store_index_finish(struct store_index *index, struct error **err) WARN_UNUSED;
 /* Writes it where it is missing, empty or older than tags/. */
 int store_index_refresh(struct store *store, struct error **err) WARN_UNUSED;
 
 /* "HEX\n": leases and unsynced files are made of these, so that a write is one record. */
 #define STORE_NAME_SIZE DIGEST_HEX_SIZE
+#define STORE_NAMES_MAX_SIZE ((size_t)64 << 20)
 /* Appends the valid names of such a file to `names`. */
 int store_read_names(int dir_fd, const char *file, struct strvec *names,
                      struct error **err) WARN_UNUSED;

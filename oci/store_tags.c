@@ -17,6 +17,8 @@
 #include "oci/members.h"
 #include "oci/store_internal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #define TAG_FILE_MAX_SIZE ((size_t)1 << 20)
@@ -108,19 +110,21 @@ static int tag_read(struct store *store, const char *file, struct store_tag *ret
     return 1;
 }
 
-/* Durable on return: content before the name, then the name. */
-static int write_durably(struct store *store, const char *file, const struct strbuf *text,
+/* Content before the name; the name is durable when the directory is synced. */
+static int write_content(struct store *store, const char *file, const struct strbuf *text,
                          struct error **err)
 {
-    int tags = store->dir_fds[STORE_TAGS];
     AUTO(tempfile_free) struct tempfile *temp = tempfile_new(store->dir_fds[STORE_TMP], "tag", err);
     if (!temp || io_write_full(tempfile_fd(temp), text->data, text->size, "tag", err) < 0)
         return -1;
     if (fdatasync(tempfile_fd(temp)) < 0)
         return error_errno(err, "syncing a tag");
-    if (tempfile_commit(temp, tags, file, err) < 0)
-        return -1;
-    return fsync(tags) < 0 ? error_errno(err, "syncing tags") : 0;
+    return tempfile_commit(temp, store->dir_fds[STORE_TAGS], file, err);
+}
+
+static int sync_part(const struct store *store, int fd, const char *what, struct error **err)
+{
+    return fsync(fd) < 0 ? error_errno(err, "store %s: syncing %s", store->path, what) : 0;
 }
 
 /* A descriptor out of another layout's index brings the name that it had there. */
@@ -144,7 +148,7 @@ static int tag_write(struct store *store, const char *file, const char *name,
     json_set(object, "descriptor", nameless_json(desc));
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     json_format_canonical(object, &text);
-    if (write_durably(store, file, &text, err) < 0)
+    if (write_content(store, file, &text, err) < 0)
         return error_wrap(err, "store %s", store->path);
     return 0;
 }
@@ -159,27 +163,17 @@ static int compare_tags(const void *a, const void *b)
     return digest_compare(&x->descriptor.digest, &y->descriptor.digest);
 }
 
-/* The first name of an image, NULL when it has none but `except`. */
-static const char *find_name(const struct store_tags *tags, const struct digest *digest,
-                             const char *except)
-{
-    for (size_t i = 0; i < tags->n_tags; i++) {
-        const struct store_tag *tag = &tags->tags[i];
-        if (tag->name && digest_equal(&tag->descriptor.digest, digest) &&
-            (!except || strcmp(tag->name, except) != 0))
-            return tag->name;
-    }
-    return NULL;
-}
-
 /* An untagged entry whose image has a name is what a killed process left. */
 static void drop_said_twice(struct store_tags *tags)
 {
+    AUTO(hashmap_release) struct hashmap named = HASHMAP_INIT(NULL);
     size_t n = 0;
     for (size_t i = 0; i < tags->n_tags; i++) {
         struct store_tag *tag = &tags->tags[i];
-        /* names come first, so they are all where find_name() looks */
-        if (!tag->name && find_name(tags, &tag->descriptor.digest, NULL)) {
+        const struct digest *digest = &tag->descriptor.digest;
+        if (tag->name) { /* names come first */
+            hashmap_putn(&named, digest->bytes, sizeof(digest->bytes), tags);
+        } else if (hashmap_getn(&named, digest->bytes, sizeof(digest->bytes))) {
             tag_release(tag);
             continue;
         }
@@ -234,19 +228,28 @@ int store_tags_sweep(struct store *store, bool remove, size_t *n_damaged, struct
     return 0;
 }
 
-/* Keeps an image that will have no name but `except`. */
-static int keep_nameless(struct store *store, const struct store_tags *tags,
-                         const struct descriptor *desc, const char *except, struct error **err)
+static int keep_nameless(struct store *store, struct store_index *index,
+                         const struct descriptor *desc, struct error **err)
 {
-    if (find_name(tags, &desc->digest, except))
-        return 0;
     char file[FILE_NAME_SIZE];
     file_of_untagged(&desc->digest, file);
-    return tag_write(store, file, NULL, desc, err);
+    if (tag_write(store, file, NULL, desc, err) < 0)
+        return -1;
+    return store_index_put(index, NULL, desc, err);
 }
 
-static int set_tag(struct store *store, const char *name, const struct descriptor *desc,
-                   struct error **err)
+/* An image that loses this name. */
+static int keep_if_nameless(struct store *store, struct store_index *index,
+                            const struct descriptor *desc, const char *lost, struct error **err)
+{
+    int has = store_index_has(index, &desc->digest, lost, true, err);
+    if (has)
+        return has < 0 ? -1 : 0;
+    return keep_nameless(store, index, desc, err);
+}
+
+static int set_tag(struct store *store, struct store_index *index, const char *name,
+                   const struct descriptor *desc, struct error **err)
 {
     char file[FILE_NAME_SIZE], untagged[FILE_NAME_SIZE];
     file_of_name(name, file);
@@ -257,60 +260,132 @@ static int set_tag(struct store *store, const char *name, const struct descripto
         return -1;
     if (had && digest_equal(&old.descriptor.digest, &desc->digest))
         return 0;
-    AUTO(store_tags_release) struct store_tags tags = { 0 };
-    if (had && (store_tags_list(store, &tags, err) < 0 ||
-                keep_nameless(store, &tags, &old.descriptor, name, err) < 0))
+    if (store_index_begin(index, err) < 0)
+        return -1;
+    if (had && keep_if_nameless(store, index, &old.descriptor, name, err) < 0)
         return -1;
     if (tag_write(store, file, name, desc, err) < 0 ||
         fs_unlink(store->dir_fds[STORE_TAGS], untagged, err) < 0)
         return -1;
-    return store_index_write(store, err);
+    return store_index_put(index, name, desc, err);
+}
+
+static int keep(struct store *store, struct store_index *index, const struct descriptor *desc,
+                struct error **err)
+{
+    int has = store_index_has(index, &desc->digest, NULL, false, err);
+    if (has)
+        return has < 0 ? -1 : 0;
+    return store_index_begin(index, err) < 0 ? -1 : keep_nameless(store, index, desc, err);
+}
+
+/* What the first name of a store needs besides: the way there. */
+static int sync_skeleton(struct store *store, struct error **err)
+{
+    static const struct {
+        const char *path;
+        int flags;
+    } parts[] = {
+        { "cbuild-store", O_RDONLY },        { "oci-layout", O_RDONLY },
+        { "blobs", O_RDONLY | O_DIRECTORY }, { ".", O_RDONLY | O_DIRECTORY },
+        { "..", O_RDONLY | O_DIRECTORY },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        AUTO(close)
+        int fd = openat(store->dir_fds[STORE_ROOT], parts[i].path, parts[i].flags | O_CLOEXEC);
+        if (fd < 0 && (errno == ENOENT || errno == EACCES))
+            continue; /* a directory above that we may not read: its owner's affair */
+        if (fd < 0)
+            return error_errno(err, "store %s: %s", store->path, parts[i].path);
+        if (sync_part(store, fd, parts[i].path, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* What the images need, in memory's order or the disk's: durable before a name says so. */
+static int sync_images(struct store *store, const struct store_naming *names, size_t n_names,
+                       struct error **err)
+{
+    AUTO(hashmap_release) struct hashmap needed = HASHMAP_INIT(NULL);
+    for (size_t i = 0; i < n_names; i++)
+        if (store_mark_image(store, names[i].image, &needed, err) < 0)
+            return -1;
+    return store_sync_names(store, &needed, err);
+}
+
+static int wrap_naming(const struct store_naming *naming, struct error **err)
+{
+    AUTO(free) char *name = naming->reference ? reference_format(naming->reference) : NULL;
+    return name ? error_wrap(err, "tagging %s", name) : error_wrap(err, "keeping an image");
 }
 
 /*
  * Both locks that a new root needs: collecting sees it or has not begun, and what it refers to is
  * there. The caller releases them, tags first.
  */
-static int begin_root(struct store *store, const struct descriptor *desc,
-                      struct lockfile **store_lock, struct lockfile **tags_lock, struct error **err)
+static int begin_roots(struct store *store, const struct store_naming *names, size_t n_names,
+                       struct lockfile **store_lock, struct lockfile **tags_lock,
+                       struct error **err)
 {
-    if (store_sync(store, err) < 0)
-        return -1;
+    if (sync_images(store, names, n_names, err) < 0)
+        return wrap_naming(&names[0], err);
     *store_lock = store_lock_internal(store, STORE_LOCK_STORE, LOCK_MODE_SHARED, err);
-    if (!*store_lock || store_check_image(store, desc, err) < 0)
-        return -1;
-    *tags_lock = store_lock_internal(store, STORE_LOCK_TAGS, LOCK_MODE_EXCLUSIVE, err);
+    for (size_t i = 0; *store_lock && i < n_names; i++)
+        if (store_check_image(store, names[i].image, err) < 0)
+            return wrap_naming(&names[i], err);
+    if (*store_lock)
+        *tags_lock = store_lock_internal(store, STORE_LOCK_TAGS, LOCK_MODE_EXCLUSIVE, err);
     return *tags_lock ? 0 : -1;
+}
+
+static int set_one(struct store *store, struct store_index *index,
+                   const struct store_naming *naming, struct error **err)
+{
+    if (!naming->reference)
+        return keep(store, index, naming->image, err);
+    AUTO(free) char *name = tag_name(naming->reference, err);
+    return name ? set_tag(store, index, name, naming->image, err) : -1;
+}
+
+static int set_all(struct store *store, const struct store_naming *names, size_t n_names,
+                   struct error **err)
+{
+    AUTO(store_index_free) struct store_index *index = store_index_new(store);
+    for (size_t i = 0; i < n_names; i++)
+        if (set_one(store, index, &names[i], err) < 0)
+            return wrap_naming(&names[i], err);
+    if (!store_index_has_begun(index))
+        return 0;
+    if ((store_index_was_empty(index) && sync_skeleton(store, err) < 0) ||
+        sync_part(store, store->dir_fds[STORE_TAGS], "tags", err) < 0)
+        return -1;
+    return store_index_finish(index, err);
+}
+
+int store_tags_set(struct store *store, const struct store_naming *names, size_t n_names,
+                   struct error **err)
+{
+    AUTO(lockfile_release) struct lockfile *store_lock = NULL;
+    AUTO(lockfile_release) struct lockfile *tags_lock = NULL;
+    if (!n_names)
+        return 0;
+    if (begin_roots(store, names, n_names, &store_lock, &tags_lock, err) < 0)
+        return -1;
+    return set_all(store, names, n_names, err);
 }
 
 int store_tag_set(struct store *store, const struct reference *reference,
                   const struct descriptor *desc, struct error **err)
 {
-    AUTO(free) char *name = tag_name(reference, err);
-    if (!name)
-        return -1;
-    AUTO(lockfile_release) struct lockfile *store_lock = NULL;
-    AUTO(lockfile_release) struct lockfile *tags_lock = NULL;
-    if (begin_root(store, desc, &store_lock, &tags_lock, err) < 0 ||
-        set_tag(store, name, desc, err) < 0)
-        return error_wrap(err, "tagging %s", name);
-    return 0;
+    const struct store_naming naming = { reference, desc };
+    return store_tags_set(store, &naming, 1, err);
 }
 
 int store_tag_keep(struct store *store, const struct descriptor *desc, struct error **err)
 {
-    AUTO(lockfile_release) struct lockfile *store_lock = NULL;
-    AUTO(lockfile_release) struct lockfile *tags_lock = NULL;
-    AUTO(store_tags_release) struct store_tags tags = { 0 };
-    if (begin_root(store, desc, &store_lock, &tags_lock, err) < 0 ||
-        store_tags_list(store, &tags, err) < 0)
-        return error_wrap(err, "keeping an image");
-    for (size_t i = 0; i < tags.n_tags; i++)
-        if (digest_equal(&tags.tags[i].descriptor.digest, &desc->digest))
-            return 0;
-    if (keep_nameless(store, &tags, desc, NULL, err) < 0 || store_index_write(store, err) < 0)
-        return error_wrap(err, "keeping an image");
-    return 0;
+    const struct store_naming naming = { NULL, desc };
+    return store_tags_set(store, &naming, 1, err);
 }
 
 int store_tag_get(struct store *store, const struct reference *reference, struct descriptor *ret,
@@ -333,9 +408,9 @@ int store_tag_get(struct store *store, const struct reference *reference, struct
 
 /* index.json is derived: where the disk is full, removing must go on, and the next open writes it.
  */
-static int index_after_removal(struct store *store, struct error **err)
+static int index_after_removal(struct store_index *index, struct error **err)
 {
-    if (store_index_write(store, err) == 0)
+    if (store_index_finish(index, err) == 0)
         return 0;
     if (!error_is(*err, ERR_NO_SPACE))
         return -1;
@@ -353,13 +428,16 @@ static int remove_tag(struct store *store, const char *name, bool keep_image, st
         return -1;
     if (!there)
         return error_set(err, ERR_NOT_FOUND, "image %s: not in store %s", name, store->path);
-    AUTO(store_tags_release) struct store_tags tags = { 0 };
-    if (keep_image && (store_tags_list(store, &tags, err) < 0 ||
-                       keep_nameless(store, &tags, &tag.descriptor, name, err) < 0))
+    AUTO(store_index_free) struct store_index *index = store_index_new(store);
+    if (store_index_begin(index, err) < 0)
+        return -1;
+    if (keep_image && (keep_if_nameless(store, index, &tag.descriptor, name, err) < 0 ||
+                       sync_part(store, store->dir_fds[STORE_TAGS], "tags", err) < 0))
         return -1;
     if (fs_unlink(store->dir_fds[STORE_TAGS], file, err) < 0)
         return -1;
-    return index_after_removal(store, err);
+    store_index_remove(index, name, &tag.descriptor.digest);
+    return index_after_removal(index, err);
 }
 
 int store_tag_remove(struct store *store, const struct reference *reference, bool keep_image,
@@ -375,13 +453,22 @@ int store_tag_remove(struct store *store, const struct reference *reference, boo
     return remove_tag(store, name, keep_image, err);
 }
 
+static int remove_untagged(struct store *store, const struct digest *digest, struct error **err)
+{
+    char file[FILE_NAME_SIZE];
+    file_of_untagged(digest, file);
+    AUTO(store_index_free) struct store_index *index = store_index_new(store);
+    if (store_index_begin(index, err) < 0 || fs_unlink(store->dir_fds[STORE_TAGS], file, err) < 0)
+        return -1;
+    store_index_remove(index, NULL, digest);
+    return index_after_removal(index, err);
+}
+
 int store_tag_remove_untagged(struct store *store, const struct digest *digest, struct error **err)
 {
     AUTO(lockfile_release)
     struct lockfile *lock = store_lock_internal(store, STORE_LOCK_TAGS, LOCK_MODE_EXCLUSIVE, err);
-    char file[FILE_NAME_SIZE];
-    file_of_untagged(digest, file);
-    if (!lock || fs_unlink(store->dir_fds[STORE_TAGS], file, err) < 0)
+    if (!lock || remove_untagged(store, digest, err) < 0)
         return error_wrap(err, "store %s: removing an image without name", store->path);
-    return index_after_removal(store, err);
+    return 0;
 }

@@ -24,16 +24,25 @@ struct store_tags {
 void store_tags_release(struct store_tags *tags);
 DEFINE_AUTO_STRUCT(struct store_tags, store_tags_release)
 
+/* A name to be given; an image that isn't to have one is kept (a build without -t). */
+struct store_naming {
+    const struct reference *reference; /* tag required: reference_default_tag(). NULL: none */
+    const struct descriptor *image;
+};
+
 /*
- * Points reference (tag required: call reference_default_tag() first) at an image whose blobs are
- * all there (ERR_NOT_FOUND names what isn't; of an index some platforms may be absent); syncs the
- * store before, and the name is durable on return. Nothing is written when it points there already.
- * An image that loses its last name this way stays as an untagged entry ("dangling") until rmi or
- * prune.
+ * Points names at images whose blobs are all there (ERR_NOT_FOUND names what isn't; of an index
+ * some platforms may be absent). What they need is synced before, once for all of them, and the
+ * names are durable on return. Nothing is written for those that point there already, and for an
+ * image to be kept that has a name. An image that loses its last name this way stays as an untagged
+ * entry
+ * ("dangling") until rmi or prune.
  */
+int store_tags_set(struct store *store, const struct store_naming *names, size_t n_names,
+                   struct error **err) WARN_UNUSED;
+/* One of them. */
 int store_tag_set(struct store *store, const struct reference *reference,
                   const struct descriptor *desc, struct error **err) WARN_UNUSED;
-/* Keeps an image that has no name (a build without -t). No-op where it has one. */
 int store_tag_keep(struct store *store, const struct descriptor *desc,
                    struct error **err) WARN_UNUSED;
 /* ERR_NOT_FOUND */

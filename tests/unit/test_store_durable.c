@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/crash_fixture.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+
+/* Stand in front of libc's. */
+static struct {
+    unsigned n_syncfs, n_files, fail_at; /* fail_at: of the files; 0: none */
+} calls;
+
+int syncfs(int fd)
+{
+    calls.n_syncfs++;
+    return (int)syscall(SYS_syncfs, fd);
+}
+
+int fdatasync(int fd)
+{
+    if (++calls.n_files == calls.fail_at) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+static int setup(void **state)
+{
+    calls.n_syncfs = calls.n_files = calls.fail_at = 0;
+    return fixture_setup(state);
+}
+
+#define durable_test(test) cmocka_unit_test_setup_teardown(test, setup, fixture_teardown)
+
+static bool is_unsynced(const struct fixture *fixture, const char *content)
+{
+    struct error *err = NULL;
+    AUTO(store_synced_release) struct store_synced synced = { 0 };
+    struct digest digest = digest_of(content, strlen(content));
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(&digest, hex);
+    assert_int_equal(store_synced_read(fixture->store, fixture->store->boot, &synced, &err), 1);
+    return hashmap_has(&synced.unsynced, hex);
+}
+
+static void a_name_syncs_the_blobs_that_it_needs_and_no_others(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor image = { 0 };
+    fixture_blob(fixture->store, "another build's");
+    fixture_image(fixture->store, "layer", NULL, &image);
+    assert_ok(fixture_tag(fixture->store, "a:1", &image, &err), err);
+    assert_int_equal(calls.n_syncfs, 0);
+    /* three blobs, the list, what is left of it, the tag */
+    assert_int_equal(calls.n_files, 6);
+    assert_true(is_unsynced(fixture, "another build's"));
+    assert_false(is_unsynced(fixture, "layer"));
+    calls.n_files = 0;
+    assert_ok(fixture_tag(fixture->store, "b:1", &image, &err), err);
+    assert_int_equal(calls.n_files, 1);
+    assert_ok(store_sync(fixture->store, &err), err);
+    assert_int_equal(fixture_count(fixture, "unsynced"), 0);
+}
+
+static void blobs_that_came_after_a_sync_are_synced_by_the_next_name(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor a = { 0 };
+    AUTO(descriptor_release) struct descriptor b = { 0 };
+    fixture_image(fixture->store, "first", NULL, &a);
+    assert_ok(fixture_tag(fixture->store, "a:1", &a, &err), err);
+    fixture_image(fixture->store, "second", NULL, &b);
+    calls.n_files = 0;
+    assert_ok(fixture_tag(fixture->store, "b:1", &b, &err), err);
+    assert_int_equal(calls.n_files, 5);
+}
+
+static void many_blobs_are_synced_at_once(void **state)
+{
+    enum { N = 30 };
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    struct descriptor images[N] = { 0 };
+    struct store_naming names[N] = { { NULL, NULL } };
+    for (size_t i = 0; i < N; i++) {
+        AUTO(free) char *layer = xasprintf("layer %zu", i);
+        fixture_image(fixture->store, layer, NULL, &images[i]);
+        names[i].image = &images[i];
+    }
+    assert_ok(store_tags_set(fixture->store, names, N, &err), err);
+    assert_int_equal(calls.n_syncfs, 1);
+    assert_int_equal(fixture_count(fixture, "tags"), N);
+    assert_int_equal(fixture_count(fixture, "unsynced"), 0);
+    for (size_t i = 0; i < N; i++)
+        descriptor_release(&images[i]);
+}
+
+/* Whichever it is: no name, and what may be lost isn't there any more. */
+static void a_blob_that_cannot_be_written_is_named_and_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor image = { 0 };
+    fixture_image(fixture->store, "layer", NULL, &image);
+    struct digest layer = digest_of("layer", strlen("layer"));
+    calls.fail_at = 1;
+    assert_fails(fixture_tag(fixture->store, "a:1", &image, &err), err, ERR_IO,
+                 "tagging docker.io/library/a:1: store");
+    assert_int_equal(fixture_count(fixture, "tags"), 0);
+    assert_false(store_has_blob(fixture->store, &layer, NULL));
+    calls.fail_at = 0;
+    fixture_image(fixture->store, "layer", NULL, &image);
+    assert_ok(fixture_tag(fixture->store, "a:1", &image, &err), err);
+}
+
+static void no_failing_call_gives_a_name(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    unsigned at = 0;
+    for (int result = -1; result < 0;) {
+        AUTO(descriptor_release) struct descriptor image = { 0 };
+        fixture_image(fixture->store, "layer", NULL, &image);
+        calls.n_files = 0;
+        calls.fail_at = ++at;
+        result = fixture_tag(fixture->store, "a:1", &image, &err);
+        assert_int_equal(fixture_count(fixture, "tags"), result == 0);
+        assert_true(result == 0 || error_is(err, ERR_IO));
+        error_clear(&err);
+    }
+    assert_true(at > 6);
+}
+
+static void after_a_crash_forms_go_and_blobs_of_names_stay(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor image = { 0 };
+    fixture_image(fixture->store, "layer", NULL, &image);
+    struct digest form = digest_of("form", 4);
+    struct digest lost = fixture_blob(fixture->store, "lost");
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(&form, hex);
+    AUTO(free) char *path = xasprintf("layers/u-root/d-%s/etc", hex);
+    assert_ok(store_mark_unsynced(fixture->store, &form, &err), err);
+    assert_ok(fs_mkdirs(store_dir_fd(fixture->store, STORE_ROOT), path, 0755, &err), err);
+    assert_ok(fixture_tag(fixture->store, "a:1", &image, &err), err);
+    crash(fixture);
+    fixture_damage(fixture, &lost);
+    fixture_reopen(fixture);
+    assert_int_equal(fixture_count(fixture, "layers/u-root"), 0);
+    assert_false(store_has_blob(fixture->store, &lost, NULL));
+    assert_int_equal(fixture_count(fixture, "unsynced"), 0);
+    fixture_verify(fixture);
+}
+
+/* It wasn't written whole: then it says nothing, and all names of the list are looked at. */
+static void a_damaged_note_of_what_is_synced_does_not_count(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor image = { 0 };
+    fixture_image(fixture->store, "layer", NULL, &image);
+    struct digest layer = digest_of("layer", strlen("layer"));
+    assert_ok(fixture_tag(fixture->store, "a:1", &image, &err), err);
+    AUTO(free) char *name = store_synced_name(fixture->store->boot);
+    int dir = fixture->store->unsynced_fd;
+    AUTO(close) int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(ftruncate(fd, 10), 0);
+    AUTO(store_synced_release) struct store_synced synced = { 0 };
+    assert_int_equal(store_synced_read(fixture->store, fixture->store->boot, &synced, &err), 0);
+    crash(fixture);
+    fixture_damage(fixture, &layer);
+    fixture_reopen(fixture);
+    assert_false(store_has_blob(fixture->store, &layer, NULL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        durable_test(a_name_syncs_the_blobs_that_it_needs_and_no_others),
+        durable_test(blobs_that_came_after_a_sync_are_synced_by_the_next_name),
+        durable_test(many_blobs_are_synced_at_once),
+        durable_test(a_blob_that_cannot_be_written_is_named_and_gone),
+        durable_test(no_failing_call_gives_a_name),
+        durable_test(after_a_crash_forms_go_and_blobs_of_names_stay),
+        durable_test(a_damaged_note_of_what_is_synced_does_not_count),
+    };
+    /* how much else is dirty on this machine doesn't count */
+    if (setenv("CBUILD_FORCE", "no-syncfs", 1) < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
