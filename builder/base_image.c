@@ -2,7 +2,8 @@
 /*
  * FROM image and COPY --from=image: a name becomes a tree and a config. The order: a named context,
  * an earlier stage (both in stage.c), a tag of the local store, the registry; --pull always asks
- * the registry. What a registry gave is tagged in the store, so that the next build asks nobody.
+ * the registry. What a registry gave is tagged in the store, so that the next build asks nobody; at
+ * the end, since a tag waits for the disk, and no step needs it.
  */
 #include "base/array.h"
 #include "base/mem.h"
@@ -119,13 +120,20 @@ static int pull(struct build *build, struct base_image *base, const struct platf
     return 0;
 }
 
-/* A foreign platform doesn't take the name away from the host's image. */
-static int give_name(struct base_image *base, struct error **err)
+size_t base_images_namings(struct build *build, struct store_naming *ret)
 {
-    struct store *store = base->build->store;
-    if (base->reference.digest.is_set || base->is_foreign)
-        return store_tag_keep(store, &base->target, err);
-    return store_tag_set(store, &base->reference, &base->target, err);
+    size_t n = 0;
+    pthread_mutex_lock(&build->base_lock);
+    for (size_t i = 0; i < build->n_bases; i++) {
+        struct base_image *base = build->bases[i];
+        if (!atomic_load(&base->is_new))
+            continue;
+        /* a foreign platform doesn't take the name away from the host's image */
+        bool nameless = base->reference.digest.is_set || base->is_foreign;
+        ret[n++] = (struct store_naming){ nameless ? NULL : &base->reference, &base->target };
+    }
+    pthread_mutex_unlock(&build->base_lock);
+    return n;
 }
 
 /* Its documents are in the store: nothing but layers is asked for. */
@@ -142,10 +150,11 @@ static int fetch_layers(struct base_image *base, unsigned vertex, struct error *
                                           .vertex = vertex,
                                           .watcher = arrival_watcher(arrival) };
     if (registry_pull(build->session, build->store, &request, &ignored, NULL, err) < 0 ||
-        arrival_finish(arrival, err) < 0 || give_name(base, err) < 0) {
+        arrival_finish(arrival, err) < 0) {
         AUTO(free) char *name = reference_familiar(&base->reference);
         return error_wrap(err, "pulling %s", name);
     }
+    atomic_store(&base->is_new, true);
     return 0;
 }
 

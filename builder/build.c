@@ -104,15 +104,29 @@ static void build_init(struct build *build)
     build->ahead = push_ahead_new(build);
 }
 
+/* All at once, and after all else: what a name needs is waited for on disk. */
 static int write_tags(struct build *build, const struct descriptor *image, struct error **err)
 {
     const struct build_options *options = build->options;
-    if (options->push_only)
-        return store_sync(build->store, err);
-    for (size_t i = 0; i < options->n_tags; i++)
-        if (store_tag_set(build->store, &options->tags[i], image, err) < 0)
-            return -1;
-    return options->n_tags ? 0 : store_tag_keep(build->store, image, err);
+    AUTO(free)
+    struct store_naming *names = xcalloc(build->n_bases + options->n_tags + 1, sizeof(*names));
+    size_t n = base_images_namings(build, names);
+    for (size_t i = 0; !options->push_only && i < options->n_tags; i++)
+        names[n++] = (struct store_naming){ &options->tags[i], image };
+    if (!options->push_only && !options->n_tags)
+        names[n++] = (struct store_naming){ NULL, image };
+    return store_tags_set(build->store, names, n, err);
+}
+
+/* What came whole before something else failed needn't be asked for again. */
+static void name_bases(struct build *build)
+{
+    AUTO(free)
+    struct store_naming *names = xcalloc(build->n_bases + 1, sizeof(*names));
+    AUTO(error_free) struct error *ignored = NULL; /* there is an error that counts more */
+    size_t n = base_images_namings(build, names);
+    if (!cancel_requested())
+        (void)!store_tags_set(build->store, names, n, &ignored);
 }
 
 static bool same_repository(const struct reference *a, const struct reference *b)
@@ -189,6 +203,8 @@ static void collect(struct build *build)
         store_gc(build->store, STORE_GC_TRY, &collected, &error) < 0)
         progress_warning(build->progress, 0, "collecting what nothing refers to: %s",
                          error_message(error));
+    error_clear(&error);
+    (void)!store_sync_settled(build->store, &error); /* what isn't synced stays listed */
 }
 
 /* All that can be wrong before anything is asked for or run. */
@@ -250,6 +266,8 @@ int build_run(struct store *store, struct registry_session *session,
         push_ahead_stop(build.ahead);
         registry_session_abort(session); /* what is on the way is for nothing */
     }
+    if (status < 0 || build.shell_ended)
+        name_bases(&build);
     explain_end(&build);
     if (status < 0)
         return -1;

@@ -59,6 +59,8 @@ struct fetch_ahead;
 struct image;
 
 /* A base image, resolved: shared by the stages that name it. */
+struct store_naming;
+
 struct base_image {
     enum { BASE_WORKING, BASE_READY, BASE_FAILED } state; /* under build->base_lock */
     char *name;                                           /* as written */
@@ -77,6 +79,7 @@ struct base_image {
     pthread_mutex_t fetch_lock; /* while they are fetched, all at once */
     bool is_fetched;            /* or it was tried; under fetch_lock, as fetch_error */
     struct error *fetch_error;
+    atomic_bool is_new;     /* all of it came, and its name is to be given at the end */
     atomic_bool is_mounted; /* some stage on it has a RUN: forms are made on the way */
     struct thread *thread;  /* that fetches ahead; or NULL */
 };
@@ -450,6 +453,8 @@ int base_image_is_used(struct base_image *base, const struct stage_run *run,
 /* A step takes files of it, or mounts it: fetches the layers here if they were never here. */
 int base_image_is_taken(struct base_image *base, bool is_mount, struct error **err) WARN_UNUSED;
 /* Whether it may bring triggers: it does, or it isn't here yet. Asks no registry. */
+/* The names of those that came whole by now: at most build->n_bases; borrowed from them. */
+size_t base_images_namings(struct build *build, struct store_naming *ret);
 bool base_image_may_trigger(struct build *build, const char *name, const struct platform *platform);
 /* A named context that has files; NULL and *err NULL: it stands for an image, named in *image (free
  * it). */
