@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a bench works: a folder of its own on a file system with a journal, seen by nobody else."""
-import ctypes, os, shutil, subprocess, sys, tempfile
+import ctypes, os, shutil, signal, subprocess, sys, tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CBUILD = os.path.join(TOP, "build/release/cbuild")
@@ -38,6 +38,7 @@ class Place:
         self.below, self.image = below, None
 
     def __enter__(self):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what stands below goes then, too
         self.work = self.outer = tempfile.mkdtemp(prefix="cbuild-bench-", dir=self.below)
         self.kind = "as it is"
         if os.geteuid() == 0 and has_no_journal(self.outer):
