@@ -300,6 +300,24 @@ EOF
     listed '^c -rw-r--r-- 13/14 '
 }
 
+# A /proc that is masked can't be mounted anew: that of the container around serves, in which nobody of the sandbox has
+# a number, and whose links lead to what the build sees.
+test_links_of_a_proc_around_the_sandbox_lead_nowhere() {
+    need_single
+    import_busybox
+    cat >Dockerfile <<'EOF'
+FROM busybox
+RUN touch /a /b && chown 11:12 /a && for name in self/cwd self/root thread-self/root; do \
+    ! chown 13:14 /proc/$name/b 2>/said && grep -q 'Too many levels' /said || { cat /said; exit 9; }; done && \
+    ! chown 13:14 /proc/1/root/b 2>/dev/null
+EOF
+    ok unshare --user --map-root-user --mount --pid --fork --kill-child -- sh -euc \
+        'mount -t proc proc /proc && mount -t tmpfs -o ro none /proc/sys && exec unshare --user --map-root-user --mount -- "$@"' sh "$CBUILD" --record-owners -t x .
+    listing x >list
+    listed '^a -rw-r--r-- 11/12 '
+    listed '^b -rw-r--r-- 0/0 '
+}
+
 test_owners_are_kept_and_recorded_in_copies_of_the_tree() {
     need_single
     import_owners
