@@ -187,7 +187,7 @@ static bool fetch_base(struct stage_run *run, void *data UNUSED)
 static bool run_alone(struct stage_run *run, void *data)
 {
     struct error **err = data;
-    bool joined;
+    bool joined = false;
     if (!is_started_by_itself(run))
         return true;
     pthread_mutex_lock(&run->build->lock);
