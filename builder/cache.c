@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "builder/explain.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -193,25 +194,52 @@ static void record_format(const struct cache_record *record, const char *codec,
     json_format_canonical(root, text);
 }
 
+/* Inputs on their way into a file. */
+struct writing {
+    struct strbuf text;
+    struct tempfile *file;
+    struct error *error;
+};
+
+static void flush_inputs(struct writing *writing)
+{
+    const struct strbuf *text = &writing->text;
+    const char *name = tempfile_name(writing->file);
+    if (writing->error || io_write_full(tempfile_fd(writing->file), text->data, text->size, name,
+                                        &writing->error) < 0)
+        assert(writing->error); /* the first one counts */
+    strbuf_reset(&writing->text);
+}
+
+static void write_input(void *data, const struct input *item)
+{
+    struct writing *writing = data;
+    struct strbuf *text = &writing->text;
+    strbuf_addc(text, '[');
+    strbuf_add_json_string(text, item->kind);
+    strbuf_addc(text, ',');
+    strbuf_add_json_string(text, item->name);
+    strbuf_addc(text, ',');
+    strbuf_add_json_string(text, item->value);
+    strbuf_adds(text, "]\n");
+    if (text->size >= INPUTS_CHUNK)
+        flush_inputs(writing);
+}
+
 /* Inputs stand in a file of their own: only an explanation reads them, and they may be many. */
 static struct tempfile *inputs_write_temp(int records, const struct inputs *inputs,
                                           struct error **err)
 {
-    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     AUTO(tempfile_free) struct tempfile *file = tempfile_new(records, FS_TEMP_PREFIX, err);
-    for (size_t i = 0; file && i < inputs->n_items; i++) {
-        strbuf_addc(&text, '[');
-        strbuf_add_json_string(&text, inputs->items[i].kind);
-        strbuf_addc(&text, ',');
-        strbuf_add_json_string(&text, inputs->items[i].name);
-        strbuf_addc(&text, ',');
-        strbuf_add_json_string(&text, inputs->items[i].value);
-        strbuf_adds(&text, "]\n");
-        if (text.size < INPUTS_CHUNK && i + 1 < inputs->n_items)
-            continue;
-        if (io_write_full(tempfile_fd(file), text.data, text.size, tempfile_name(file), err) < 0)
-            return NULL;
-        strbuf_reset(&text);
+    if (!file)
+        return NULL;
+    struct writing writing = { STRBUF_INIT, file, NULL };
+    inputs_each(inputs, write_input, &writing);
+    flush_inputs(&writing);
+    strbuf_release(&writing.text);
+    if (writing.error) {
+        error_move(err, writing.error);
+        return NULL;
     }
     return TAKE(file);
 }

@@ -71,7 +71,7 @@ DEFINE_AUTO(struct copy, copy_free)
  * Adds what the key needs: for context sources each entry's type, mode, owner, digest, link,
  * capability under its path in the context; for trees only the source words (the caller adds what
  * they bring, see below); for `files` name, mode and digest; and destination, chown, chmod, flags.
- * Never a time.
+ * Never a time. Many files are no items that are kept: the copy is asked for them (inputs_keep()).
  */
 int copy_add_inputs(struct copy *copy, struct inputs *inputs, struct error **err) WARN_UNUSED;
 

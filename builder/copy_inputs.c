@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "builder/copy_internal.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -53,7 +54,7 @@ static bool is_known(struct copy *copy, const struct source_item *item)
 }
 
 /* The context, or the tree's layer, remembers it. */
-static int content_digest(struct copy *copy, const struct source_item *item,
+static int content_digest(const struct copy *copy, const struct source_item *item,
                           uint8_t out[SHA256_SIZE], struct error **err)
 {
     return copy->context ? context_digest(copy->context, &item->entry, out, err)
@@ -110,6 +111,8 @@ static void find_unread(struct copy *copy, struct hashing *hashing)
 
 static int hash_files(struct copy *copy, struct error **err)
 {
+    if (copy->all_known)
+        return 0;
     AUTO(hashing_release) struct hashing hashing = { .n_places = 0 };
     find_unread(copy, &hashing);
     return hash_all(&hashing, err);
@@ -119,6 +122,7 @@ bool copy_has_unread(struct copy *copy)
 {
     AUTO(hashing_release) struct hashing hashing = { .n_places = 0 };
     find_unread(copy, &hashing);
+    copy->all_known = !hashing.n_places;
     return is_much(&hashing);
 }
 
@@ -138,7 +142,7 @@ static void add_xattrs(const struct entry *entry, struct strbuf *value)
     }
 }
 
-static int add_digest(struct copy *copy, const struct source_item *item, struct strbuf *value,
+static int add_digest(const struct copy *copy, const struct source_item *item, struct strbuf *value,
                       struct error **err)
 {
     uint8_t digest[SHA256_SIZE];
@@ -206,8 +210,9 @@ static void add_other_name(struct hashmap *names, const struct copy_source *sour
 
 /* A word's items. */
 struct listing {
-    struct copy *copy;
-    struct inputs *inputs;
+    const struct copy *copy;
+    inputs_visit visit;
+    void *data;
     struct hashmap names;      /* of files that have several: link key to the first */
     struct strbuf name, value; /* of the item that is added */
 };
@@ -230,10 +235,10 @@ static void set_name(const struct copy_source *source, const struct source_item 
     strbuf_adds(name, item->path);
 }
 
-static int add_item(struct listing *listing, const struct copy_source *source, size_t index,
-                    struct error **err)
+static int tell_item(struct listing *listing, const struct copy_source *source, size_t index,
+                     struct error **err)
 {
-    struct copy *copy = listing->copy;
+    const struct copy *copy = listing->copy;
     struct strbuf *value = &listing->value;
     struct source_item item;
     get_item(source, index, &item);
@@ -256,27 +261,66 @@ static int add_item(struct listing *listing, const struct copy_source *source, s
         return -1;
     add_xattrs(copy->mounted && item.place.entry ? item.place.entry : entry, value);
     add_other_name(&listing->names, source, &item, listing->name.data, value);
-    inputs_add(listing->inputs, "file", listing->name.size ? listing->name.data : ".", value->data);
+    const char *name = listing->name.size ? listing->name.data : ".";
+    listing->visit(listing->data, &(struct input){ "file", name, value->data });
     return 0;
+}
+
+static int tell_word(const struct copy *copy, size_t word, inputs_visit visit, void *data,
+                     struct error **err)
+{
+    AUTO(listing_release)
+    struct listing listing = { copy, visit, data, HASHMAP_INIT(free), STRBUF_INIT, STRBUF_INIT };
+    const size_t from = word ? copy->word_ends[word - 1] : 0, to = copy->word_ends[word];
+    if (from == to)
+        visit(data, &(struct input){ "source", copy->words.items[word], "nothing" });
+    for (size_t at = from; at < to; at++) {
+        const struct copy_source *source = &copy->sources.list[at];
+        for (size_t i = 0; i <= source->n_kept; i++)
+            if (tell_item(&listing, source, i, err) < 0)
+                return -1;
+    }
+    return 0;
+}
+
+static int tell_items(const struct copy *copy, inputs_visit visit, void *data, struct error **err)
+{
+    for (size_t word = 0; word < copy->words.n; word++)
+        if (tell_word(copy, word, visit, data, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* Of a context whose files were hashed: nothing is left that could fail. */
+static void each_item(const void *data, inputs_visit visit, void *visit_data)
+{
+    struct error *error = NULL;
+    int result = tell_items(data, visit, visit_data, &error);
+    assert(result == 0);
+}
+
+static void add_one(void *data, const struct input *item)
+{
+    inputs_add(data, item->kind, item->name, item->value);
+}
+
+static size_t count_items(const struct copy *copy)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < copy->sources.n_list; i++)
+        n += copy->sources.list[i].n_kept + 1;
+    return n;
 }
 
 static int add_source_items(struct copy *copy, struct inputs *inputs, struct error **err)
 {
     if (hash_files(copy, err) < 0)
         return -1;
-    size_t at = 0;
-    for (size_t word = 0; word < copy->words.n; word++) {
-        AUTO(listing_release)
-        struct listing listing = { copy, inputs, HASHMAP_INIT(free), STRBUF_INIT, STRBUF_INIT };
-        if (at == copy->word_ends[word])
-            inputs_add(inputs, "source", copy->words.items[word], "nothing");
-        for (; at < copy->word_ends[word]; at++) {
-            const struct copy_source *source = &copy->sources.list[at];
-            for (size_t i = 0; i <= source->n_kept; i++)
-                if (add_item(&listing, source, i, err) < 0)
-                    return -1;
-        }
-    }
+    size_t n = count_items(copy);
+    if (copy->context && !copy->mounted && n >= INPUTS_MANY)
+        inputs_add_more(inputs, each_item, copy, n);
+    else
+        return tell_items(copy, add_one, inputs, err);
     return 0;
 }
 

@@ -39,6 +39,7 @@ struct copy {
     struct copy_directory *directories;
     size_t n_directories, directories_capacity;
 
+    bool all_known;   /* digests of the sources' files */
     bool has_sources; /* they were looked for: of a context in phase 1 */
     struct copy_sources sources;
     size_t *word_ends; /* how many sources the words up to this one have */

@@ -6,6 +6,7 @@
 #include "base/sha256.h"
 #include "base/strbuf.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -29,6 +30,58 @@ void inputs_add(struct inputs *inputs, const char *kind, const char *name, const
     item->value = arena_text(&inputs->texts, value, strlen(value));
 }
 
+void inputs_add_more(struct inputs *inputs,
+                     void (*each)(const void *data, inputs_visit visit, void *visit_data),
+                     const void *data, size_t n)
+{
+    assert(!inputs->more.each);
+    inputs->more = (struct inputs_more){ each, data, n, inputs->n_items };
+}
+
+void inputs_each(const struct inputs *inputs, inputs_visit visit, void *data)
+{
+    const struct inputs_more *more = &inputs->more;
+    size_t first = more->each ? more->at : inputs->n_items;
+    for (size_t i = 0; i < first; i++)
+        visit(data, &inputs->items[i]);
+    if (more->each)
+        more->each(more->data, visit, data);
+    for (size_t i = first; i < inputs->n_items; i++)
+        visit(data, &inputs->items[i]);
+}
+
+size_t inputs_count(const struct inputs *inputs)
+{
+    return inputs->n_items + (inputs->more.each ? inputs->more.n : 0);
+}
+
+static void keep_item(void *data, const struct input *item)
+{
+    inputs_add(data, item->kind, item->name, item->value);
+}
+
+void inputs_keep(struct inputs *inputs)
+{
+    if (!inputs->more.each)
+        return;
+    struct inputs all = { 0 };
+    inputs_each(inputs, keep_item, &all);
+    inputs_release(inputs);
+    *inputs = all;
+}
+
+/* Items on their way into a hash. */
+struct hashing {
+    struct sha256 *hash;
+    struct strbuf bytes;
+};
+
+static void flush(struct hashing *hashing)
+{
+    sha256_update(hashing->hash, hashing->bytes.data, hashing->bytes.size);
+    strbuf_reset(&hashing->bytes);
+}
+
 static void add_field(struct strbuf *bytes, const char *text)
 {
     size_t size = strlen(text);
@@ -39,19 +92,23 @@ static void add_field(struct strbuf *bytes, const char *text)
     strbuf_set_size(bytes, bytes->size + FIELD_HEAD + size);
 }
 
+static void hash_item(void *data, const struct input *item)
+{
+    struct hashing *hashing = data;
+    add_field(&hashing->bytes, item->kind);
+    add_field(&hashing->bytes, item->name);
+    add_field(&hashing->bytes, item->value);
+    if (hashing->bytes.size >= HASHED_AT_ONCE)
+        flush(hashing);
+}
+
 struct digest inputs_digest(const struct inputs *inputs)
 {
     AUTO(sha256_free) struct sha256 *hash = sha256_new();
-    AUTO(strbuf_release) struct strbuf bytes = STRBUF_INIT;
-    for (size_t i = 0; i < inputs->n_items; i++) {
-        add_field(&bytes, inputs->items[i].kind);
-        add_field(&bytes, inputs->items[i].name);
-        add_field(&bytes, inputs->items[i].value);
-        if (bytes.size < HASHED_AT_ONCE && i + 1 < inputs->n_items)
-            continue;
-        sha256_update(hash, bytes.data, bytes.size);
-        strbuf_reset(&bytes);
-    }
+    struct hashing hashing = { hash, STRBUF_INIT };
+    inputs_each(inputs, hash_item, &hashing);
+    flush(&hashing);
+    strbuf_release(&hashing.bytes);
     uint8_t digest[SHA256_SIZE];
     sha256_finish(hash, digest);
     return digest_from_sha256(digest);

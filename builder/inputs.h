@@ -18,15 +18,37 @@ struct input {         /* its texts belong to the inputs */
     const char *value; /* "f 0644 0:0 sha256:..." */
 };
 
+#define INPUTS_MANY 4096 /* from here on they aren't kept in memory */
+
+typedef void (*inputs_visit)(void *data, const struct input *item);
+
+/* Many items that aren't kept but made again for each who goes through them. */
+struct inputs_more {
+    void (*each)(const void *data, inputs_visit visit, void *visit_data);
+    const void *data; /* borrowed */
+    size_t n;         /* items */
+    size_t at;        /* how many of those that are kept come before */
+};
+
 struct inputs {
-    struct input *items;
+    struct input *items; /* those that are kept */
     size_t n_items, items_capacity;
+    struct inputs_more more; /* each NULL: there are none besides */
     struct arena texts;
 };
 
 void inputs_release(struct inputs *inputs);
 DEFINE_AUTO_STRUCT(struct inputs, inputs_release)
 void inputs_add(struct inputs *inputs, const char *kind, const char *name, const char *value);
+/* Behind those that are there; once. `data` is borrowed: until inputs_keep(), or release. */
+void inputs_add_more(struct inputs *inputs,
+                     void (*each)(const void *data, inputs_visit visit, void *visit_data),
+                     const void *data, size_t n);
+/* In order; what an item points to lasts as long as the visit. */
+void inputs_each(const struct inputs *inputs, inputs_visit visit, void *data);
+size_t inputs_count(const struct inputs *inputs);
+/* From now on all are kept. */
+void inputs_keep(struct inputs *inputs);
 /* SHA-256 over all items, length-prefixed, in order. */
 struct digest inputs_digest(const struct inputs *inputs);
 

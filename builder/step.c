@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-#define MANY_INPUTS 4096
-
 void layer_step_release(struct layer_step *step)
 {
     free(step->history);
@@ -66,6 +64,8 @@ static void make_recipe(struct stage_run *run, struct layer_step *step, struct k
         inputs_add(&step->inputs, "file times", "", times[build->options->times]);
     keys->rest = inputs_digest(&step->inputs);
     keys->recipe = step_recipe(step, &run->recipe, &keys->rest);
+    if (build->options->explain || build->forecast)
+        inputs_keep(&step->inputs); /* they are compared with those of the build before */
 }
 
 /* Steps made by this build, by recipe: with --no-cache an equal step of another stage isn't made
@@ -172,7 +172,7 @@ static int advance(struct stage_run *run, struct layer_step *step, const struct 
 /* Many inputs wait for the layer on disk. */
 static int stage_inputs(struct stage_run *run, struct layer_step *step, struct error **err)
 {
-    if (step->inputs_file || step->inputs.n_items < MANY_INPUTS)
+    if (step->inputs_file || inputs_count(&step->inputs) < INPUTS_MANY)
         return 0;
     if (cache_stage_inputs(run->build->store, &step->inputs, &step->inputs_file, err) < 0)
         return -1;
