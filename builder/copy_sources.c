@@ -11,9 +11,9 @@
 
 #define LINKS_MAX 40
 
-static void kept_release(struct kept_item *kept)
+static void kept_release(const struct copy_source *source, union kept_item *kept)
 {
-    if (!kept->item)
+    if (source->context)
         return;
     source_item_release(kept->item);
     free(kept->item);
@@ -25,7 +25,7 @@ void copy_sources_release(struct copy_sources *sources)
     for (size_t i = 0; i < sources->n_list; i++) {
         struct copy_source *source = &sources->list[i];
         for (size_t k = 0; k < source->n_kept; k++)
-            kept_release(&source->kept[k]);
+            kept_release(source, &source->kept[k]);
         free(source->kept);
         source_item_release(&source->item);
         free(source->name);
@@ -35,17 +35,17 @@ void copy_sources_release(struct copy_sources *sources)
     *sources = (struct copy_sources){ NULL, 0, 0 };
 }
 
-static void kept_get(const struct copy_source *source, const struct kept_item *kept,
+static void kept_get(const struct copy_source *source, const union kept_item *kept,
                      struct source_item *ret)
 {
-    if (kept->item) {
+    if (!source->context) {
         *ret = *kept->item;
     } else {
         *ret = (struct source_item){ .path = NULL };
         context_entry(source->context, kept->number, &ret->entry);
         ret->path = ret->entry.path + source->base_size;
+        ret->is_parent = kept->is_parent;
     }
-    ret->is_parent = kept->is_parent;
     ret->is_view = true;
 }
 
@@ -131,14 +131,14 @@ static int absent(struct search *search, const char *path, const char *why, stru
 struct gathering {
     struct search *search;
     struct copy_source *source;
-    struct kept_item *pendings; /* directories we're in that aren't kept (yet) */
+    union kept_item *pendings; /* directories we're in that aren't kept (yet) */
     size_t n_pendings, pendings_capacity;
 };
 
 static void gathering_release(struct gathering *gathering)
 {
     for (size_t i = 0; i < gathering->n_pendings; i++)
-        kept_release(&gathering->pendings[i]);
+        kept_release(gathering->source, &gathering->pendings[i]);
     free(gathering->pendings);
 }
 DEFINE_AUTO_STRUCT(struct gathering, gathering_release)
@@ -150,13 +150,18 @@ static void move_item(struct source_item *to, struct source_item *from)
 }
 
 /* A context's item by its number, a tree's (taken) whole. */
-static struct kept_item kept_of(const struct gathering *gathering, struct source_item *item)
+static union kept_item kept_of(const struct gathering *gathering, struct source_item *item,
+                               bool is_parent)
 {
-    struct kept_item kept = { .number = item->entry.content };
-    if (!gathering->source->context) {
-        kept.item = NEW(struct source_item);
-        move_item(kept.item, item);
+    union kept_item kept;
+    if (gathering->source->context) {
+        kept.number = item->entry.content;
+        kept.is_parent = is_parent;
+        return kept;
     }
+    kept.item = NEW(struct source_item);
+    move_item(kept.item, item);
+    kept.item->is_parent = is_parent;
     return kept;
 }
 
@@ -165,7 +170,7 @@ static void keep(struct gathering *gathering, struct source_item *item)
     for (size_t i = 0; i < gathering->n_pendings; i++)
         *ARRAY_PUSH(gathering->source, kept) = gathering->pendings[i];
     gathering->n_pendings = 0;
-    *ARRAY_PUSH(gathering->source, kept) = kept_of(gathering, item);
+    *ARRAY_PUSH(gathering->source, kept) = kept_of(gathering, item, false);
 }
 
 /* Which patterns match a directory: for the question whether any could stop to match below. */
@@ -189,12 +194,12 @@ static bool may_come_back(const struct pattern_list *list, const char *path)
 static void drop_left(struct gathering *gathering, const char *path)
 {
     while (gathering->n_pendings) {
-        struct kept_item *last = &gathering->pendings[gathering->n_pendings - 1];
+        union kept_item *last = &gathering->pendings[gathering->n_pendings - 1];
         struct source_item item;
         kept_get(gathering->source, last, &item);
         if (path_is_within(path, item.path))
             return;
-        kept_release(last);
+        kept_release(gathering->source, last);
         gathering->n_pendings--;
     }
 }
@@ -229,9 +234,7 @@ static int gather(void *data, struct source_item *item, struct error **err UNUSE
         return 1;
     if (excluded && !may_come_back(excludes, item->path))
         return 1;
-    struct kept_item *pending = ARRAY_PUSH(gathering, pendings);
-    *pending = kept_of(gathering, item);
-    pending->is_parent = true;
+    *ARRAY_PUSH(gathering, pendings) = kept_of(gathering, item, true);
     return 0;
 }
 

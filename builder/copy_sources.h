@@ -14,11 +14,13 @@
 #include "builder/copy_view.h"
 #include "builder/pattern.h"
 
-/* One of the many things that a directory brings, as it is kept. */
-struct kept_item {
-    uint64_t number;          /* in the context, which remembers the rest; or */
+/* One of the many things that a directory brings, as it is kept: 8 bytes in a context. */
+union kept_item {
+    struct {
+        uint64_t number : 63; /* in the context, which remembers the rest */
+        uint64_t is_parent : 1;
+    };
     struct source_item *item; /* owned: in a tree */
-    bool is_parent;
 };
 
 /* One thing that a word named. */
@@ -26,7 +28,7 @@ struct copy_source {
     char *name;              /* its last element: what a file is called in a directory */
     char *path;              /* from the view's root, links not followed */
     struct source_item item; /* the thing itself */
-    struct kept_item *kept;  /* what is in it, when it is a directory */
+    union kept_item *kept;   /* what is in it, when it is a directory */
     size_t n_kept, kept_capacity;
     struct context *context; /* that it is in, borrowed; NULL: it is in a tree */
     size_t base_size;        /* where a kept item's path from the view's root is below the source */
