@@ -9,27 +9,39 @@
 #include <string.h>
 #include <sys/random.h>
 
-static uint64_t seed;
-static pthread_once_t seed_once = PTHREAD_ONCE_INIT;
+static uint64_t seeds[2];
+static pthread_once_t seeds_once = PTHREAD_ONCE_INIT;
 
-static void seed_make(void)
+static void make_seeds(void)
 {
-    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
-        seed = 0x9e3779b97f4a7c15ULL; /* early boot: a constant is still correct */
+    static const uint64_t constant[2] = { 0x9e3779b97f4a7c15, 0xff51afd7ed558ccd };
+    if (getrandom(seeds, sizeof(seeds), GRND_NONBLOCK) != (ssize_t)sizeof(seeds))
+        memcpy(seeds, constant, sizeof(seeds)); /* early boot: a constant is still correct */
+    seeds[1] |= 1;
+}
+
+/* All bits of both count in each bit of the result. */
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 uint64_t hashmap_hash(const void *data, size_t size)
 {
-    pthread_once(&seed_once, seed_make);
+    const uint64_t step = 0xa0761d6478bd642f;
     const unsigned char *p = data;
-    uint64_t hash = 0xcbf29ce484222325ULL ^ seed;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ p[i]) * 0x100000001b3ULL;
-    /* FNV's low bits are weak for short keys: finish with a murmur mix */
-    hash ^= hash >> 33;
-    hash *= 0xff51afd7ed558ccdULL;
-    hash ^= hash >> 33;
-    return hash;
+    uint64_t word;
+    pthread_once(&seeds_once, make_seeds);
+    uint64_t hash = seeds[0] ^ size;
+    for (; size >= sizeof(word); size -= sizeof(word), p += sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        hash = mix(hash ^ word, step);
+    }
+    word = 0;
+    if (size)
+        memcpy(&word, p, size);
+    return mix(mix(hash ^ word, step) ^ seeds[0], seeds[1]);
 }
 
 void hashmap_init(struct hashmap *map, void (*free_value)(void *value))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Byte-string keys to pointers. Open addressing, SipHash-free FNV-1a with a
- * per-process seed, so that hostile names can't be aimed at one bucket.
+ * Byte-string keys to pointers. Open addressing, hashed by words of 8 bytes
+ * with per-process seeds, so that hostile names can't be aimed at one bucket.
  * Iteration order is insertion order (removals keep it), never hash order.
  * Not locked.
  */

@@ -108,21 +108,32 @@ void strbuf_add_printable(struct strbuf *buf, const char *text)
     }
 }
 
+/* How many characters stand in JSON as they are. */
+static size_t count_plain(const char *text)
+{
+    size_t n = 0;
+    while ((unsigned char)text[n] >= 0x20 && text[n] != '"' && text[n] != '\\' && text[n] != 0x7f)
+        n++;
+    return n;
+}
+
 void strbuf_add_json_string(struct strbuf *buf, const char *text)
 {
     strbuf_addc(buf, '"');
-    for (const char *p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-        if (c == '"' || c == '\\')
-            strbuf_addf(buf, "\\%c", c);
-        else if (c == '\n')
+    for (const char *p = text;; p++) {
+        size_t n = count_plain(p);
+        strbuf_add(buf, p, n);
+        p += n;
+        if (!*p)
+            break;
+        if (*p == '"' || *p == '\\')
+            strbuf_addf(buf, "\\%c", *p);
+        else if (*p == '\n')
             strbuf_adds(buf, "\\n");
-        else if (c == '\t')
+        else if (*p == '\t')
             strbuf_adds(buf, "\\t");
-        else if (c < 0x20 || c == 0x7f)
-            strbuf_addf(buf, "\\u%04x", c);
         else
-            strbuf_addc(buf, *p);
+            strbuf_addf(buf, "\\u%04x", (unsigned)(unsigned char)*p);
     }
     strbuf_addc(buf, '"');
 }
