@@ -281,6 +281,21 @@ static struct visible *visible_nodes(struct tree *tree, size_t *n, struct error 
     return TAKE(shown);
 }
 
+/* 1: the form is there. Not by the pool, whose threads may be compressing for a while. */
+static int find_form(struct tree *node, struct error **err)
+{
+    struct digest diff_id;
+    const bool is_done = layer_is_done(node->layer);
+    if (is_done && layer_wait(node->layer, NULL, &diff_id, err) < 0)
+        return -1;
+    (void)pthread_mutex_lock(&node->form_lock);
+    if (node->form_fd < 0 && is_done)
+        node->form_fd = tree_find_form(node, &diff_id, err);
+    const int fd = node->form_fd;
+    (void)pthread_mutex_unlock(&node->form_lock);
+    return *err ? -1 : fd >= 0;
+}
+
 static int make_forms(const struct visible *shown, size_t n, struct pool *pool, struct error **err)
 {
     AUTO(pool_group_free) struct pool_group *group = pool && n > 1 ? pool_group_new(pool) : NULL;
@@ -288,6 +303,11 @@ static int make_forms(const struct visible *shown, size_t n, struct pool *pool, 
         struct tree *node = shown[i - 1].node;
         if (shown[i - 1].merged_fd >= 0 || layer_snapshot(node->layer))
             continue; /* there already, and its stream must not be waited for */
+        int found = find_form(node, err);
+        if (found < 0)
+            return -1;
+        if (found)
+            continue;
         if (!group) {
             if (node_form(node, err) < 0)
                 return -1;
