@@ -424,8 +424,9 @@ int form_writer_unpack(struct form_writer *form, struct tar_reader *tar, const s
     if (!form->buffer)
         form->buffer = xmalloc(BUFFER_SIZE);
     ssize_t n;
-    while ((n = tar_reader_data(tar, form->buffer, BUFFER_SIZE, err)) > 0)
-        if (form_writer_data(form, form->buffer, (size_t)n, err) < 0)
+    const void *data = NULL;
+    while ((n = tar_reader_borrow(tar, form->buffer, BUFFER_SIZE, &data, err)) > 0)
+        if (form_writer_data(form, data, (size_t)n, err) < 0)
             return -1;
     return n < 0 ? -1 : 0;
 }

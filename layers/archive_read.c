@@ -11,7 +11,7 @@
 #include <archive_entry.h>
 
 #define LIBRARY "libarchive.so.13"
-#define READ_SIZE ((size_t)64 * 1024)
+#define READ_SIZE ((size_t)256 * 1024)
 
 #define FUNCTIONS(X)                                                                               \
     X(archive_read_new)                                                                            \
@@ -24,6 +24,7 @@
     X(archive_read_open)                                                                           \
     X(archive_read_next_header)                                                                    \
     X(archive_read_data)                                                                           \
+    X(archive_read_data_block)                                                                     \
     X(archive_filter_count)                                                                        \
     X(archive_error_string)                                                                        \
     X(archive_entry_pathname)                                                                      \
@@ -204,6 +205,19 @@ ssize_t archive_reader_data(struct archive_reader *reader, void *data, size_t si
 {
     la_ssize_t n = lib.archive_read_data(reader->archive, data, size);
     return n < 0 || reader->source_error ? reader_failure(reader, err) : n;
+}
+
+ssize_t archive_reader_borrow(struct archive_reader *reader, const void **data, struct error **err)
+{
+    size_t size = 0;
+    la_int64_t offset;
+    int result;
+    do
+        result = lib.archive_read_data_block(reader->archive, data, &size, &offset);
+    while (result == ARCHIVE_OK && !size && !reader->source_error);
+    if (reader->source_error || (result != ARCHIVE_OK && result != ARCHIVE_EOF))
+        return reader_failure(reader, err);
+    return result == ARCHIVE_EOF ? 0 : (ssize_t)size;
 }
 
 /* Filters: a "raw" archive holds one member, the decompressed bytes. */

@@ -49,6 +49,9 @@ bool archive_reader_xattr(struct archive_reader *reader, const char **name, cons
 /* Content of the current member, holes as zeros: 1..size, 0 at the end, -1. */
 ssize_t archive_reader_data(struct archive_reader *reader, void *data, size_t size,
                             struct error **err) WARN_UNUSED;
+/* The same, without copying: bytes at *data until the next call. Not of sparse members. */
+ssize_t archive_reader_borrow(struct archive_reader *reader, const void **data,
+                              struct error **err) WARN_UNUSED;
 
 enum filter_kind { FILTER_BZIP2, FILTER_XZ };
 

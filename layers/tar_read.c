@@ -40,6 +40,7 @@ struct path_set {
 struct tar_reader {
     struct archive_reader *archive;
     unsigned flags;
+    bool is_sparse; /* the current one */
     uint64_t n_entries, text;
     struct path_set directories; /* that were counted */
 };
@@ -408,6 +409,7 @@ int tar_reader_next(struct tar_reader *tar, struct entry *entry, struct error **
             return found;
         if (!item.path)
             return error_set(err, ERR_INVALID, "entry without a name");
+        tar->is_sparse = item.n_sparse > 0;
         AUTO(entry_release) struct entry next = { 0 };
         int set = set_entry(tar, &next, &item, err);
         if (set < 0) {
@@ -428,6 +430,15 @@ int tar_reader_next(struct tar_reader *tar, struct entry *entry, struct error **
 ssize_t tar_reader_data(struct tar_reader *tar, void *data, size_t size, struct error **err)
 {
     return archive_reader_data(tar->archive, data, size, err);
+}
+
+ssize_t tar_reader_borrow(struct tar_reader *tar, void *buffer, size_t size, const void **data,
+                          struct error **err)
+{
+    if (!tar->is_sparse)
+        return archive_reader_borrow(tar->archive, data, err);
+    *data = buffer; /* holes are no bytes of the archive */
+    return archive_reader_data(tar->archive, buffer, size, err);
 }
 
 /* The number in an octal field, blanks around it; -1 when it is none. */
