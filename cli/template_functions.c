@@ -36,6 +36,8 @@ bool template_is_true(const json_t *value)
 
 const char *template_type_name(const json_t *value)
 {
+    if (!value) /* never; the compiler can't know */
+        return "nothing";
     switch (value ? json_typeof(value) : JSON_NULL) {
     case JSON_STRING:
         return "a string";

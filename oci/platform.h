@@ -41,7 +41,7 @@ int platform_check(const struct platform *platform, const char *pointer,
 int platform_check_spelling(const struct platform *platform, struct error **err) WARN_UNUSED;
 /* Sets all fields and normalises. Any of variant, os_version may be NULL. */
 void platform_set(struct platform *platform, const char *os, const char *architecture,
-                   const char *variant, const char *os_version);
+                  const char *variant, const char *os_version);
 /* This machine's, by uname(2); arm variant from the CPU. */
 void platform_host(struct platform *ret);
 void platform_format(const struct platform *platform, struct strbuf *buf);
