@@ -122,6 +122,7 @@ struct stage_run {
     struct trail trail;         /* its steps so far */
     bool ran;             /* a step of it, or of a stage it is FROM, was made by this build, or
                            * would be: `tree` has new layers, in a forecast lacks some */
+    char *top_form;       /* of the topmost layer, if it may be pending: ran_record.h; or NULL */
     char *lost;           /* of a forecast: why keys aren't known from here on; NULL: they are */
     struct env env;       /* what RUN and expansion see: ENV and ARG, the later one wins */
     struct hashmap args;  /* declared, in order, for history: NAME → its text, NULL: unset */
@@ -397,9 +398,12 @@ struct record_job {
     struct layer *layer; /* owned */
     struct tree *tree;   /* owned: with the layer on top */
     struct digest recipe, rest, shape;
-    bool is_independent;          /* of what lies below */
-    bool leaves_form;             /* a ran_record.h is written while the layer isn't finished */
-    bool has_ran;                 /* it was */
+    bool is_independent; /* of what lies below */
+    /* a ran_record.h is written while the layer isn't finished: its form, or NULL; that of the
+     * layer below, if it is pending, or NULL. Owned. */
+    char *form, *upon;
+    bool has_ran; /* it was written, by what is below; or by `upon` */
+    bool has_ran_upon;
     struct cache_record record;   /* owned; digests are filled in */
     struct inputs inputs;         /* owned */
     struct tempfile *inputs_file; /* owned: what of them isn't there any more; or NULL */

@@ -18,6 +18,7 @@ void ran_record_release(struct ran_record *record)
     free(record->step);
     free(record->created);
     free(record->form);
+    free(record->upon);
     memset(record, 0, sizeof(*record));
 }
 
@@ -54,7 +55,8 @@ int ran_record_parse(const char *text, size_t size, const char *boot, struct ran
                      struct error **err)
 {
     AUTO(json_decref) json_t *root = json_parse_object(text, size, err);
-    const char *step = NULL, *created = NULL, *form = NULL, *inputs = NULL, *below = NULL;
+    const char *step = NULL, *created = NULL, *form = NULL, *inputs = NULL, *below = NULL,
+               *upon = NULL;
     int64_t seconds;
     uint32_t nanoseconds;
     if (!root || check_head(root, boot, err) < 0 ||
@@ -62,7 +64,8 @@ int ran_record_parse(const char *text, size_t size, const char *boot, struct ran
         json_get_string(root, "", "created", JSON_REQUIRED, &created, err) < 0 ||
         json_get_string(root, "", "form", JSON_REQUIRED, &form, err) < 0 ||
         json_get_string(root, "", "inputs", JSON_REQUIRED, &inputs, err) < 0 ||
-        json_get_string(root, "", "below", JSON_OPTIONAL, &below, err) < 0)
+        json_get_string(root, "", "below", JSON_OPTIONAL, &below, err) < 0 ||
+        json_get_string(root, "", "upon", JSON_OPTIONAL, &upon, err) < 0)
         return -1;
     struct ran_record record = { .step = NULL };
     if (digest_parse(inputs, &record.inputs, err) < 0 ||
@@ -71,11 +74,14 @@ int ran_record_parse(const char *text, size_t size, const char *boot, struct ran
         return -1;
     if (!is_form(form))
         return error_set(err, ERR_INVALID, "/form: \"%s\" is no private form", form);
-    if (json_object_size(root) != (below ? 8 : 7))
+    if (upon && (below || !is_form(upon)))
+        return error_set(err, ERR_INVALID, "/upon: \"%s\" is no private form below", upon);
+    if (json_object_size(root) != (below || upon ? 8 : 7))
         return error_set(err, ERR_INVALID, "members that a record of state " STATE " doesn't have");
     record.step = xstrdup(step);
     record.created = xstrdup(created);
     record.form = xstrdup(form);
+    record.upon = xstrdup(upon);
     *ret = record;
     return 0;
 }
@@ -105,6 +111,8 @@ int ran_record_put(struct store *store, const struct digest *recipe,
     set_digest(root, "inputs", &record->inputs);
     if (record->below.is_set)
         set_digest(root, "below", &record->below);
+    if (record->upon)
+        json_set(root, "upon", json_from_string(record->upon));
     json_format_canonical(root, &text);
     digest_format_hex(recipe, name);
     return fs_write_file(store_dir_fd(store, STORE_CACHE_RECORDS), name, text.data, text.size, 0600,

@@ -8,7 +8,9 @@
  * 2. It is written, read and removed by who holds the lock of that key (step-HEX): so who reads it
  *    knows that its writer is dead, or has given up.
  * 3. Nothing of it is synced, nor is the form: it counts in the boot that wrote it.
- * 4. The form is the difference to the layers that the command saw: it counts on these alone.
+ * 4. The form is the difference to the layers that the command saw: it counts on these alone. As
+ *    long as the layer below is pending, too, it is that one's form, of a unique name, which says
+ *    so: who takes up that one takes up what stands upon it.
  */
 #ifndef CBUILD_BUILDER_RAN_RECORD_H
 #define CBUILD_BUILDER_RAN_RECORD_H
@@ -20,7 +22,8 @@ struct ran_record {
     char *created;        /* RFC 3339 */
     char *form;           /* snapshot_private_name() */
     struct digest inputs; /* the step without what lies below */
-    struct digest below;  /* chain_id of the layers below; unset: none */
+    struct digest below;  /* chain_id of the layers below; unset: none, or `upon` */
+    char *upon;           /* the form of the layer below, whose digest isn't known; or NULL */
 };
 
 void ran_record_release(struct ran_record *record);

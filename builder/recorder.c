@@ -33,6 +33,8 @@ static void record_job_release(struct record_job *job)
     tree_unref(job->tree);
     cache_record_release(&job->record);
     inputs_release(&job->inputs);
+    free(job->form);
+    free(job->upon);
     tempfile_free(job->inputs_file);
     lockfile_remove(job->lock);
     *job = (struct record_job){ 0 };
@@ -66,21 +68,22 @@ static void tell_reuse(const struct record_job *job)
 }
 
 /*
- * Says that the step has run, if its layer will take a while. Waits for the layers below. A failure
- * costs nothing but that a kill will run the step again.
+ * Says that the step has run, if its layer will take a while. upon: the layers below aren't waited
+ * for. A failure costs nothing but that a kill will run the step again.
  */
-static void record_ran(struct recorder *recorder, struct record_job *job)
+static void record_ran(struct recorder *recorder, struct record_job *job, bool upon)
 {
     AUTO(error_free) struct error *ignored = NULL;
     struct ran_record record = { .step = job->record.step,
                                  .created = job->record.created,
-                                 .inputs = job->rest };
-    if (!job->leaves_form || job->has_ran || layer_is_done(job->layer))
+                                 .inputs = job->rest,
+                                 .form = job->form,
+                                 .upon = upon ? job->upon : NULL };
+    if (!job->form || job->has_ran || layer_is_done(job->layer) ||
+        (!upon && tree_chain_id(tree_parent(job->tree), &record.below, &ignored) < 0) ||
+        ran_record_put(recorder->store, &job->recipe, &record, &ignored) < 0)
         return;
-    AUTO(free) char *form = snapshot_private_name(layer_snapshot(job->layer), &ignored);
-    record.form = form;
-    job->has_ran = form && tree_chain_id(tree_parent(job->tree), &record.below, &ignored) == 0 &&
-                   ran_record_put(recorder->store, &job->recipe, &record, &ignored) == 0;
+    *(upon ? &job->has_ran_upon : &job->has_ran) = true;
 }
 
 static bool is_known(const struct tree *tree)
@@ -95,7 +98,7 @@ static bool is_known(const struct tree *tree)
 static void end_ran(struct recorder *recorder, const struct record_job *job,
                     const struct error *error)
 {
-    if (!job->has_ran)
+    if (!job->has_ran && !job->has_ran_upon)
         return;
     if (error_is(error, ERR_CANCELLED))
         snapshot_keep(layer_snapshot(job->layer));
@@ -105,7 +108,7 @@ static void end_ran(struct recorder *recorder, const struct record_job *job,
 
 static int record_layer(struct recorder *recorder, struct record_job *job, struct error **err)
 {
-    record_ran(recorder, job);
+    record_ran(recorder, job, false);
     if (layer_wait(job->layer, &job->record.blob, &job->record.diff_id, err) < 0) {
         end_ran(recorder, job, *err);
         return error_wrap(err, "layer of %.*s", (int)strcspn(job->record.step, "\n"),
@@ -115,8 +118,10 @@ static int record_layer(struct recorder *recorder, struct record_job *job, struc
     job->record.has_layer = true;
     if (job->is_independent)
         return record_independent(recorder, job, err);
-    if (tree_chain_id(job->tree, &job->record.chain_id, err) < 0)
+    if (tree_chain_id(job->tree, &job->record.chain_id, err) < 0) {
+        end_ran(recorder, job, *err);
         return -1;
+    }
     struct snapshot *snapshot = layer_snapshot(job->layer);
     if (snapshot && snapshot_name(snapshot, &job->record.chain_id, err) < 0)
         return -1;
@@ -176,8 +181,9 @@ struct recorder *recorder_new(struct store *store, const struct compression *com
 void recorder_add(struct recorder *recorder, struct record_job *job)
 {
     /* at once if possible: its turn may come late */
-    if (job->leaves_form && is_known(tree_parent(job->tree)))
-        record_ran(recorder, job);
+    const bool known = is_known(tree_parent(job->tree));
+    if (known || job->upon)
+        record_ran(recorder, job, !known);
     pthread_mutex_lock(&recorder->lock);
     assert(!recorder->closed);
     struct error *error = NULL;

@@ -525,5 +525,6 @@ void stage_run_release(struct stage_run *run)
     env_release(&run->env);
     trail_release(&run->trail);
     free(run->lost);
+    free(run->top_form);
     hashmap_release(&run->args);
 }

@@ -8,6 +8,7 @@
 #include "builder/push_ahead.h"
 #include "builder/ran_record.h"
 #include "builder/step_explain.h"
+#include "layers/snapshot.h"
 
 #include <string.h>
 
@@ -186,13 +187,17 @@ static int record_later(struct stage_run *run, struct layer_step *step, const st
 {
     if (stage_inputs(run, step, err) < 0)
         return -1;
+    AUTO(error_free) struct error *ignored = NULL; /* without a name no record of it is written */
+    /* nobody else names it yet */
+    char *form = step->leaves_form ? snapshot_private_name(layer_snapshot(layer), &ignored) : NULL;
     struct record_job job = { .layer = layer_ref(layer),
                               .tree = tree_ref(run->tree),
                               .recipe = keys->recipe,
                               .rest = keys->rest,
                               .shape = step->shape,
                               .is_independent = step->is_independent,
-                              .leaves_form = step->leaves_form,
+                              .form = form,
+                              .upon = TAKE(run->top_form),
                               .inputs_file = TAKE(step->inputs_file),
                               .lock = TAKE(*lock),
                               .progress =
@@ -204,6 +209,7 @@ static int record_later(struct stage_run *run, struct layer_step *step, const st
     step->warnings = (struct strvec)STRVEC_INIT;
     job.inputs = step->inputs;
     step->inputs = (struct inputs){ 0 };
+    run->top_form = xstrdup(form);
     recorder_add(run->build->recorder, &job);
     return 0;
 }
@@ -219,6 +225,7 @@ static int use_cached(struct stage_run *run, struct layer_step *step, const stru
         build_warn(build, run->current, NULL, "%s", record->warnings.items[i]);
     if (advance(run, step, keys, layer, record->created, err) < 0)
         return -1;
+    free(TAKE(run->top_form));
     pthread_mutex_lock(&build->lock);
     build->result->n_cached++;
     pthread_mutex_unlock(&build->lock);
@@ -264,11 +271,13 @@ static int find_ran(struct stage_run *run, const struct layer_step *step, const 
     if (!step->take || run->no_cache)
         return 0;
     int found = ran_record_find(run->build->store, &keys->recipe, ran, err);
-    if (found <= 0)
-        return found;
+    if (found <= 0 || !digest_equal(&keys->rest, &ran->inputs))
+        return found < 0 ? -1 : 0;
+    if (ran->upon) /* a form that this build has made, or taken up as one that counts */
+        return run->top_form && strcmp(run->top_form, ran->upon) == 0;
     if (tree_chain_id(run->tree, &chain, err) < 0)
         return -1;
-    return digest_equal(&chain, &ran->below) && digest_equal(&keys->rest, &ran->inputs);
+    return digest_equal(&chain, &ran->below);
 }
 
 /*
@@ -335,6 +344,8 @@ static int foresee(struct stage_run *run, struct layer_step *step, const struct 
         push_cached(run, &record);
     else
         run->ran = true;
+    free(run->top_form);
+    run->top_form = has_run ? TAKE(ran.form) : NULL;
     if (has_run)
         strvec_push(&reasons, "it ran before, its layer was not finished");
     else if (!found && step->is_lost)

@@ -462,11 +462,67 @@ test_what_has_run_is_kept_until_the_cache_goes_or_nobody_can_use_it() {
     # another id map, another outcome below
     for change in 's/"form":"u-[^\/]*/"form":"u-other/' 's/"below":"sha256:..../"below":"sha256:0000/'; do
         kill_while_compressing
-        sed -i "$change" "$(grep -l '"state":"ran"' "$CBUILD_ROOT"/cache/records/*)"
+        grep -l '"state":"ran"' "$CBUILD_ROOT"/cache/records/* | xargs sed -i "$change"
         ok cbuild --explain -t x .
         err_lacks 'its layer was not finished'
         equal "$(runs)" 2 "$change"
         prune_all_forms
+    done
+}
+
+# Each layer takes a while, so that all are pending when the last command has ended.
+test_a_kill_with_several_layers_pending_reruns_none_of_their_steps() {
+    need_ids
+    export SOURCE_DATE_EPOCH=1700000000
+    local n first change of_which
+    import_busybox
+    {
+        echo 'FROM busybox'
+        for n in 1 2 3; do echo "RUN --mount=type=cache,target=/count echo $n >>/count/runs; seq ${n}00000 450000 >/big; touch /f$n; rm -f /f$((n - 1))"; done
+        echo 'RUN --mount=type=cache,target=/count sleep 1000'
+    } >Dockerfile
+    ran_records() { { grep -ls '"state":"ran"' "$CBUILD_ROOT"/cache/records/* || :; } | wc -l; }
+    kill_with_all_pending() {
+        local pid _
+        for n in 1 2 3; do
+            in_namespace rm -rf "$CBUILD_ROOT"
+            import_busybox
+            "$CBUILD" -t x --compression gzip:9 . >/dev/null 2>&1 &
+            pid=$!
+            for _ in $(seq 200); do
+                [ "$(ran_records)" -lt 3 ] || break
+                sleep 0.02
+            done
+            kill -KILL $pid
+            wait $pid 2>/dev/null || :
+            [ "$(ran_records)" -lt 3 ] || return 0
+        done
+        fail "never three layers pending"
+    }
+    kill_with_all_pending
+    sed -i '$d' Dockerfile
+    of_which=$(grep -l '"upon"' "$CBUILD_ROOT"/cache/records/* | wc -l)
+    equal "$of_which" 2
+    ok cbuild --explain -t x --compression gzip:9 .
+    equal "$(grep -c 'hit: it ran before, its layer was not finished' "$TEST_TMP/err")" 3
+    equal "$(runs)" 3
+    store_verifies
+    equal "$(ran_records)" 0
+    first=$(image_id x)
+    ok cbuild build --no-cache -t x --compression gzip:9 .
+    equal "$(image_id x)" "$first"
+    equal "$(runs)" 6
+    # what lies below isn't what the command saw
+    for change in 's/"below":"sha256:..../"below":"sha256:0000/' 's/"upon":"\(u-[^\/]*\/p-\)[0-9]/"upon":"\1/'; do
+        echo 'RUN --mount=type=cache,target=/count sleep 1000' >>Dockerfile
+        kill_with_all_pending
+        sed -i '$d' Dockerfile
+        grep -l '"state":"ran"' "$CBUILD_ROOT"/cache/records/* | xargs sed -i "$change"
+        ok cbuild --explain -t x --compression gzip:9 .
+        case $change in
+        *below*) equal "$(runs)" 6 ;;
+        *) equal "$(runs)" 5 ;;
+        esac
     done
 }
 
