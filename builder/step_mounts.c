@@ -382,6 +382,22 @@ static int lock_cache(struct build *build, const struct step_mounts *mounts,
     return 0;
 }
 
+static int fill_cache_dir(struct stage_run *run, const struct step_mount *mount, int fd,
+                          struct error **err)
+{
+    const struct run_mount *def = &mount->def;
+    if (def->from) {
+        AUTO(tree_unref) struct tree *content = NULL;
+        if (!(content = copied_tree(run, mount->copy, err)) || apply_tree(content, fd, err) < 0)
+            return error_wrap(err, "first content of cache mount %s", def->id);
+    }
+    if ((!run->build->single_id &&
+         fchown(fd, def->has_uid ? def->uid : 0, def->has_gid ? def->gid : 0) < 0) ||
+        fchmod(fd, def->has_mode ? def->mode : 0755) < 0)
+        return error_errno(err, "cache mount %s", def->id);
+    return 0;
+}
+
 /* Owner, mode and first content count at creation only. It appears under its name complete. */
 static int make_cache_dir(struct stage_run *run, struct step_mount *mount, struct error **err)
 {
@@ -411,15 +427,8 @@ static int make_cache_dir(struct stage_run *run, struct step_mount *mount, struc
     AUTO(close) int fd = fs_open_beneath(caches, temporary, O_RDONLY | O_DIRECTORY, err);
     if (fd < 0)
         return -1;
-    if (def->from) {
-        AUTO(tree_unref) struct tree *content = NULL;
-        if (!(content = copied_tree(run, mount->copy, err)) || apply_tree(content, fd, err) < 0)
-            return error_wrap(err, "first content of cache mount %s", def->id);
-    }
-    if ((!run->build->single_id &&
-         fchown(fd, def->has_uid ? def->uid : 0, def->has_gid ? def->gid : 0) < 0) ||
-        fchmod(fd, def->has_mode ? def->mode : 0755) < 0)
-        return error_errno(err, "cache mount %s", def->id);
+    if (fill_cache_dir(run, mount, fd, err) < 0)
+        return -1;
     if (renameat(caches, temporary, caches, name) < 0)
         return error_errno(err, "cache mount %s", def->id);
     return 0;
