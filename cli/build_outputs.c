@@ -27,17 +27,30 @@ static bool is_stdout(const struct output_value *output)
     return output->kind != OUTPUT_IMAGE && (!output->dest || strcmp(output->dest, "-") == 0);
 }
 
-static bool may_delete_anywhere(const struct build_command *command)
+static struct output_delete deletion_of(const struct build_command *command,
+                                        const struct output_value *output)
 {
-    return command->options.allow & BUILD_ALLOW_LOCAL_DELETE;
+    /* a URL or "-" is no directory, and holds nothing */
+    return (struct output_delete){ .dest = output->dest,
+                                   .context = command->options.context,
+                                   .is_allowed =
+                                       command->options.allow & BUILD_ALLOW_LOCAL_DELETE };
+}
+
+static int check_deletion(const struct build_command *command, const struct output_value *output,
+                          struct error **err)
+{
+    const struct output_delete wish = deletion_of(command, output);
+    if (output->deletes && output_delete_check(&wish, err) < 0)
+        return error_wrap(err, "--output %s", output->dest);
+    return 0;
 }
 
 int build_outputs_check(const struct build_command *command, struct error **err)
 {
     size_t n = 0;
     for (size_t i = 0; i < command->n_outputs; i++)
-        if (command->outputs[i].deletes &&
-            output_delete_check(command->outputs[i].dest, may_delete_anywhere(command), err) < 0)
+        if (check_deletion(command, &command->outputs[i], err) < 0)
             return -1;
     for (size_t i = 0; i < command->n_outputs; i++)
         n += is_stdout(&command->outputs[i]);
@@ -226,9 +239,9 @@ static int output_local(struct app *app, const struct build_command *command,
     AUTO(close) int dest = open_folder(AT_FDCWD, output->dest, err);
     if (dest < 0)
         return -1;
+    const struct output_delete wish = deletion_of(command, output);
     if (output->deletes &&
-        output_delete_check_open(output->dest, dest, may_delete_anywhere(command),
-                                 store_dir_fd(app->store, STORE_ROOT), err) < 0)
+        output_delete_check_open(&wish, dest, store_dir_fd(app->store, STORE_ROOT), err) < 0)
         return -1;
     bool is_split = parts->are_platforms && output->is_split;
     if (output->deletes && is_split && delete_others(dest, parts, output, err) < 0)

@@ -76,56 +76,71 @@ static int holds(int dest, const char *name, bool *ret, struct error **err)
     return fd < 0 ? 0 : is_within(fd, dest, ret, err);
 }
 
-static int ask(const char *dest, const char *why, struct error **err)
+static int ask(const char *why, struct error **err)
 {
-    error_set_(err, ERR_USAGE, "--output %s: mode=delete deletes all else there, and %s", dest,
-               why);
+    error_set_(err, ERR_USAGE, "mode=delete deletes all else there, and %s", why);
     error_hint(err, "if that is what you want: --allow buildx.local.delete");
     return -1;
 }
 
-static int check_existing(const char *dest, int fd, bool is_allowed, int store, struct error **err)
+/* What is never emptied: NULL where there is nothing against it. */
+static int find_forbidden(int fd, int store, const char **ret, struct error **err)
 {
-    bool holds_root, holds_store = false, holds_home = false, is_below = false, is_own = false;
-    const char *home = getenv("HOME");
+    bool holds_root, holds_store = false, is_in_store = false;
     if (holds(fd, "/", &holds_root, err) < 0 ||
-        (store >= 0 && is_within(store, fd, &holds_store, err) < 0) ||
-        (home && *home && holds(fd, home, &holds_home, err) < 0))
+        (store >= 0 && (is_within(store, fd, &holds_store, err) < 0 ||
+                        is_within(fd, store, &is_in_store, err) < 0)))
         return -1;
-    if (holds_root || holds_store)
-        return error_set(err, ERR_USAGE, "--output %s: mode=delete: it holds %s", dest,
-                         holds_root ? "the whole file system" : "cbuild's store");
-    if (is_allowed)
-        return 0;
-    AUTO(close) int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (here < 0)
-        return error_errno(err, "opening the working directory");
-    if (is_within(fd, here, &is_below, err) < 0 || is_within(here, fd, &is_own, err) < 0)
-        return -1;
-    if (holds_home)
-        return ask(dest, "it holds your home directory", err);
-    if (is_own || !is_below)
-        return ask(dest,
-                   is_own ? "it holds the working directory"
-                          : "it isn't below the working directory",
-                   err);
+    *ret = holds_root    ? "it holds the whole file system"
+           : holds_store ? "it holds cbuild's store"
+           : is_in_store ? "it is in cbuild's store"
+                         : NULL;
     return 0;
 }
 
-int output_delete_check_open(const char *dest, int fd, bool is_allowed, int store,
-                             struct error **err)
+/* What only --allow empties. */
+static int find_doubtful(int fd, const char *context, const char **ret, struct error **err)
 {
-    return check_existing(dest, fd, is_allowed, store, err);
+    bool holds_home = false, holds_context = false, is_below = false, is_own = false;
+    const char *home = getenv("HOME");
+    AUTO(close) int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (here < 0)
+        return error_errno(err, "opening the working directory");
+    if ((home && *home && holds(fd, home, &holds_home, err) < 0) ||
+        (context && holds(fd, context, &holds_context, err) < 0) ||
+        is_within(fd, here, &is_below, err) < 0 || is_within(here, fd, &is_own, err) < 0)
+        return -1;
+    *ret = holds_home      ? "it holds your home directory"
+           : is_own        ? "it holds the working directory"
+           : !is_below     ? "it isn't below the working directory"
+           : holds_context ? "it holds the build context"
+                           : NULL;
+    return 0;
 }
 
-int output_delete_check(const char *dest, bool is_allowed, struct error **err)
+int output_delete_check_open(const struct output_delete *wish, int fd, int store,
+                             struct error **err)
+{
+    const char *forbidden = NULL, *doubtful = NULL;
+    if (find_forbidden(fd, store, &forbidden, err) < 0)
+        return -1;
+    if (forbidden)
+        return error_set(err, ERR_USAGE, "mode=delete: %s", forbidden);
+    if (wish->is_allowed)
+        return 0;
+    if (find_doubtful(fd, wish->context, &doubtful, err) < 0)
+        return -1;
+    return doubtful ? ask(doubtful, err) : 0;
+}
+
+int output_delete_check(const struct output_delete *wish, struct error **err)
 {
     const char *rest = NULL;
-    AUTO(close) int fd = open_nearest(dest, &rest, err);
+    AUTO(close) int fd = open_nearest(wish->dest, &rest, err);
     if (fd < 0)
         return -1;
     if (!*rest)
-        return check_existing(dest, fd, is_allowed, -1, err);
+        return output_delete_check_open(wish, fd, -1, err);
     /* nothing is there yet that could be deleted; where it will be has to be plain nevertheless */
     bool is_below;
     AUTO(close) int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -133,7 +148,7 @@ int output_delete_check(const char *dest, bool is_allowed, struct error **err)
         return error_errno(err, "opening the working directory");
     if (is_within(fd, here, &is_below, err) < 0)
         return -1;
-    if (!is_allowed && (!is_below || has_dots(rest)))
-        return ask(dest, "it isn't below the working directory", err);
+    if (!wish->is_allowed && (!is_below || has_dots(rest)))
+        return ask("it isn't below the working directory", err);
     return 0;
 }

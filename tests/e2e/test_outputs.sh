@@ -165,6 +165,12 @@ test_delete_asks_where_it_may_be_a_mistake() {
     cd "$top"
     fails 2 cbuild -o type=local,mode=delete,dest=home ctx
     err_has 'your home directory'
+    mkdir -p around && mv ctx around/
+    for dest in around around/ctx; do
+        fails 2 cbuild -o "type=local,mode=delete,dest=$dest" around/ctx
+        err_has 'it holds the build context'
+    done
+    mv around/ctx .
     equal "$(cat other/out/file home/file | xargs)" 'kept kept'
     # never, whatever is allowed
     for dest in / //; do
@@ -175,6 +181,13 @@ test_delete_asks_where_it_may_be_a_mistake() {
     export CBUILD_ROOT=$PWD/st/deep
     fails 2 cbuild --allow buildx.local.delete -o type=local,mode=delete,dest=st ctx
     err_has "it holds cbuild's store"
+    mkdir st/deep/mine
+    for dest in st/deep/blobs st/deep/mine st/deep/tmp/new; do
+        fails 2 cbuild --allow buildx.local.delete -o "type=local,mode=delete,dest=$dest" ctx
+        err_has "it is in cbuild's store"
+    done
+    equal "$(grep -o -- --output "$TEST_TMP/err" | wc -l)" 1 "mentions of --output"
+    store_verifies
     cd below
     ok cbuild --allow buildx.local.delete -o type=local,mode=delete,dest=link ../ctx
     is_absent "$top/other/out/file"
