@@ -187,6 +187,14 @@ static int fetch(void *data, const struct descriptor *blob UNUSED, struct error 
     return *err ? -1 : 0;
 }
 
+/* A blob has its name before what was seen of it on its way is written, and the forms come last. */
+static void settle(void *data)
+{
+    struct base_image *base = data;
+    pthread_mutex_lock(&base->fetch_lock);
+    pthread_mutex_unlock(&base->fetch_lock);
+}
+
 static void *fetch_ahead(void *data)
 {
     AUTO(error_free) struct error *ignored = NULL; /* who needs them hears of it */
@@ -381,7 +389,7 @@ static int fill(struct build *build, struct base_image *base, const struct platf
                          base->name, image.manifest.n_layers, image.config.n_diff_ids);
     base->digest = image.descriptor.digest;
     base->tree = tree_new(build->store);
-    const struct layer_fetcher fetcher = { fetch, base };
+    const struct layer_fetcher fetcher = { fetch, settle, base };
     for (size_t i = 0; i < image.manifest.n_layers; i++) {
         AUTO(layer_unref)
         struct layer *layer =

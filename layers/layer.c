@@ -285,6 +285,8 @@ static int fetch_blob(struct layer *layer, struct error **err)
     if (store_lease(layer->store, &layer->blob.digest, err) < 0)
         return -1;
     if (store_has_blob(layer->store, &layer->blob.digest, &size)) {
+        if (layer->fetcher.settle)
+            layer->fetcher.settle(layer->fetcher.data);
         if (size == layer->blob.size)
             return 0;
         return error_set(err, ERR_DIGEST, "layer %s: %llu bytes, its manifest says %llu", name,

@@ -23,6 +23,11 @@ struct snapshot;
  * layer. */
 struct layer_fetcher {
     int (*fetch)(void *data, const struct descriptor *blob, struct error **err);
+    /*
+     * The blob is there: a fetch that brought it and is still under way, having more to make of it
+     * (its entries, its form), is waited for. NULL: there is no such thing.
+     */
+    void (*settle)(void *data);
     void *data;
 };
 

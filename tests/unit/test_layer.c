@@ -480,7 +480,7 @@ static void lazy_blobs_are_fetched_once(void **state)
     AUTO(descriptor_release) struct descriptor blob = { .size = 0 };
     struct digest digest = digest_of(tar, sizeof(tar));
     descriptor_set(&blob, MEDIA_TYPE_OCI_LAYER, &digest, sizeof(tar));
-    const struct layer_fetcher fetcher = { remote_fetch, &remote };
+    const struct layer_fetcher fetcher = { remote_fetch, NULL, &remote };
     AUTO(layer_unref)
     struct layer *layer = layer_from_blob(fixture->store, &blob, &digest, &fetcher);
     assert_ok(layer_wait(layer, NULL, NULL, &err), err); /* digests are known without the blob */
@@ -495,6 +495,33 @@ static void lazy_blobs_are_fetched_once(void **state)
     const struct entry_list *list = layer_entries(layer, &err);
     assert_ok_ptr(list, err);
     assert_int_equal(list->n_entries, 0);
+}
+
+struct under_way {
+    struct store *store;
+    struct digest blob;
+};
+
+static void settle(void *data)
+{
+    struct under_way *fetch = data;
+    struct error *err = NULL;
+    const struct entries seen = { .diff_id = fetch->blob };
+    assert_ok(entries_write(fetch->store, &fetch->blob, &seen, &err), err);
+}
+
+/* What is no archive can't be read again. */
+static void a_blob_is_not_read_before_its_fetch_is_over(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor blob = { .size = 0 };
+    assert_ok(store_put_blob(fixture->store, "no archive", 10, &blob, &err), err);
+    struct under_way fetch = { fixture->store, blob.digest };
+    const struct layer_fetcher fetcher = { NULL, settle, &fetch };
+    AUTO(layer_unref)
+    struct layer *layer = layer_from_blob(fixture->store, &blob, &blob.digest, &fetcher);
+    assert_ok_ptr(layer_entries(layer, &err), err);
 }
 
 static void wrong_sizes_and_diff_ids_are_refused(void **state)
@@ -531,6 +558,7 @@ int main(void)
         cmocka_unit_test(members_of_another_codec_are_not_taken),
         cmocka_unit_test(a_rotten_previous_blob_is_not_copied),
         cmocka_unit_test(lazy_blobs_are_fetched_once),
+        cmocka_unit_test(a_blob_is_not_read_before_its_fetch_is_over),
         cmocka_unit_test(wrong_sizes_and_diff_ids_are_refused),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
