@@ -278,6 +278,9 @@ test_a_cold_copy_opens_each_file_once_and_a_rebuild_none() {
     equal "$(opens)" 40
     traced
     equal "$(opens)" 0
+    # a directory from the one that it is in, not from the root
+    equal "$(grep -c 'openat([0-9]*, "d", ' trace)" 1
+    ! grep -F '"many/d"' trace || fail "a path is opened"
     # found by its content: each is read for the key, and that's all
     first=$(image_id x)
     forget_stat_records

@@ -292,6 +292,16 @@ test_the_registry_gets_children_before_the_index() {
     ok cbuild push -q --platform linux/arm64 "$REGISTRY_HOST/x/arm:1"
     equal "$(skopeo inspect --raw --tls-verify=false "docker://$REGISTRY_HOST/x/arm:1" | sha256sum | cut -d' ' -f1)" \
         "$(member "$ref" arm64 | cut -d: -f2)"
+    # the host's base keeps its name where another platform's is built upon
+    CBUILD_ROOT=$TEST_TMP/third
+    local other=arm64 host
+    [ "$(uname -m)" != aarch64 ] || other=amd64
+    printf 'FROM %s\nLABEL a=b\n' "$ref" >Dockerfile
+    ok cbuild -q -t app .
+    host=$(cbuild inspect -f '{{.Architecture}}' "$ref")
+    ok cbuild -q -t app --platform linux/$other .
+    equal "$(cbuild inspect -f '{{.Architecture}}' app)" $other
+    equal "$(cbuild inspect -f '{{.Architecture}}' "$ref")" "$host"
 }
 
 test_podman_takes_its_platform() {

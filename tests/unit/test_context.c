@@ -4,9 +4,24 @@
 #include "base/clock.h"
 #include "tests/unit/copy_fixture.h"
 
+#include <errno.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
+
+/* Stands in front of libc's. */
+static struct {
+    bool has_none; /* the file system doesn't know extended attributes */
+    unsigned n;
+} asked;
+
+ssize_t lgetxattr(const char *path, const char *name, void *value, size_t size)
+{
+    asked.n++;
+    errno = ENOTSUP;
+    return asked.has_none ? -1 : (ssize_t)syscall(SYS_lgetxattr, path, name, value, size);
+}
 
 static enum context_found look(struct context *context, const char *path, struct entry *entry,
                                char **why)
@@ -298,6 +313,36 @@ static void capabilities_are_the_only_attributes(void **state)
     assert_memory_equal(entry.xattrs[0].value, v2, sizeof(v2));
 }
 
+static int pass(void *data UNUSED, const struct entry *entry UNUSED, struct error **err UNUSED)
+{
+    return 0;
+}
+
+/* It costs as much as the stat: only of what may be executed, and once where there are none. */
+static void attributes_are_asked_for_where_they_may_be(void **state)
+{
+    static const struct {
+        bool has_none;
+        unsigned n;
+    } cases[] = { { false, 3 }, { true, 1 } };
+    struct fixture *fixture = *state;
+    AUTO(free)
+    char *path = fixture_disk(fixture, "c",
+                              "f a 0755 - - x\nf b 0711 - - x\nf c 0755 - - x\nf d 0644 - - x\n"
+                              "d e 0755 - -\nf e/f 0600 - - x\nl g - - - a\n");
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        AUTO(context_free) struct context *context = context_open(fixture->store, path, NULL, &err);
+        assert_ok_ptr(context, err);
+        asked.has_none = cases[i].has_none;
+        asked.n = 0;
+        int result = context_walk(context, "", pass, NULL, &err);
+        asked.has_none = false;
+        assert_ok(result, err);
+        assert_int_equal(asked.n, cases[i].n);
+    }
+}
+
 static void the_empty_context_has_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -340,6 +385,7 @@ int main(void)
         fixture_test(files_that_change_are_named),
         fixture_test(what_is_read_to_its_end_needs_no_second_reading),
         fixture_test(capabilities_are_the_only_attributes),
+        fixture_test(attributes_are_asked_for_where_they_may_be),
         fixture_test(the_empty_context_has_nothing),
         fixture_test(deep_directories_need_no_fds),
     };

@@ -75,6 +75,25 @@ static void records_outlive_the_process(void **state)
     assert_int_equal(get(third, &two), 'c');
 }
 
+static void what_told_nothing_new_writes_nothing(void **state)
+{
+    struct temp_dir *dir = *state;
+    struct stat before, after;
+    AUTO(context_cache_free) struct context_cache *none = open_cache(dir, "c");
+    write_cache(none);
+    assert_int_equal(fstatat(dir->fd, "c", &before, 0), -1);
+    AUTO(context_cache_free) struct context_cache *first = open_cache(dir, "c");
+    put(first, &one, 'a');
+    write_cache(first);
+    assert_int_equal(fstatat(dir->fd, "c", &before, 0), 0);
+    AUTO(context_cache_free) struct context_cache *second = open_cache(dir, "c");
+    assert_int_equal(get(second, &one), 'a');
+    write_cache(second);
+    assert_int_equal(fstatat(dir->fd, "c", &after, 0), 0);
+    assert_int_equal(after.st_ino, before.st_ino);
+    assert_memory_equal(&after.st_ctim, &before.st_ctim, sizeof(after.st_ctim));
+}
+
 static void any_difference_of_the_stat_is_another_file(void **state)
 {
     struct temp_dir *dir = *state;
@@ -187,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEMP_DIR_TEST(records_outlive_the_process),
+        TEMP_DIR_TEST(what_told_nothing_new_writes_nothing),
         TEMP_DIR_TEST(any_difference_of_the_stat_is_another_file),
         TEMP_DIR_TEST(records_younger_than_the_clock_are_not_kept),
         TEMP_DIR_TEST(damage_is_as_if_nothing_were_there),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/context_scan.h"
 
+#include "builder/context_internal.h"
 #include "tests/unit/copy_fixture.h"
 
 #include <dirent.h>
@@ -202,6 +203,47 @@ static void few_descriptors_are_open_at_once(void **state)
     assert_ok(result, err);
 }
 
+/* At the first entry it waits until nobody looks at anything any more. */
+struct slow_walk {
+    struct context *context;
+    uint64_t n_seen;
+};
+
+static int tell_slowly(void *data, const struct entry *entry UNUSED, struct error **err UNUSED)
+{
+    const struct timespec moment = { .tv_nsec = 50 * 1000 * 1000 };
+    struct slow_walk *walk = data;
+    uint64_t before = 0;
+    while (walk->n_seen != before || !before) {
+        before = walk->n_seen;
+        (void)nanosleep(&moment, NULL);
+        walk->n_seen = atomic_load(&walk->context->n_numbers);
+    }
+    return -1;
+}
+
+static void helpers_go_ahead_of_who_tells_by_a_bounded_number(void **state)
+{
+    enum { DIRECTORIES = 60, FILES = 350, MOST = 16384 };
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(free) char *path = fixture_disk(fixture, "wide", "f file 0644 - - x\n");
+    AUTO(close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < DIRECTORIES; i++) {
+        AUTO(free) char *name = xasprintf("d%02d", i);
+        assert_int_equal(mkdirat(fd, name, 0755), 0);
+        for (int k = 0; k < FILES; k++) {
+            AUTO(free) char *file = xasprintf("%s/%d", name, k);
+            assert_int_equal(linkat(fd, "file", fd, file, 0), 0);
+        }
+    }
+    AUTO(context_free) struct context *context = open_tree(fixture, path, NULL, 4);
+    struct slow_walk walk = { context, 0 };
+    assert_int_equal(context_walk(context, "", tell_slowly, &walk, &err), -1);
+    /* each of four threads may end a directory, and has taken numbers for a while */
+    assert_in_range(walk.n_seen, MOST / 2, MOST + 4 * (FILES + FILES_AT_ONCE) + FILES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +251,7 @@ int main(void)
         fixture_test(threads_are_started_where_there_is_much),
         fixture_test(the_first_error_of_the_order_counts),
         fixture_test(few_descriptors_are_open_at_once),
+        fixture_test(helpers_go_ahead_of_who_tells_by_a_bounded_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

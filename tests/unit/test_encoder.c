@@ -62,6 +62,18 @@ static void every_kind_gives_back_its_input(void **state UNUSED)
         }
 }
 
+static size_t count_gzip_members(const struct strbuf *packed)
+{
+    static const char head[] = "\x1f\x8b\x08\0\0\0\0\0";
+    const char *at = packed->data, *end = packed->data + packed->size;
+    size_t n = 0;
+    while ((at = memmem(at, (size_t)(end - at), head, sizeof(head) - 1))) {
+        at++;
+        n++;
+    }
+    return n;
+}
+
 static void gzip_stores_what_does_not_shrink(void **state UNUSED)
 {
     AUTO(free) char *data = xmalloc(4 * MIB);
@@ -69,12 +81,14 @@ static void gzip_stores_what_does_not_shrink(void **state UNUSED)
     AUTO(strbuf_release) struct strbuf packed = STRBUF_INIT;
     encode("gzip", data, 4 * MIB, &packed);
     assert_true(packed.size < MIB);
+    assert_int_equal(count_gzip_members(&packed), 1);
     /* two pieces of noise in the middle: three gzip members, of which the second is as large as
      * they */
     fill_random(data + MIB, 2 * MIB, 7);
     AUTO(strbuf_release) struct strbuf mixed = STRBUF_INIT;
     AUTO(strbuf_release) struct strbuf out = STRBUF_INIT;
     encode("gzip", data, 4 * MIB, &mixed);
+    assert_int_equal(count_gzip_members(&mixed), 3);
     assert_true(mixed.size > 2 * MIB + 2 * MIB / 65535 * 5 && mixed.size < 3 * MIB);
     assert_non_null(memmem(mixed.data, mixed.size, data + MIB + 100000, 10000)); /* as it is */
     decode(&mixed, &out);

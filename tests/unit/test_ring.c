@@ -6,6 +6,7 @@
 #include "tests/unit/test.h"
 
 #include <string.h>
+#include <time.h>
 
 struct reading {
     struct ring *ring;
@@ -172,6 +173,58 @@ static void who_found_nothing_is_woken_once(void **state UNUSED)
     ring_free(NULL);
 }
 
+/* One call of a side that waits, and what it gave. */
+struct waiting {
+    struct ring *ring;
+    bool writes;
+    size_t n;
+};
+
+static void *wait_once(void *data)
+{
+    struct waiting *waiting = data;
+    const void *bytes;
+    void *to;
+    if (waiting->writes)
+        waiting->n = ring_room(waiting->ring, &to);
+    else
+        waiting->n = (size_t)ring_peek(waiting->ring, 0, &bytes);
+    return NULL;
+}
+
+/* Time for who is woken, and shouldn't be, to run. */
+static void pause_briefly(void)
+{
+    const struct timespec moment = { .tv_nsec = 20 * 1000 * 1000 };
+    (void)nanosleep(&moment, NULL);
+}
+
+static void neither_side_is_woken_for_less_than_a_quarter(void **state UNUSED)
+{
+    struct error *err = NULL;
+    const void *bytes;
+    struct ring *ring = ring_new(64, 1);
+    struct waiting reads = { .ring = ring }, writes = { .ring = ring, .writes = true };
+    struct thread *thread = thread_start(wait_once, &reads, &err);
+    assert_ok_ptr(thread, err);
+    assert_true(ring_write(ring, "123456789012345", 15));
+    pause_briefly();
+    assert_true(ring_write(ring, "6", 1));
+    (void)thread_join(thread);
+    assert_int_equal(reads.n, 16);
+    for (int i = 0; i < 3; i++)
+        assert_true(ring_write(ring, "1234567890123456", 16));
+    thread = thread_start(wait_once, &writes, &err);
+    assert_ok_ptr(thread, err);
+    ring_took(ring, 0, 15);
+    assert_true(ring_peek(ring, 0, &bytes) > 0);
+    pause_briefly();
+    ring_took(ring, 0, 1);
+    (void)thread_join(thread);
+    assert_int_equal(writes.n, 16);
+    ring_free(ring);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +232,7 @@ int main(void)
         cmocka_unit_test(who_leaves_is_not_waited_for),
         cmocka_unit_test(what_is_aborted_is_no_end),
         cmocka_unit_test(who_found_nothing_is_woken_once),
+        cmocka_unit_test(neither_side_is_woken_for_less_than_a_quarter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,13 +2,46 @@
 #include "tests/unit/crash_fixture.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 /* Stand in front of libc's. */
 static struct {
     unsigned n_syncfs, n_files, fail_at; /* fail_at: of the files; 0: none */
+    int directory_fd;                    /* whose syncs are counted */
+    unsigned n_directory;
+    const char *meminfo; /* NULL: the machine's */
 } calls;
+
+static int text_fd(const char *text)
+{
+    int fd = (int)syscall(SYS_memfd_create, "text", MFD_CLOEXEC);
+    if (fd < 0 || write(fd, text, strlen(text)) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+        return -1;
+    return fd;
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    bool makes = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
+    mode_t mode = makes ? va_arg(list, mode_t) : 0;
+    va_end(list);
+    if (calls.meminfo && !strcmp(path, "/proc/meminfo"))
+        return text_fd(calls.meminfo);
+    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+int fsync(int fd)
+{
+    struct stat st, wanted;
+    calls.n_directory += fstat(fd, &st) == 0 && fstat(calls.directory_fd, &wanted) == 0 &&
+                         st.st_ino == wanted.st_ino;
+    return (int)syscall(SYS_fsync, fd);
+}
 
 int syncfs(int fd)
 {
@@ -27,8 +60,9 @@ int fdatasync(int fd)
 
 static int setup(void **state)
 {
-    calls.n_syncfs = calls.n_files = calls.fail_at = 0;
-    return fixture_setup(state);
+    int result = fixture_setup(state);
+    memset(&calls, 0, sizeof(calls));
+    return result;
 }
 
 #define durable_test(test) cmocka_unit_test_setup_teardown(test, setup, fixture_teardown)
@@ -51,10 +85,12 @@ static void a_name_syncs_the_blobs_that_it_needs_and_no_others(void **state)
     AUTO(descriptor_release) struct descriptor image = { 0 };
     fixture_blob(fixture->store, "another build's");
     fixture_image(fixture->store, "layer", NULL, &image);
+    calls.directory_fd = store_dir_fd(fixture->store, STORE_BLOBS);
     assert_ok(fixture_tag(fixture->store, "a:1", &image, &err), err);
     assert_int_equal(calls.n_syncfs, 0);
     /* three blobs, the list, what is left of it, the tag */
     assert_int_equal(calls.n_files, 6);
+    assert_int_equal(calls.n_directory, 1);
     assert_true(is_unsynced(fixture, "another build's"));
     assert_false(is_unsynced(fixture, "layer"));
     calls.n_files = 0;
@@ -178,6 +214,37 @@ static void a_damaged_note_of_what_is_synced_does_not_count(void **state)
     assert_false(store_has_blob(fixture->store, &layer, NULL));
 }
 
+/* A list that is `age` seconds old, while the kernel has so much to write. */
+static void what_lies_unsynced_for_long_is_synced_where_little_waits(void **state)
+{
+    static const struct {
+        int age;
+        const char *meminfo;
+        unsigned n_syncfs;
+    } cases[] = {
+        { 0, "MemTotal: 9 kB\nDirty: 100 kB\nWriteback: 0 kB\n", 0 },
+        { 100, "MemTotal: 9 kB\nDirty: 100000 kB\nWriteback: 0 kB\n", 0 },
+        { 100, "MemTotal: 9 kB\nDirty: 0 kB\nWriteback: 100000 kB\n", 0 },
+        { 100, "MemTotal: 9 kB\nDirty: 100 kB\nWriteback: 0 kB\n", 1 },
+    };
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    fixture_blob(fixture->store, "nobody's yet");
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct timespec then = { .tv_sec = time(NULL) - cases[i].age };
+        const struct timespec times[] = { then, then };
+        assert_int_equal(utimensat(fixture->store->unsynced_fd, fixture->store->boot, times, 0), 0);
+        calls.meminfo = cases[i].meminfo;
+        calls.n_syncfs = 0;
+        assert_ok(store_sync_settled(fixture->store, &err), err);
+        assert_int_equal(calls.n_syncfs, cases[i].n_syncfs);
+        assert_int_equal(fixture_count(fixture, "unsynced"), !cases[i].n_syncfs);
+    }
+    calls.n_syncfs = 0;
+    assert_ok(store_sync_settled(fixture->store, &err), err); /* nothing is left to do */
+    assert_int_equal(calls.n_syncfs, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +255,7 @@ int main(void)
         durable_test(no_failing_call_gives_a_name),
         durable_test(after_a_crash_forms_go_and_blobs_of_names_stay),
         durable_test(a_damaged_note_of_what_is_synced_does_not_count),
+        durable_test(what_lies_unsynced_for_long_is_synced_where_little_waits),
     };
     /* how much else is dirty on this machine doesn't count */
     if (setenv("CBUILD_FORCE", "no-syncfs", 1) < 0)

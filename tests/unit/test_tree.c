@@ -4,6 +4,9 @@
 #include "layers/tree_internal.h"
 #include "tests/unit/layers_fixture.h"
 
+#include <semaphore.h>
+#include <time.h>
+
 #define BASE                                                                                       \
     "d d; d d/keep; f d/keep/a=a1; f d/keep/b=b1; d d/opq; f d/opq/old=old; d d/opq/sub; "         \
     "f d/opq/sub/x=x; f d/file-then-dir=f; d d/dir-then-file; f d/dir-then-file/inner=i; "         \
@@ -232,6 +235,49 @@ static void few_indexes_serve_many_layers(void **state)
     tree_unref(tree);
 }
 
+/* A member that takes long to compress: until somebody says so, or for two seconds. */
+struct busy {
+    sem_t enough;
+    bool was_told;
+};
+
+static int be_busy(void *data, struct error **err UNUSED)
+{
+    struct busy *busy = data;
+    struct timespec until;
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &until), 0);
+    until.tv_sec += 2;
+    busy->was_told = sem_timedwait(&busy->enough, &until) == 0;
+    return 0;
+}
+
+static void forms_that_are_there_wait_for_no_thread_that_compresses(void **state)
+{
+    static const char layers[] = "f a=1 | f b=2 | f c=3";
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    size_t n;
+    AUTO(free) int *made = NULL;
+    AUTO(free) int *fds = NULL;
+    AUTO(tree_unref) struct tree *first = tree_of_words(fixture->store, layers);
+    assert_ok(tree_lowers(first, NULL, &made, &n, &err), err);
+    assert_int_equal(n, 3);
+    AUTO(tree_unref) struct tree *tree = tree_of_words(fixture->store, layers);
+    struct busy busy;
+    assert_int_equal(sem_init(&busy.enough, 0, 0), 0);
+    struct pool *pool = pool_new(1);
+    struct pool_group *group = pool_group_new(pool);
+    pool_submit(group, be_busy, NULL, &busy);
+    assert_ok(tree_lowers(tree, pool, &fds, &n, &err), err);
+    assert_int_equal(n, 3);
+    assert_int_equal(sem_post(&busy.enough), 0);
+    assert_ok(pool_group_wait(group, &err), err);
+    assert_true(busy.was_told);
+    pool_group_free(group);
+    pool_free(pool);
+    assert_int_equal(sem_destroy(&busy.enough), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +290,7 @@ int main(void)
         fixture_test(lists_need_a_directory),
         fixture_test(chain_ids_are_those_of_the_specification),
         fixture_test(few_indexes_serve_many_layers),
+        fixture_test(forms_that_are_there_wait_for_no_thread_that_compresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
