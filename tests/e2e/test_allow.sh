@@ -37,7 +37,7 @@ test_insecure_needs_allow_and_gets_everything() {
 test_allow_names_what_there_is() {
     printf 'FROM scratch\n' >Dockerfile
     fails 2 cbuild --allow network.hots .
-    err_has '--allow network.hots: network.host, security.insecure and device[=NAME] are what there is'
+    err_has '--allow network.hots: network.host, security.insecure, device[=NAME] and buildx.local.delete are what there is'
     err_has 'did you mean --allow network.host?'
 }
 
