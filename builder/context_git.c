@@ -120,6 +120,13 @@ static struct git_checkout checkout_of(const struct build *build, const struct c
     };
 }
 
+int context_git_check_access(struct build *build, const struct context_git *git, bool keep_git_dir,
+                             struct error **err)
+{
+    const struct git_checkout checkout = checkout_of(build, git, keep_git_dir, -1);
+    return git_cache_check_access(build->store, &checkout, err);
+}
+
 /* A directory with the commit's files: those of an earlier build, else fetched. */
 static int get_files(struct build *build, const struct context_git *git, bool keep_git_dir,
                      int64_t *time, struct error **err)

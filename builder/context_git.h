@@ -31,6 +31,10 @@ int context_git_init(struct context_git *git, struct build *build, const char *t
                      struct error **err) WARN_UNUSED;
 int context_git_resolve(struct context_git *git, struct error **err) WARN_UNUSED;
 
+/* Before anything of it is taken from a cache: git_cache_check_access(). */
+int context_git_check_access(struct build *build, const struct context_git *git, bool keep_git_dir,
+                             struct error **err) WARN_UNUSED;
+
 /* "commit subdir flags": all that decides what the files are, but their times. free() it. */
 char *context_git_key(const struct context_git *git, bool keep_git_dir) WARN_UNUSED;
 

@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/spawn.h"
 #include "base/strvec.h"
 #include "builder/git_run.h"
@@ -11,6 +12,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RESOLVE_TIMEOUT_MS (120 * 1000)
 
@@ -77,21 +79,27 @@ int git_pick_ref(const char *output, const struct git_url *url, struct git_commi
     return 1;
 }
 
-static int ask(const struct git_repository *repository, struct git_commit *ret, struct error **err)
+static int list_remote(const struct git_repository *repository, const char *ref,
+                       struct strbuf *output, struct error **err)
 {
-    const struct git_url *url = repository->url;
-    const char *ref = url->ref ? url->ref : "HEAD";
     AUTO(strvec_release) struct strvec args = STRVEC_INIT;
-    AUTO(strbuf_release) struct strbuf output = STRBUF_INIT;
     strvec_push(&args, "ls-remote");
     strvec_push(&args, "--");
-    strvec_push(&args, url->remote);
+    strvec_push(&args, repository->url->remote);
     strvec_push(&args, ref);
     strvec_pushf(&args, "%s^{}", ref);
     const struct git_run run = {
         .repository = repository, .args = &args, .dir = "/", .timeout_ms = RESOLVE_TIMEOUT_MS
     };
-    if (git_run(&run, &output, err) < 0)
+    return git_run(&run, output, err);
+}
+
+static int ask(const struct git_repository *repository, struct git_commit *ret, struct error **err)
+{
+    const struct git_url *url = repository->url;
+    const char *ref = url->ref ? url->ref : "HEAD";
+    AUTO(strbuf_release) struct strbuf output = STRBUF_INIT;
+    if (list_remote(repository, ref, &output, err) < 0)
         return -1;
     if (git_pick_ref(output.data, url, ret))
         return 0;
@@ -129,6 +137,29 @@ int git_resolve(const struct git_repository *repository, struct git_commit *ret,
     git_commit_release(ret);
     *ret = commit;
     commit = (struct git_commit){ .id = NULL };
+    return 0;
+}
+
+static bool has_netrc(void)
+{
+    const char *home = getenv("HOME");
+    AUTO(free) char *path = home ? path_join(home, ".netrc") : NULL;
+    return path && access(path, R_OK) == 0;
+}
+
+bool git_may_be_private(const struct git_repository *repository)
+{
+    const char *remote = repository->url->remote;
+    bool is_http = strncmp(remote, "http", 4) == 0;
+    if (repository->authorization || repository->ssh_socket)
+        return true;
+    return is_http ? repository->is_typed && has_netrc() : strncmp(remote, "git://", 6) != 0;
+}
+
+int git_check_access(const struct git_repository *repository, struct error **err)
+{
+    if (list_remote(repository, "HEAD", NULL, err) < 0)
+        return error_wrap(err, "git repository %s", repository->url->remote);
     return 0;
 }
 

@@ -43,6 +43,12 @@ DEFINE_AUTO_STRUCT(struct git_commit, git_commit_release)
 int git_resolve(const struct git_repository *repository, struct git_commit *ret,
                 struct error **err) WARN_UNUSED;
 
+/* Whether others may not get what this one does: it has credentials, or may have, or reads files.
+ */
+bool git_may_be_private(const struct git_repository *repository);
+/* Whether it answers: errors as above. */
+int git_check_access(const struct git_repository *repository, struct error **err) WARN_UNUSED;
+
 struct git_checkout {
     const struct git_repository *repository;
     const struct git_commit *commit;

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 
 #define RECORD_MAX ((size_t)64 * 1024)
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 #define FRAME_SIZE ((size_t)1 << 20)
 #define BUFFER_SIZE ((size_t)256 << 10)
 #define MAX_DEPTH 1000
@@ -39,23 +39,31 @@ static struct digest record_key(const struct git_checkout *checkout)
 
 /* Reading */
 
-static int record_parse(const struct strbuf *text, struct digest *content, int64_t *time,
-                        struct error **err)
+struct kept {
+    struct digest content;
+    int64_t time;
+    bool is_private; /* may have been given to who fetched it alone */
+};
+
+static int record_parse(const struct strbuf *text, struct kept *ret, struct error **err)
 {
     AUTO(json_decref) json_t *root = json_parse_object(text->data, text->size, err);
     uint64_t version = 0;
     const char *digest = NULL;
-    if (!root || json_get_uint64(root, "", "git_version", JSON_REQUIRED, &version, err) < 0 ||
-        json_get_int64(root, "", "time", JSON_REQUIRED, time, err) < 0 ||
-        json_get_string(root, "", "content", JSON_REQUIRED, &digest, err) < 0 ||
-        digest_parse(digest, content, err) < 0)
+    if (!root || json_get_uint64(root, "", "git_version", JSON_REQUIRED, &version, err) < 0)
         return -1;
-    return version == RECORD_VERSION ? 0 : error_set(err, ERR_UNSUPPORTED, "another version");
+    if (version != RECORD_VERSION)
+        return error_set(err, ERR_UNSUPPORTED, "another version");
+    if (json_get_int64(root, "", "time", JSON_REQUIRED, &ret->time, err) < 0 ||
+        json_get_bool(root, "", "private", JSON_REQUIRED, &ret->is_private, err) < 0 ||
+        json_get_string(root, "", "content", JSON_REQUIRED, &digest, err) < 0)
+        return -1;
+    return digest_parse(digest, &ret->content, err);
 }
 
-/* 1 when the record and its content are there: leased before looking. */
-static int record_find(struct store *store, const struct digest *key, struct digest *content,
-                       int64_t *time, struct error **err)
+/* 1 when the record is there: leased before looking. */
+static int record_read(struct store *store, const struct digest *key, struct kept *ret,
+                       struct error **err)
 {
     char name[DIGEST_HEX_SIZE];
     digest_format_hex(key, name);
@@ -65,30 +73,46 @@ static int record_find(struct store *store, const struct digest *key, struct dig
     if (store_lease(store, key, err) < 0)
         return -1;
     if (fs_read_file(records, name, &text, RECORD_MAX, &missing) < 0 ||
-        record_parse(&text, content, time, &missing) < 0)
-        return 0;
-    if (store_lease(store, content, err) < 0)
-        return -1;
-    if (!store_has_blob(store, content, NULL))
+        record_parse(&text, ret, &missing) < 0)
         return 0;
     (void)utimensat(records, name, NULL, 0); /* the collector goes by that */
     return 1;
 }
 
+/* Who asked what a ref means has shown already that the repository answers. */
+static int check_access(const struct git_checkout *checkout, const struct kept *kept,
+                        struct error **err)
+{
+    if (!kept->is_private || checkout->commit->ref)
+        return 0;
+    return git_check_access(checkout->repository, err);
+}
+
+int git_cache_check_access(struct store *store, const struct git_checkout *checkout,
+                           struct error **err)
+{
+    struct digest key = record_key(checkout);
+    struct kept kept;
+    int found = record_read(store, &key, &kept, err);
+    return found <= 0 ? found : check_access(checkout, &kept, err);
+}
+
 int git_cache_get(struct store *store, const struct git_checkout *checkout, int64_t *commit_time,
                   struct error **err)
 {
-    struct digest key = record_key(checkout), content;
+    struct digest key = record_key(checkout);
+    struct kept kept;
     AUTO(error_free) struct error *damaged = NULL; /* it is fetched anew then */
-    int64_t time = 0;
-    int found = record_find(store, &key, &content, &time, err);
+    int found = record_read(store, &key, &kept, err);
     if (found <= 0)
         return found;
-    int fd = store_open_blob(store, &content, &damaged);
+    if (check_access(checkout, &kept, err) < 0 || store_lease(store, &kept.content, err) < 0)
+        return -1;
+    int fd = store_open_blob(store, &kept.content, &damaged);
     if (fd < 0)
         return 0;
     struct source *tar = source_fd_new(fd, true, "a kept checkout");
-    int64_t mtime = checkout->mtime == GIT_COMMIT_TIME ? time : checkout->mtime;
+    int64_t mtime = checkout->mtime == GIT_COMMIT_TIME ? kept.time : checkout->mtime;
     if (context_tar_unpack(tar, checkout->dir_fd, NULL, &damaged) < 0) {
         if (!error_is(damaged, ERR_CANCELLED) && !error_is(damaged, ERR_NO_SPACE))
             return 0;
@@ -98,7 +122,7 @@ int git_cache_get(struct store *store, const struct git_checkout *checkout, int6
     if (git_tidy(checkout->dir_fd, true, mtime, err) < 0)
         return -1;
     if (commit_time)
-        *commit_time = time;
+        *commit_time = kept.time;
     return 1;
 }
 
@@ -209,17 +233,18 @@ static int pack(int dir_fd, struct sink *to, struct error **err)
     return packed < 0 ? -1 : sink_finish(to, err);
 }
 
-static int record_write(struct store *store, const struct digest *key, const struct digest *content,
-                        int64_t time, struct error **err)
+static int record_write(struct store *store, const struct digest *key, const struct kept *kept,
+                        struct error **err)
 {
     AUTO(json_decref) json_t *root = json_object();
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
     char name[DIGEST_HEX_SIZE], digest[DIGEST_TEXT_SIZE];
     digest_format_hex(key, name);
-    digest_format(content, digest);
+    digest_format(&kept->content, digest);
     json_set(root, "git_version", json_integer(RECORD_VERSION));
     json_set(root, "content", json_from_string(digest));
-    json_set(root, "time", json_integer(time));
+    json_set(root, "time", json_integer(kept->time));
+    json_set(root, "private", json_boolean(kept->is_private));
     json_format_canonical(root, &text);
     return fs_write_file(store_dir_fd(store, STORE_CACHE_RECORDS), name, text.data, text.size, 0600,
                          err);
@@ -228,11 +253,20 @@ static int record_write(struct store *store, const struct digest *key, const str
 int git_cache_put(struct store *store, const struct git_checkout *checkout, int64_t commit_time,
                   struct error **err)
 {
-    struct digest key = record_key(checkout), content;
+    struct digest key = record_key(checkout);
+    struct kept kept = { .time = commit_time,
+                         .is_private = git_may_be_private(checkout->repository) };
+    struct stat st;
+    int has_modules = fs_stat(checkout->dir_fd, ".gitmodules", &st, err);
+    if (has_modules < 0)
+        return -1;
+    /* that the repository answers doesn't say that those of its submodules do */
+    if (kept.is_private && has_modules && !checkout->no_submodules)
+        return 0;
     AUTO(store_ingest_free) struct store_ingest *ingest = store_ingest_new(store, NULL, err);
     if (!ingest || store_lease(store, &key, err) < 0 ||
         pack(checkout->dir_fd, store_ingest_sink(ingest), err) < 0 ||
-        store_ingest_commit(ingest, &content, NULL, err) < 0)
+        store_ingest_commit(ingest, &kept.content, NULL, err) < 0)
         return -1;
-    return record_write(store, &key, &content, commit_time, err);
+    return record_write(store, &key, &kept, err);
 }

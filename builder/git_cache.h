@@ -11,12 +11,19 @@
 #include "oci/store.h"
 
 /*
- * As git_checkout(), without asking anybody. 1: done; 0: not there, or damaged, and then the
- * directory may hold a part of it.
+ * As git_checkout(), without fetching. 1: done; 0: not there, or damaged, and then the directory
+ * may hold a part of it. Errors as git_cache_check_access().
  */
 int git_cache_get(struct store *store, const struct git_checkout *checkout, int64_t *commit_time,
                   struct error **err) WARN_UNUSED;
-/* After git_checkout(). */
+/*
+ * What was fetched with credentials is for those who still have access: where the commit was named,
+ * so that nobody was asked yet, the repository is. 0: it answered, or nothing is kept that it would
+ * have to be asked for.
+ */
+int git_cache_check_access(struct store *store, const struct git_checkout *checkout,
+                           struct error **err) WARN_UNUSED;
+/* After git_checkout(). What can't be checked later isn't kept: submodules behind credentials. */
 int git_cache_put(struct store *store, const struct git_checkout *checkout, int64_t commit_time,
                   struct error **err) WARN_UNUSED;
 

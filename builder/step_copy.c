@@ -207,7 +207,8 @@ static int resolve_gits(struct copy_step *step, struct error **err)
         *git = (struct context_git)CONTEXT_GIT_INIT;
         if (context_git_init(git, step->run->build, step->git_urls.items[i], false, err) < 0 ||
             check_git_dir(step, &git->url, err) < 0 || set_git_checksum(step, &git->url, err) < 0 ||
-            context_git_resolve(git, err) < 0)
+            context_git_resolve(git, err) < 0 ||
+            context_git_check_access(step->run->build, git, keeps_git_dir(step, git), err) < 0)
             return error_wrap(err, "ADD");
         AUTO(free) char *key = context_git_key(git, keeps_git_dir(step, git));
         inputs_add(&step->step.inputs, "git", git->url.remote, key);

@@ -495,6 +495,32 @@ test_private_repositories_get_secrets_and_nobody_else_sees_them() {
     ! grep -rq sesame "$CBUILD_ROOT" || fail "the store has it"
 }
 
+test_a_kept_checkout_of_a_private_repository_is_for_who_has_access() {
+    need git
+    serve
+    repo r
+    local commit private typed
+    commit=$(git -C repos/r rev-parse HEAD)
+    private="$URL/private/r.git#$commit"
+    typed="http://me:sesame@${URL#http://}/private/r.git#$commit"
+    printf 'FROM scratch\nADD %s /d\n' "$private" >Dockerfile
+    ok cbuild -q -t x "$typed"
+    TOKEN=sesame ok cbuild -q -t y --secret id=GIT_AUTH_TOKEN,env=TOKEN .
+    # neither the files nor the step that took them
+    fails 4 cbuild -q -t z "$private"
+    fails 4 cbuild -q -t z "http://me:other@${URL#http://}/private/r.git#$commit"
+    fails 4 cbuild -q -t z .
+    TOKEN=other fails 4 cbuild -q -t z --secret id=GIT_AUTH_TOKEN,env=TOKEN .
+    # who has access is asked for it, and fetches nothing
+    : >www/log
+    ok cbuild -q -t z "$typed"
+    TOKEN=sesame ok cbuild -q -t z --secret id=GIT_AUTH_TOKEN,env=TOKEN .
+    [ -s www/log ] || fail "nobody was asked"
+    cp www/log requests && : >www/log
+    git -c "http.extraHeader=Authorization: Basic $(printf me:sesame | base64)" ls-remote "$URL/private/r.git" HEAD >/dev/null
+    equal "$(wc -l <requests)" $((2 * $(wc -l <www/log))) "requests"
+}
+
 test_without_git_the_error_says_so() {
     mkdir bin
     PATH=$PWD/bin fails 1 "$CBUILD" https://127.0.0.1:1/x.git
