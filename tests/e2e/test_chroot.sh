@@ -116,6 +116,8 @@ EOT
     cbuild --no-cache --progress plain -t two two >two.log 2>&1 &
     local two=$! tree
     until grep -q '^#.* RUN' two.log; do kill -0 $two || fail "$(cat two.log)"; done
+    sleep 0.3 # as long as it would take to fail
+    ! grep 'exit code' two.log || fail "it didn't wait"
     tree=$(find "$CBUILD_ROOT" -path '*/c/n' -not -path '*/cache/mounts/*' | head -1)
     touch "${tree%/n}/go"
     wait $one || fail "$(cat one.log)"

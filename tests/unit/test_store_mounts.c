@@ -79,6 +79,41 @@ static void what_is_in_use_and_what_isnt_known_stays(void **state)
     assert_int_equal(fs_stat(fd, "future", &st, &err), 1);
 }
 
+static int give_up(void *data, struct error **err)
+{
+    ++*(unsigned *)data;
+    return error_set(err, ERR_CANCELLED, "enough");
+}
+
+/* Who has one alone waits for all others, and they for him; who shares it for nobody else. */
+static void one_that_is_used_alone_is_waited_for(void **state)
+{
+    static const struct {
+        bool first_alone, second_alone;
+    } cases[] = { { false, false }, { false, true }, { true, false }, { true, true } };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error *err = NULL;
+        unsigned n_checks = 0;
+        struct store_mount_request request = { .name = names[0],
+                                               .id = "/id",
+                                               .alone = cases[i].first_alone,
+                                               .check = give_up,
+                                               .check_data = &n_checks };
+        AUTO(lockfile_release)
+        struct lockfile *first = store_mount_use(fixture->store, &request, &err);
+        assert_ok_ptr(first, err);
+        request.alone = cases[i].second_alone;
+        AUTO(lockfile_release)
+        struct lockfile *second = store_mount_use(fixture->store, &request, &err);
+        bool waits = cases[i].first_alone || cases[i].second_alone;
+        assert_int_equal(second == NULL, waits);
+        assert_int_equal(n_checks, waits);
+        assert_int_equal(error_is(err, ERR_CANCELLED), waits);
+        error_clear(&err);
+    }
+}
+
 static void what_a_killed_collector_left_is_removed(void **state)
 {
     struct fixture *fixture = *state;
@@ -98,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         fixture_test(those_used_since_a_moment_stay),
         fixture_test(what_is_in_use_and_what_isnt_known_stays),
+        fixture_test(one_that_is_used_alone_is_waited_for),
         fixture_test(what_a_killed_collector_left_is_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
