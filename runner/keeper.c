@@ -37,7 +37,7 @@ struct keeper {
     pid_t pid;
     /* with shares_memory */
     const struct keeper_spec *spec;
-    struct thread *thread; /* suspended while the keeper lives */
+    struct thread *thread; /* idle while the keeper lives */
     sem_t started;         /* the child has executed, and needs the spec no more */
     int error;
     char *stacks; /* of the keeper and its child, each above a guard */
@@ -61,14 +61,14 @@ static pid_t clone_process(uint64_t namespaces, bool no_clone3, int *pidfd)
     return (pid_t)pid;
 }
 
-/* On a stack that ends at `top`, in our memory; returns when the child has executed or ended. */
-static pid_t clone_sharing(int (*run)(void *data), void *data, void *top, uint64_t namespaces,
-                           pid_t *pid, int *pidfd)
+/*
+ * On a stack that ends at `top`, in our memory. With CLONE_VFORK it returns when the child has
+ * executed or ended. `number` gets what CLONE_PIDFD or CLONE_PARENT_SETTID say.
+ */
+static pid_t clone_sharing(int (*run)(void *data), void *data, void *top, uint64_t flags,
+                           int *number)
 {
-    /* the kernel writes both numbers to the same place: one of them each */
-    const int flags = (int)namespaces | CLONE_VM | CLONE_VFORK | SIGCHLD |
-                      (pidfd ? CLONE_PIDFD : CLONE_PARENT_SETTID);
-    return clone(run, top, flags, data, pidfd ? (void *)pidfd : (void *)pid, NULL, NULL);
+    return clone(run, top, (int)flags | CLONE_VM | SIGCHLD, data, number, NULL, NULL);
 }
 
 /* The lowest descriptor of `kept` from `from` on; UINT_MAX: none. */
@@ -222,9 +222,9 @@ static int run_child(void *data)
 static int start_child(const struct keeper_spec *spec, uint64_t namespaces, void *top)
 {
     int pidfd = -1;
-    pid_t pid =
-        top ? clone_sharing(run_child, (void *)(uintptr_t)spec, top, namespaces, NULL, &pidfd)
-            : clone_process(namespaces, spec->no_clone3, &pidfd);
+    pid_t pid = top ? clone_sharing(run_child, (void *)(uintptr_t)spec, top,
+                                    namespaces | CLONE_VFORK | CLONE_PIDFD, &pidfd)
+                    : clone_process(namespaces, spec->no_clone3, &pidfd);
     if (pid == 0)
         (void)run_child((void *)(uintptr_t)spec);
     return pid < 0 ? -1 : pidfd;
@@ -263,15 +263,29 @@ static int run_sharing(void *data)
     run(keeper->spec, keeper);
 }
 
+/*
+ * Until the keeper has ended; it isn't reaped yet. What the thread keeps in its own storage is the
+ * keeper's meanwhile, so this is the kernel's call. (CLONE_VFORK would wait as well, but so deeply
+ * that a build can't be stopped: who sends SIGSTOP waits until the step is over.)
+ */
+static void wait_idle(pid_t keeper)
+{
+    siginfo_t info;
+    while (syscall(SYS_waitid, P_PID, keeper, &info, WEXITED | WNOWAIT, NULL) < 0 &&
+           errno != ECHILD)
+        ;
+}
+
 /* All signals are blocked in threads, and so in both until the child has reset their handlers. */
 static void *start_thread(void *data)
 {
     struct keeper *keeper = data;
     void *top = keeper->stacks + GUARD_SIZE + STACK_SIZE;
-    pid_t pid = clone_sharing(run_sharing, keeper, top, keeper->spec->bare ? 0 : CLONE_NEWPID,
-                              &keeper->pid, NULL);
-    if (pid < 0)
+    uint64_t flags = CLONE_PARENT_SETTID | (keeper->spec->bare ? 0 : CLONE_NEWPID);
+    if (clone_sharing(run_sharing, keeper, top, flags, &keeper->pid) < 0)
         keeper->error = errno;
+    else
+        wait_idle(keeper->pid);
     (void)sem_post(&keeper->started); /* it hasn't, if it ended early */
     return NULL;
 }
@@ -367,10 +381,10 @@ void keeper_stop(int control_fd)
 
 void keeper_reap(struct keeper *keeper)
 {
-    while (waitpid(keeper->pid, NULL, __WALL) < 0 && errno == EINTR)
-        ;
     if (keeper->thread)
         (void)thread_join(keeper->thread);
+    while (waitpid(keeper->pid, NULL, __WALL) < 0 && errno == EINTR)
+        ;
     keeper_free(keeper);
 }
 

@@ -12,7 +12,7 @@
  *
  * Copies of our memory are what a start costs most (page tables, then each page that one of us
  * writes to): so where it does no harm both work in our memory itself, as vfork's children do. A
- * thread of ours is suspended as long as the keeper lives, and the keeper until its child has
+ * thread of ours is idle as long as the keeper lives, and the keeper until its child has
  * executed: each in turn has the thread's errno and the like for itself. The keeper hears of our
  * end, or a stop, when its child has executed or ended.
  */

@@ -290,6 +290,23 @@ test_daemons_end_with_the_step_and_when_the_builder_is_killed() {
     fail "still there: $(sleepers $seconds)"
 }
 
+# Who sends it (a shell, at control-Z) waits until all threads have stopped.
+test_a_builder_stops_at_once_while_a_step_runs() {
+    need_run
+    import_busybox
+    printf 'FROM busybox\nRUN echo ready; sleep 20\n' >Dockerfile
+    "$CBUILD" -t x . >/dev/null 2>err &
+    local builder=$! i
+    for i in $(seq 200); do grep -q '[0-9] ready$' err && break; sleep 0.05; done
+    kill -STOP $builder
+    for i in $(seq 40); do grep -qs '^State:[^T]*$' /proc/$builder/task/*/status || break; sleep 0.05; done
+    local states
+    states=$(sed -n 's/^State:.*(\(.*\))/\1/p' /proc/$builder/task/*/status | sort -u)
+    kill -KILL $builder
+    wait $builder || :
+    equal "$states" stopped
+}
+
 # Files below the folders that hold a text, as it is or compressed.
 holders() { # TEXT DIR...
     local text=$1

@@ -34,7 +34,7 @@ test_a_step_costs_few_processes_files_and_waits() {
     equal "$(a_step ' clone3?\(.*CLONE_NEWPID')" 2
     case ${MODE:-} in
     asan | tsan) ;;
-    *) equal "$(a_step ' clone3?\(.*CLONE_VM.*CLONE_VFORK.*CLONE_NEWPID')" 2 ;;
+    *) equal "$(a_step ' clone3?\(.*CLONE_VM.*CLONE_NEWPID')" 2 ;;
     esac
     equal "$(a_step ' seccomp\(')" 1
     # no sync, one unmounting (the host's tree): each waits, for the disk or for the kernel
