@@ -166,4 +166,36 @@ test_a_long_chain_is_mounted_as_merged_forms() {
     store_verifies
 }
 
+# By how much the peak grows with the entries: what a build needs anyway, and what a file system keeps, are in both.
+test_a_rebuild_keeps_little_of_each_file() {
+    need python3
+    case ${MODE:-} in asan | tsan) skip "sanitizers keep more" ;; esac
+    local n
+    for n in 300 30000; do
+        python3 - $n <<'EOF'
+import os, sys
+n = int(sys.argv[1])
+for i in range(n // 300):
+    at = f"{n}/many/directory{i}/a-file-of-some-name-"
+    os.makedirs(os.path.dirname(at))
+    open(at + "0", "w").write(str(i))
+    for k in range(1, 300):
+        os.link(at + "0", at + str(k))
+EOF
+        printf 'FROM scratch\nCOPY many /many\n' >$n/Dockerfile
+        ok cbuild -q --compression uncompressed $n
+    done
+    peak() { # N: KiB
+        python3 - "$CBUILD" -q --jobs 2 --compression uncompressed "$1" <<'EOF'
+import os, sys
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)])
+_, status, usage = os.wait4(pid, 0)
+print(usage.ru_maxrss if status == 0 else "failed")
+EOF
+    }
+    local few many
+    few=$(peak 300) many=$(peak 30000)
+    [ $((many - few)) -le $((30000 * 100 / 1024)) ] || fail "$few KiB for 300 files, $many KiB for 30000"
+}
+
 run_tests "$@"
