@@ -130,10 +130,20 @@ test_layers_that_a_run_mounts_are_not_read_again() {
     need strace
     start
     printf 'FROM %s\nRUN cmp /g /etc/deep/f\n' "$BASE" >Dockerfile
-    ok env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -y -o trace -e trace=read,pread64,mmap "$CBUILD" -t app .
+    ok env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -y -o trace -e trace=read,pread64,mmap,execve,sync,syncfs,fsync,fdatasync "$CBUILD" -t app .
     local layer n=0
-    for layer in $layers; do n=$((n + $(grep -c "/blobs/sha256/${layer#sha256:}>" trace || :))); done
+    for layer in $layers; do n=$((n + $(grep -cE "(read|pread64|mmap)\(.*/blobs/sha256/${layer#sha256:}>" trace || :))); done
     equal "$n" 0 "reads of layers"
+    # nor does the command wait for the disk: the base gets its name at the end
+    grep -q ' execve("/bin/sh"' trace || fail "no command"
+    sed '/ execve("\/bin\/sh"/q' trace >before
+    ! grep -E ' (sync|syncfs|fsync|fdatasync)\(' before || fail "the command waited"
+    ok cbuild inspect "$BASE"
+    # it gets it where a step fails, too
+    fresh
+    printf 'FROM %s\nRUN cmp /g /etc/passwd\n' "$BASE" >Dockerfile
+    fails 1 cbuild -t app .
+    ok cbuild inspect "$BASE"
 }
 
 test_layers_that_are_not_what_the_config_says_are_refused_by_the_step_that_needs_them() {

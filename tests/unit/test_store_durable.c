@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/store_ingest.h"
 #include "tests/unit/crash_fixture.h"
 
 #include <errno.h>
@@ -12,6 +13,8 @@ static struct {
     unsigned n_syncfs, n_files, fail_at; /* fail_at: of the files; 0: none */
     int directory_fd;                    /* whose syncs are counted */
     unsigned n_directory;
+    unsigned n_started;  /* files on their way to the disk */
+    unsigned n_waited;   /* of them, when the first was waited for */
     const char *meminfo; /* NULL: the machine's */
 } calls;
 
@@ -49,8 +52,16 @@ int syncfs(int fd)
     return (int)syscall(SYS_syncfs, fd);
 }
 
+int sync_file_range(int fd UNUSED, off_t offset UNUSED, off_t size UNUSED, unsigned flags UNUSED)
+{
+    calls.n_started++;
+    return 0;
+}
+
 int fdatasync(int fd)
 {
+    if (!calls.n_files)
+        calls.n_waited = calls.n_started;
     if (++calls.n_files == calls.fail_at) {
         errno = EIO;
         return -1;
@@ -98,6 +109,27 @@ static void a_name_syncs_the_blobs_that_it_needs_and_no_others(void **state)
     assert_int_equal(calls.n_files, 1);
     assert_ok(store_sync(fixture->store, &err), err);
     assert_int_equal(fixture_count(fixture, "unsynced"), 0);
+}
+
+/* All of a name's before one is waited for; large ones while they are written. */
+static void blobs_are_on_their_way_before_they_are_waited_for(void **state)
+{
+    enum { PIECE = 1 << 20, PIECES = 20 };
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor image = { 0 };
+    fixture_image(fixture->store, "layer", NULL, &image);
+    assert_int_equal(calls.n_started, 0);
+    assert_ok(fixture_tag(fixture->store, "a:1", &image, &err), err);
+    assert_int_equal(calls.n_waited, 3);
+    calls.n_started = 0;
+    AUTO(free) char *piece = xcalloc(1, PIECE);
+    AUTO(store_ingest_free)
+    struct store_ingest *ingest = store_ingest_new(fixture->store, NULL, &err);
+    assert_ok_ptr(ingest, err);
+    for (int i = 0; i < PIECES; i++)
+        assert_ok(sink_write(store_ingest_sink(ingest), piece, PIECE, &err), err);
+    assert_int_equal(calls.n_started, 2);
 }
 
 static void blobs_that_came_after_a_sync_are_synced_by_the_next_name(void **state)
@@ -249,6 +281,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         durable_test(a_name_syncs_the_blobs_that_it_needs_and_no_others),
+        durable_test(blobs_are_on_their_way_before_they_are_waited_for),
         durable_test(blobs_that_came_after_a_sync_are_synced_by_the_next_name),
         durable_test(many_blobs_are_synced_at_once),
         durable_test(a_blob_that_cannot_be_written_is_named_and_gone),
