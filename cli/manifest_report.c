@@ -6,6 +6,8 @@
 #include "oci/index.h"
 #include "registry/base64.h"
 
+#include <string.h>
+
 #define INDEX_MAX_DEPTH 4
 
 /* docker.io/library/app:1, or what was typed for another place */
@@ -19,11 +21,13 @@ static char *name_of(const struct place *place, const char *text)
     return reference_format(&reference);
 }
 
+/* In place of the digest that it may have */
 static char *name_with_digest(const char *name, const struct digest *digest)
 {
     char text[DIGEST_TEXT_SIZE];
+    const char *sign = strstr(name, "@sha256:");
     digest_format(digest, text);
-    return xasprintf("%s@%s", name, text);
+    return xasprintf("%.*s@%s", (int)(sign ? (size_t)(sign - name) : strlen(name)), name, text);
 }
 
 static int parse_index(const struct document *document, struct index *index, struct error **err)

@@ -159,6 +159,9 @@ test_documents_in_the_forms_of_docker() {
     equal "$(grep -c '^  Name: ' "$TEST_TMP/out")" "$n"
     grep -qx "  Name:  *$R/x/six:1@$arm64" "$TEST_TMP/out"
     grep -qx "  Platform:  *linux/arm64" "$TEST_TMP/out"
+    # a digest that was asked for gives its place to those of the images
+    ok cbuild imagetools inspect "$R/x/six@$digest"
+    grep -qx "  Name:  *$R/x/six@$arm64" "$TEST_TMP/out"
     ok cbuild imagetools inspect --raw "$R/x/six:1"
     cmp "$TEST_TMP/out" "$(blob_of "$digest")"
     ok cbuild imagetools inspect --format '{{range .Manifest.Manifests}}{{if eq .Platform.Architecture "arm64"}}{{.Digest}}{{end}}{{end}}' "$R/x/six:1"
