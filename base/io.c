@@ -128,6 +128,14 @@ void io_start_writeback(int fd, uint64_t offset, uint64_t size)
     (void)sync_file_range(fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
 }
 
+int io_check_writeback(int fd, struct error **err)
+{
+    if (sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) == 0 ||
+        (errno != EIO && errno != ENOSPC && errno != EDQUOT))
+        return 0;
+    return error_errno(err, "writing it");
+}
+
 int io_close(int *fd, const char *what, struct error **err)
 {
     int closing = take_fd(fd);

@@ -30,6 +30,11 @@ int io_copy(int in, int out, uint64_t size, const char *what, struct error **err
  * that a later sync finds little to do. A hint; where it isn't taken, the sync does it all.
  */
 void io_start_writeback(int fd, uint64_t offset, uint64_t size);
+/*
+ * Waits for what is on the way, and fails where some of the file couldn't be written since it was
+ * opened, or before, where nobody was told yet. Syncs nothing.
+ */
+int io_check_writeback(int fd, struct error **err) WARN_UNUSED;
 /* close() by hand for files that matter; *fd becomes -1 whatever happens. */
 int io_close(int *fd, const char *what, struct error **err) WARN_UNUSED;
 /* fcntl F_DUPFD_CLOEXEC */

@@ -169,11 +169,47 @@ static bool all_at_once(const struct round *round)
  * What couldn't be written is lost, though it can still be read: its pages count as clean, so the
  * next fdatasync would say that all is well.
  */
-static int lost_blob(struct store *store, const char *hex, struct error **err)
+static void drop_lost(struct store *store, const char *hex, struct error **why)
 {
-    error_errno_(err, "syncing blob sha256:%s", hex);
+    error_wrap_(why, "syncing blob sha256:%s", hex);
     (void)unlinkat(store->dir_fds[STORE_BLOBS], hex, 0); /* as well as it goes: it is listed */
-    return -1;
+}
+
+static void keep_first(struct error **err, struct error *why)
+{
+    if (*err)
+        error_free(why);
+    else
+        error_move(err, why);
+}
+
+static int sync_file(int fd, struct error **err)
+{
+    return fdatasync(fd) < 0 ? error_errno(err, "writing it") : 0;
+}
+
+/* All of them, also after one is lost: the others that are would be found only one by one. */
+static int settle_blobs(struct store *store, const struct strvec *names,
+                        int (*settle)(int fd, struct error **err), struct error **err)
+{
+    int result = 0;
+    for (size_t i = 0; i < names->n; i++) {
+        AUTO(close)
+        int fd =
+            openat(store->dir_fds[STORE_BLOBS], names->items[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        struct error *why = NULL;
+        if (fd < 0 && errno == ENOENT)
+            continue; /* collected: then no image that is to get a name needs it; or a form */
+        if (fd < 0)
+            error_errno_(&why, "blob sha256:%s", names->items[i]);
+        else if (settle(fd, &why) == 0)
+            continue;
+        else
+            drop_lost(store, names->items[i], &why);
+        keep_first(err, why);
+        result = -1;
+    }
+    return result;
 }
 
 static int sync_blobs(struct store *store, const struct strvec *names, struct error **err)
@@ -184,16 +220,14 @@ static int sync_blobs(struct store *store, const struct strvec *names, struct er
         if (fd >= 0)
             io_start_writeback(fd, 0, 0); /* all of them on the way before one is waited for */
     }
-    for (size_t i = 0; i < names->n; i++) {
-        AUTO(close) int fd = openat(blobs, names->items[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0 && errno == ENOENT)
-            continue; /* collected: then no image that is to get a name needs it */
-        if (fd < 0)
-            return error_errno(err, "blob sha256:%s", names->items[i]);
-        if (fdatasync(fd) < 0)
-            return lost_blob(store, names->items[i], err);
-    }
+    if (settle_blobs(store, names, sync_file, err) < 0)
+        return -1;
     return fsync(blobs) < 0 ? error_errno(err, "syncing blobs") : 0;
+}
+
+int store_check_written(struct store *store, const struct strvec *names, struct error **err)
+{
+    return settle_blobs(store, names, io_check_writeback, err);
 }
 
 /* Rule 4. */

@@ -75,6 +75,12 @@ struct store_synced {
     int64_t since; /* when it was made: blobs younger than that count as unsynced */
 };
 char *store_synced_name(const char *boot);
+/*
+ * After a syncfs: removes the blobs among these names whose bytes couldn't be written, and fails if
+ * there are any. *err may be set already: it then stays.
+ */
+int store_check_written(struct store *store, const struct strvec *names,
+                        struct error **err) WARN_UNUSED;
 /* 1 read; 0 there is none that counts, and *ret stands for that */
 int store_synced_read(const struct store *store, const char *boot, struct store_synced *ret,
                       struct error **err) WARN_UNUSED;

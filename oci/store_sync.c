@@ -22,6 +22,8 @@
  *    replaced: names are dropped in place, and it is unlinked only when empty.
  * 4. Records have a fixed size and are moved before the file is cut: a kill in
  *    between leaves names twice, never half a name.
+ * 5. A blob that couldn't be written is removed and stays listed: it can still be read, but it is
+ *    lost, and the next syncfs would say that all is well.
  */
 #include "base/fs.h"
 #include "base/io.h"
@@ -116,6 +118,27 @@ static int drop_names(struct store *store, off_t size, struct error **err)
     return 0;
 }
 
+/*
+ * Rule 5. Whoever did a syncfs before, or an overlay mounted volatile, was told of what couldn't be
+ * written, and we aren't: files are asked, too.
+ */
+static int sync_listed(struct store *store, struct error **err)
+{
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    if (store_read_names(store->unsynced_fd, store->boot, &names, err) < 0) {
+        if (!error_is(*err, ERR_NOT_FOUND))
+            return error_wrap(err, "store %s", store->path);
+        error_clear(err);
+    }
+    if (syncfs(store->dir_fds[STORE_ROOT]) < 0)
+        error_errno_(err, "syncing store %s", store->path);
+    if (store_check_written(store, &names, err) < 0 || *err) {
+        atomic_store(&store->dirty, true);
+        return -1;
+    }
+    return 0;
+}
+
 int store_sync(struct store *store, struct error **err)
 {
     struct stat st;
@@ -133,10 +156,8 @@ int store_sync(struct store *store, struct error **err)
     atomic_store(&store->dirty, false);
     if (noted_size(store, &size, err) < 0)
         return error_wrap(err, "store %s", store->path);
-    if (syncfs(store->dir_fds[STORE_ROOT]) < 0) {
-        atomic_store(&store->dirty, true);
-        return error_errno(err, "syncing store %s", store->path);
-    }
+    if (sync_listed(store, err) < 0)
+        return -1;
     if (drop_names(store, size, err) < 0)
         return error_wrap(err, "store %s", store->path);
     return 0;

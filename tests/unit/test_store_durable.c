@@ -10,8 +10,9 @@
 
 /* Stand in front of libc's. */
 static struct {
-    unsigned n_syncfs, n_files, fail_at; /* fail_at: of the files; 0: none */
-    int directory_fd;                    /* whose syncs are counted */
+    unsigned n_syncfs, n_files;
+    unsigned fail_at, fail_n; /* of the files: the first that fails, 0 none; how many more */
+    int directory_fd;         /* whose syncs are counted */
     unsigned n_directory;
     unsigned n_started;  /* files on their way to the disk */
     unsigned n_waited;   /* of them, when the first was waited for */
@@ -62,7 +63,9 @@ int fdatasync(int fd)
 {
     if (!calls.n_files)
         calls.n_waited = calls.n_started;
-    if (++calls.n_files == calls.fail_at) {
+    calls.n_files++;
+    if (calls.fail_at && calls.n_files >= calls.fail_at &&
+        calls.n_files <= calls.fail_at + calls.fail_n) {
         errno = EIO;
         return -1;
     }
@@ -164,6 +167,19 @@ static void many_blobs_are_synced_at_once(void **state)
     assert_int_equal(fixture_count(fixture, "unsynced"), 0);
     for (size_t i = 0; i < N; i++)
         descriptor_release(&images[i]);
+}
+
+/* The next try finds none of them: not one after the other. */
+static void all_blobs_that_cannot_be_written_go_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor image = { 0 };
+    fixture_image(fixture->store, "layer", NULL, &image);
+    calls.fail_at = 1;
+    calls.fail_n = 2;
+    assert_fails(fixture_tag(fixture->store, "a:1", &image, &err), err, ERR_IO, "syncing blob");
+    assert_int_equal(fixture_count(fixture, "blobs/sha256"), 0);
 }
 
 /* Whichever it is: no name, and what may be lost isn't there any more. */
@@ -284,6 +300,7 @@ int main(void)
         durable_test(blobs_are_on_their_way_before_they_are_waited_for),
         durable_test(blobs_that_came_after_a_sync_are_synced_by_the_next_name),
         durable_test(many_blobs_are_synced_at_once),
+        durable_test(all_blobs_that_cannot_be_written_go_at_once),
         durable_test(a_blob_that_cannot_be_written_is_named_and_gone),
         durable_test(no_failing_call_gives_a_name),
         durable_test(after_a_crash_forms_go_and_blobs_of_names_stay),

@@ -2,7 +2,10 @@
 #include "oci/store_internal.h"
 #include "tests/unit/store_fixture.h"
 
+#include <errno.h>
+#include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 /* The names in this boot's file, in order, each as the index of its content in `contents`. */
 static void assert_unsynced(const struct fixture *fixture, const char *const *contents, size_t n)
@@ -48,6 +51,10 @@ static void names_of_others_are_synced_too(void **state)
     assert_int_equal(fixture_count(fixture, "unsynced"), 0);
 }
 
+/* The content of a blob that can't be written: the kernel says so once. */
+static const char *lost_content;
+static bool syncfs_fails;
+
 /* Stands in front of libc's: while it runs, another process renames blobs into place. */
 static struct fixture *during_sync;
 
@@ -58,6 +65,10 @@ int syncfs(int fd)
         during_sync = NULL;
         fixture_blob(store, "c");
         fixture_blob(store, "d");
+    }
+    if (syncfs_fails) {
+        errno = EIO;
+        return -1;
     }
     return (int)syscall(SYS_syncfs, fd);
 }
@@ -78,12 +89,45 @@ static void names_that_come_during_the_sync_stay(void **state)
     assert_int_equal(fixture_count(fixture, "unsynced"), 0);
 }
 
+int sync_file_range(int fd, off_t offset, off_t size, unsigned flags)
+{
+    char text[16] = "";
+    if (lost_content && pread(fd, text, sizeof(text) - 1, 0) > 0 && !strcmp(text, lost_content)) {
+        lost_content = NULL;
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_sync_file_range, fd, offset, size, flags);
+}
+
+/* Whether this syncfs was told of it, or another before. */
+static void blobs_that_were_lost_on_the_way_to_the_disk_go(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    for (int told = 0; told < 2; told++) {
+        struct digest lost = fixture_blob(fixture->store, "lost");
+        struct digest good = fixture_blob(fixture->store, "good");
+        lost_content = "lost";
+        syncfs_fails = told;
+        assert_fails(store_sync(fixture->store, &err), err, ERR_IO,
+                     told ? "syncing store" : "syncing blob sha256:");
+        assert_false(store_has_blob(fixture->store, &lost, NULL));
+        assert_true(store_has_blob(fixture->store, &good, NULL));
+        assert_int_equal(fixture_count(fixture, "unsynced"), 1);
+        syncfs_fails = false;
+        assert_ok(store_sync(fixture->store, &err), err);
+        assert_int_equal(fixture_count(fixture, "unsynced"), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(sync_empties_the_list),
         fixture_test(names_of_others_are_synced_too),
         fixture_test(names_that_come_during_the_sync_stay),
+        fixture_test(blobs_that_were_lost_on_the_way_to_the_disk_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
