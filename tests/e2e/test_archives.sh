@@ -142,4 +142,22 @@ test_a_cut_archive_is_refused_and_the_store_verifies() {
     store_verifies
 }
 
+# Holes are no bytes of the archive, which files are else unpacked from as they lie there.
+test_sparse_files_of_a_layer_are_unpacked_with_their_holes() {
+    local format
+    mkdir root
+    truncate -s 300000 root/f
+    printf middle >>root/f
+    truncate -s 1000000 root/f
+    printf end >>root/f
+    for format in gnu posix; do
+        tar -C root --sparse --format=$format -cf sparse.tar f
+        [ "$(stat -c %s sparse.tar)" -lt 100000 ] || skip "no holes here"
+        ok cbuild import sparse.tar sparse:$format
+        printf 'FROM scratch\nCOPY --from=sparse:%s /f /g\n' $format >Dockerfile
+        ok cbuild -q -t x .
+        cbuild export x | tar -xOf - g | cmp - root/f
+    done
+}
+
 run_tests "$@"

@@ -87,6 +87,11 @@ test_an_image_with_a_name_here_is_whole() {
     : >"$REGISTRY_LOG"
     ok cbuild -t app2 .
     equal "$(requests)" ''
+    # one that is pushed, too
+    fresh
+    ok cbuild --push -t "$REGISTRY_HOST/new/app:1" .
+    equal "$(n_fetched)" 3 "$(requests)"
+    ok cbuild save -o pushed.tar "$REGISTRY_HOST/new/app:1"
 }
 
 test_a_stage_whose_steps_are_cached_needs_no_base() {

@@ -62,11 +62,11 @@ static void bytes_do_not_depend_on_threads(void **state UNUSED)
     static const unsigned threads[] = { 1, 2, 8 };
     for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
         AUTO(run_release) struct run alone = { STRBUF_INIT, { NULL, 0, 0 } };
-        run_feed(&alone, kinds[k], 0, 300, 64 * KIB);
+        run_feed(&alone, kinds[k], 0, 700, 20 * KIB);
         assert_true(alone.list.n_members > 6);
         for (size_t t = 0; t < ARRAY_SIZE(threads); t++) {
             AUTO(run_release) struct run run = { STRBUF_INIT, { NULL, 0, 0 } };
-            run_feed(&run, kinds[k], threads[t], 300, 64 * KIB);
+            run_feed(&run, kinds[k], threads[t], 700, 20 * KIB);
             assert_int_equal(run.packed.size, alone.packed.size);
             assert_memory_equal(run.packed.data, alone.packed.data, alone.packed.size);
             assert_int_equal(run.list.n_members, alone.list.n_members);
