@@ -25,8 +25,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#define BUFFER_SIZE ((size_t)128 << 10)
-#define HOLE_SIZE ((size_t)4096) /* zeros of at least this size aren't written */
+#define MAX_PIECE ((size_t)256 << 10) /* of content, written at once */
+#define HOLE_SIZE ((size_t)4096)      /* zeros of at least this size aren't written */
 
 static void directory_free(void *value)
 {
@@ -83,7 +83,6 @@ void form_writer_free(struct form_writer *form)
     hashmap_release(&form->directories);
     hashmap_release(&form->copies);
     strvec_release(&form->whiteouts);
-    free(form->buffer);
     private_form_free(form->form);
     free(form);
 }
@@ -421,11 +420,9 @@ int form_writer_unpack(struct form_writer *form, struct tar_reader *tar, const s
         return -1;
     if (entry->type != ENTRY_FILE || !entry->size)
         return 0;
-    if (!form->buffer)
-        form->buffer = xmalloc(BUFFER_SIZE);
     ssize_t n;
     const void *data = NULL;
-    while ((n = tar_reader_borrow(tar, form->buffer, BUFFER_SIZE, &data, err)) > 0)
+    while ((n = tar_reader_borrow(tar, MAX_PIECE, &data, err)) > 0)
         if (form_writer_data(form, data, (size_t)n, err) < 0)
             return -1;
     return n < 0 ? -1 : 0;
@@ -437,6 +434,5 @@ int form_writer_rest(struct form_writer *form, struct error **err)
         return -1;
     open_dir_close(&form->parent);
     open_dir_close(&form->link_parent);
-    free(TAKE(form->buffer));
     return 0;
 }

@@ -23,7 +23,6 @@
     X(archive_read_set_options)                                                                    \
     X(archive_read_open)                                                                           \
     X(archive_read_next_header)                                                                    \
-    X(archive_read_data)                                                                           \
     X(archive_read_data_block)                                                                     \
     X(archive_filter_count)                                                                        \
     X(archive_error_string)                                                                        \
@@ -80,6 +79,11 @@ struct archive_reader {
     struct archive_entry *entry; /* the current one, belongs to archive */
     struct error *source_error;  /* of a failed read, to be reported once */
     char *buffer;
+    /* of the current entry's content: a block of bytes, maybe behind a hole */
+    const char *block;
+    size_t block_size;
+    uint64_t at, block_at, holes; /* at: what was read */
+    bool content_ends;
 };
 
 static la_ssize_t read_source(struct archive *archive UNUSED, void *data, const void **buffer)
@@ -175,6 +179,9 @@ int archive_reader_next(struct archive_reader *reader, struct archive_item *item
     if ((result != ARCHIVE_OK && result != ARCHIVE_WARN) || reader->source_error)
         return reader_failure(reader, err);
     reader->entry = entry;
+    reader->block_size = 0;
+    reader->at = reader->block_at = reader->holes = 0;
+    reader->content_ends = false;
 
     memset(item, 0, sizeof(*item));
     item->path = lib.archive_entry_pathname(entry);
@@ -200,24 +207,62 @@ bool archive_reader_xattr(struct archive_reader *reader, const char **name, cons
     return lib.archive_entry_xattr_next(reader->entry, name, value, size) == ARCHIVE_OK;
 }
 
+/* The end has a place, too: whoever wrote the archive may say that the file is longer. */
+static int next_block(struct archive_reader *reader, struct error **err)
+{
+    const void *block = NULL;
+    size_t size = 0;
+    la_int64_t at = (la_int64_t)reader->at;
+    int result = lib.archive_read_data_block(reader->archive, &block, &size, &at);
+    if (reader->source_error || (result != ARCHIVE_OK && result != ARCHIVE_EOF))
+        return reader_failure(reader, err);
+    if (at < 0 || (uint64_t)at < reader->at)
+        return error_set(err, ERR_INVALID, "blocks of a sparse file out of order");
+    reader->holes += (uint64_t)at - reader->at;
+    if (reader->holes > ARCHIVE_MAX_HOLES)
+        return error_set(err, ERR_LIMIT, "sparse file with %llu bytes of holes",
+                         (unsigned long long)reader->holes);
+    reader->content_ends = result == ARCHIVE_EOF;
+    reader->block = block;
+    reader->block_size = reader->content_ends ? 0 : size;
+    reader->block_at = (uint64_t)at;
+    return 0;
+}
+
+ssize_t archive_reader_borrow(struct archive_reader *reader, size_t size, const void **data,
+                              struct error **err)
+{
+    static const char zeros[64 << 10];
+    while (reader->at == reader->block_at && !reader->block_size) {
+        if (reader->content_ends)
+            return 0;
+        if (next_block(reader, err) < 0)
+            return -1;
+    }
+    if (reader->at < reader->block_at) {
+        uint64_t hole = reader->block_at - reader->at;
+        size_t n = hole < sizeof(zeros) ? (size_t)hole : sizeof(zeros);
+        *data = zeros;
+        size = size < n ? size : n;
+    } else {
+        *data = reader->block;
+        size = size < reader->block_size ? size : reader->block_size;
+        reader->block += size;
+        reader->block_size -= size;
+        reader->block_at += size;
+    }
+    reader->at += size;
+    return (ssize_t)size;
+}
+
 ssize_t archive_reader_data(struct archive_reader *reader, void *data, size_t size,
                             struct error **err)
 {
-    la_ssize_t n = lib.archive_read_data(reader->archive, data, size);
-    return n < 0 || reader->source_error ? reader_failure(reader, err) : n;
-}
-
-ssize_t archive_reader_borrow(struct archive_reader *reader, const void **data, struct error **err)
-{
-    size_t size = 0;
-    la_int64_t offset;
-    int result;
-    do
-        result = lib.archive_read_data_block(reader->archive, data, &size, &offset);
-    while (result == ARCHIVE_OK && !size && !reader->source_error);
-    if (reader->source_error || (result != ARCHIVE_OK && result != ARCHIVE_EOF))
-        return reader_failure(reader, err);
-    return result == ARCHIVE_EOF ? 0 : (ssize_t)size;
+    const void *bytes = NULL;
+    ssize_t n = archive_reader_borrow(reader, size, &bytes, err);
+    if (n > 0)
+        memcpy(data, bytes, (size_t)n);
+    return n;
 }
 
 /* Filters: a "raw" archive holds one member, the decompressed bytes. */

@@ -13,6 +13,9 @@
 
 #include <stdbool.h>
 
+/* Zeros of a member that no byte of the archive stands for: reading more is ERR_LIMIT. */
+#define ARCHIVE_MAX_HOLES ((uint64_t)16 << 30)
+
 struct archive_reader;
 
 /* One member. Strings are borrowed until the next call of archive_reader_next(). */
@@ -49,8 +52,8 @@ bool archive_reader_xattr(struct archive_reader *reader, const char **name, cons
 /* Content of the current member, holes as zeros: 1..size, 0 at the end, -1. */
 ssize_t archive_reader_data(struct archive_reader *reader, void *data, size_t size,
                             struct error **err) WARN_UNUSED;
-/* The same, without copying: bytes at *data until the next call. Not of sparse members. */
-ssize_t archive_reader_borrow(struct archive_reader *reader, const void **data,
+/* The same, without copying: bytes at *data until the next call. */
+ssize_t archive_reader_borrow(struct archive_reader *reader, size_t size, const void **data,
                               struct error **err) WARN_UNUSED;
 
 enum filter_kind { FILTER_BZIP2, FILTER_XZ };

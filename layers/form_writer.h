@@ -42,7 +42,6 @@ struct form_writer {
     struct entry file;
     uint64_t written;
     bool has_hole;
-    uint8_t *buffer; /* of form_writer_unpack() */
 };
 
 /* The directory's note, new if there is none. */

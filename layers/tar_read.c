@@ -25,8 +25,6 @@
  */
 #define MAX_ENTRIES ((uint64_t)1 << 20)
 #define MAX_TEXT ((uint64_t)96 << 20) /* paths, links and attributes of all entries */
-/* Zeros that no byte of the archive stands for. */
-#define MAX_HOLES ((uint64_t)16 << 30)
 /* deflate can't do better than 1032:1, so only zstd bombs meet this. */
 #define MAX_RATIO 1100
 #define RATIO_FREE ((uint64_t)4 << 30)
@@ -40,7 +38,6 @@ struct path_set {
 struct tar_reader {
     struct archive_reader *archive;
     unsigned flags;
-    bool is_sparse; /* the current one */
     uint64_t n_entries, text;
     struct path_set directories; /* that were counted */
 };
@@ -223,7 +220,7 @@ static int set_size(struct entry *entry, const struct archive_item *item, struct
         return 0;
     if (item->sparse_data > entry->size)
         return error_set(err, ERR_INVALID, "sparse map that is larger than the file");
-    if (entry->size - item->sparse_data > MAX_HOLES)
+    if (entry->size - item->sparse_data > ARCHIVE_MAX_HOLES)
         return error_set(err, ERR_LIMIT, "sparse file with %" PRIu64 " bytes of holes",
                          entry->size - item->sparse_data);
     return 0;
@@ -409,7 +406,6 @@ int tar_reader_next(struct tar_reader *tar, struct entry *entry, struct error **
             return found;
         if (!item.path)
             return error_set(err, ERR_INVALID, "entry without a name");
-        tar->is_sparse = item.n_sparse > 0;
         AUTO(entry_release) struct entry next = { 0 };
         int set = set_entry(tar, &next, &item, err);
         if (set < 0) {
@@ -432,13 +428,10 @@ ssize_t tar_reader_data(struct tar_reader *tar, void *data, size_t size, struct 
     return archive_reader_data(tar->archive, data, size, err);
 }
 
-ssize_t tar_reader_borrow(struct tar_reader *tar, void *buffer, size_t size, const void **data,
+ssize_t tar_reader_borrow(struct tar_reader *tar, size_t size, const void **data,
                           struct error **err)
 {
-    if (!tar->is_sparse)
-        return archive_reader_borrow(tar->archive, data, err);
-    *data = buffer; /* holes are no bytes of the archive */
-    return archive_reader_data(tar->archive, buffer, size, err);
+    return archive_reader_borrow(tar->archive, size, data, err);
 }
 
 /* The number in an octal field, blanks around it; -1 when it is none. */

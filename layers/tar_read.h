@@ -37,9 +37,8 @@ int tar_reader_next(struct tar_reader *tar, struct entry *entry, struct error **
 ssize_t tar_reader_data(struct tar_reader *tar, void *data, size_t size,
                         struct error **err) WARN_UNUSED;
 
-/* The same, but of most files *data points to the bytes, until the next call, and `buffer` isn't
- * touched. */
-ssize_t tar_reader_borrow(struct tar_reader *tar, void *buffer, size_t size, const void **data,
+/* The same, without copying: bytes at *data until the next call. */
+ssize_t tar_reader_borrow(struct tar_reader *tar, size_t size, const void **data,
                           struct error **err) WARN_UNUSED;
 
 /*

@@ -114,7 +114,10 @@ static void damage_is_an_error(void **state UNUSED)
     char data[16];
     assert_int_equal(archive_reader_next(cut, &item, &err), 1);
     assert_int_equal(archive_reader_next(cut, &item, &err), 1);
-    assert_fails(archive_reader_data(cut, data, sizeof(data), &err), err, ERR_INVALID, "runcated");
+    ssize_t n;
+    while ((n = archive_reader_data(cut, data, sizeof(data), &err)) > 0)
+        continue; /* what there is comes first */
+    assert_fails((int)n, err, ERR_INVALID, "runcated");
 }
 
 static ssize_t broken_read(struct source *source UNUSED, void *data UNUSED, size_t size UNUSED,

@@ -300,6 +300,45 @@ static void absurd_sparse_maps_are_refused(void **state UNUSED)
     error_clear(&err);
 }
 
+/* Bytes of the file "f" of a map without regions, as both ways of reading give them; -1: fails. */
+static int64_t read_unmapped(const char *records, struct error **err)
+{
+    AUTO(strbuf_release) struct strbuf tar = STRBUF_INIT;
+    AUTO(entry_release) struct entry entry = { 0 };
+    struct tar_member pax = { "pax", 'x', NULL, records, 0644, 0, 0, 0 };
+    struct tar_member member = { "f", '0', NULL, "content", 0644, 0, 0, 0 };
+    tar_add(&tar, &pax);
+    tar_add(&tar, &member);
+    tar_end(&tar);
+    AUTO(tar_reader_free) struct tar_reader *copying = open_tar(&tar, 0);
+    AUTO(tar_reader_free) struct tar_reader *borrowing = open_tar(&tar, 0);
+    assert_int_equal(tar_reader_next(copying, &entry, err), 1);
+    assert_int_equal(tar_reader_next(borrowing, &entry, err), 1);
+    int64_t size = 0;
+    for (;;) {
+        AUTO(error_free) struct error *same = NULL;
+        char copy[100];
+        const void *bytes = NULL;
+        ssize_t n = tar_reader_borrow(borrowing, sizeof(copy), &bytes, err);
+        assert_int_equal(tar_reader_data(copying, copy, sizeof(copy), &same), n);
+        if (n <= 0)
+            return n < 0 ? -1 : size;
+        assert_memory_equal(copy, bytes, (size_t)n);
+        size += n;
+    }
+}
+
+static void what_no_region_stands_for_is_zeros_and_limited(void **state UNUSED)
+{
+    struct error *err = NULL;
+    assert_int_equal(read_unmapped("24 GNU.sparse.size=1000\n19 GNU.sparse.map=\n", &err), 1000);
+    assert_fails((int)read_unmapped("24 GNU.sparse.size=0003\n19 GNU.sparse.map=\n", &err), err,
+                 ERR_INVALID, "out of order");
+    assert_fails(
+        (int)read_unmapped("39 GNU.sparse.size=1152921504606846976\n19 GNU.sparse.map=\n", &err),
+        err, ERR_LIMIT, "bytes of holes");
+}
+
 /* A name can stand for 2000 directories, which whoever unpacks it makes. */
 static void directories_without_an_entry_count(void **state UNUSED)
 {
@@ -436,6 +475,7 @@ int main(void)
         cmocka_unit_test(the_null_device_is_a_whiteout_in_layers),
         cmocka_unit_test(claimed_sizes_are_not_allocated),
         cmocka_unit_test(absurd_sparse_maps_are_refused),
+        cmocka_unit_test(what_no_region_stands_for_is_zeros_and_limited),
         cmocka_unit_test(directories_without_an_entry_count),
         cmocka_unit_test(cut_archives_are_errors),
         cmocka_unit_test(compression_is_taken_off),
