@@ -153,7 +153,12 @@ test_sparse_files_of_a_layer_are_unpacked_with_their_holes() {
     for format in gnu posix; do
         tar -C root --sparse --format=$format -cf sparse.tar f
         [ "$(stat -c %s sparse.tar)" -lt 100000 ] || skip "no holes here"
-        ok cbuild import sparse.tar sparse:$format
+        # as it stands: an import would write it anew
+        printf '{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+            "$(sha256sum sparse.tar | cut -d' ' -f1)" >config.json
+        printf '[{"Config":"config.json","RepoTags":["sparse:%s"],"Layers":["sparse.tar"]}]' $format >manifest.json
+        tar -cf image.tar manifest.json config.json sparse.tar
+        ok cbuild load -i image.tar
         printf 'FROM scratch\nCOPY --from=sparse:%s /f /g\n' $format >Dockerfile
         ok cbuild -q -t x .
         cbuild export x | tar -xOf - g | cmp - root/f
