@@ -168,6 +168,17 @@ static int push(struct build *build, const struct descriptor *image, struct erro
     return 0;
 }
 
+/* Who waits for a layer may hear that it was given up before he hears of the one that failed. */
+static void prefer_reason(struct build *build, struct error **err)
+{
+    AUTO(error_free) struct error *reason = NULL;
+    if (!error_is(*err, ERR_CANCELLED) || cancel_requested() ||
+        pool_group_wait(build->group, &reason) == 0 || error_is(reason, ERR_CANCELLED))
+        return;
+    error_clear(err);
+    error_move(err, TAKE(reason));
+}
+
 /* Layers stream on after the last step; then the documents, the records, the names. */
 static int finish(struct build *build, struct build_result *ret, struct error **err)
 {
@@ -176,6 +187,7 @@ static int finish(struct build *build, struct build_result *ret, struct error **
     if (image_write(build, ret, err) < 0 || pool_group_wait(build->group, err) < 0 ||
         recorder_finish(build->recorder, err) < 0 || build_lint_after(build, err) < 0 ||
         write_tags(build, &ret->image, err) < 0) {
+        prefer_reason(build, err);
         progress_failed(build->progress, vertex, error_message(*err));
         return -1;
     }
@@ -262,6 +274,8 @@ int build_run(struct store *store, struct registry_session *session,
         status = finish_shell(&build, err);
     else if (status == 0)
         status = finish(&build, &result, err);
+    else
+        prefer_reason(&build, err);
     if (status < 0) {
         push_ahead_stop(build.ahead);
         registry_session_abort(session); /* what is on the way is for nothing */
