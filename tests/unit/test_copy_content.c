@@ -13,8 +13,9 @@ static struct digest print_of(struct fixture *fixture, const struct source_kind 
     struct error *err = NULL;
     AUTO(strvec_release) struct strvec sources = STRVEC_INIT;
     strvec_push(&sources, "f");
+    char name[] = "h";
     const struct copy_file file = {
-        .name = "h", .data = heredoc, .size = strlen(heredoc), .fd = -1, .mode = 0644
+        .name = name, .data = heredoc, .size = strlen(heredoc), .fd = -1, .mode = 0644
     };
     const struct copy_spec spec = { .context = source->context,
                                     .from = source->from,
