@@ -169,7 +169,7 @@ test_a_long_chain_is_mounted_as_merged_forms() {
 # By how much the peak grows with the entries: what a build needs anyway, and what a file system keeps, are in both.
 test_a_rebuild_keeps_little_of_each_file() {
     need python3
-    case ${MODE:-} in asan | tsan) skip "sanitizers keep more" ;; esac
+    case ${MODE:-} in asan | tsan) skip "an instrumented binary" ;; esac
     local n
     for n in 300 30000; do
         python3 - $n <<'EOF'
