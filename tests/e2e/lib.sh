@@ -199,13 +199,28 @@ peak_anonymous() { # COMMAND...
     echo $peak
 }
 
-# What a failed test left running ends with it.
+descendants() { # PID...: and they themselves
+    local pid
+    # shellcheck disable=SC2046 # numbers
+    for pid; do echo "$pid" && descendants $(pgrep -P "$pid" || :); done
+}
+
+# What a test left running ends with it.
 end_test() {
-    local left
+    local left _
+    # before teardown: whose parent has ended isn't found any more
+    # shellcheck disable=SC2046
+    left=$(descendants $(jobs -pr))
     ! type teardown >/dev/null 2>&1 || teardown || :
-    left=$(jobs -pr)
-    # shellcheck disable=SC2086 # numbers
-    [ -z "$left" ] || { kill $left 2>/dev/null || :; wait; }
+    [ -n "$left" ] || return 0
+    # shellcheck disable=SC2086
+    kill $left 2>/dev/null || :
+    for _ in $(seq 100); do
+        [ -n "$(jobs -pr)" ] || return 0
+        sleep 0.05
+    done
+    # shellcheck disable=SC2086
+    kill -9 $left 2>/dev/null || :
 }
 
 run_test() { # FOLDER NAME: in a subshell

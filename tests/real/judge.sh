@@ -57,6 +57,7 @@ judge_start() {
     (cd "$JUDGE" && exec unshare --mount --pid --fork --kill-child sh -euc "$JUDGE_INIT" sh "cbuild-judge-$$" \
         "${JUDGE_OPTIONS[@]}") >"$SHARED/judge.log" 2>&1 9>&- &
     echo $! >"$SHARED/judge.pid"
+    disown # the tests of a file share it: it ends with the file, not with who asked for it first
     judge_wait
 }
 judge_wait() {
