@@ -104,7 +104,8 @@ test_a_build_that_fails_waits_for_no_transfer() {
     import_busybox
     serve
     mkdir faults
-    : >faults/log >faults/out
+    : >faults/log
+    : >faults/out
     mkfifo faults/stdin
     "$TOP/tests/e2e/fault_server.py" "$PWD/faults" <faults/stdin >faults/out 2>&1 &
     FAULTS_PID=$!
