@@ -99,7 +99,6 @@ COLUMNS = (("wall", "wall_s", "%.4f"), ("cpu", "cpu_s", "%.4f"), ("peak", "peak_
 
 def write_tsv(path, rows, comments):
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    print("kept in %s" % os.path.relpath(path))
     with open(path, "w") as file:
         file.writelines("# %s\n" % comment for comment in comments)
         file.write("\t".join(["workload", "who", "round", *(column for _, column, _ in COLUMNS)]) + "\n")
