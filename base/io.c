@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define COPY_BUFFER_SIZE ((size_t)256 * 1024)
+#define WRITE_BEHIND_SIZE ((uint64_t)8 << 20)
 
 ssize_t io_read_full(int fd, void *data, size_t size, const char *what, struct error **err)
 {
@@ -126,6 +127,14 @@ int io_copy(int in, int out, uint64_t size, const char *what, struct error **err
 void io_start_writeback(int fd, uint64_t offset, uint64_t size)
 {
     (void)sync_file_range(fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
+}
+
+void io_write_behind(int fd, uint64_t size, uint64_t *on_the_way)
+{
+    if (size < *on_the_way + WRITE_BEHIND_SIZE)
+        return;
+    io_start_writeback(fd, *on_the_way, size - *on_the_way);
+    *on_the_way = size;
 }
 
 int io_check_writeback(int fd, struct error **err)

@@ -31,6 +31,11 @@ int io_copy(int in, int out, uint64_t size, const char *what, struct error **err
  */
 void io_start_writeback(int fd, uint64_t offset, uint64_t size);
 /*
+ * The same for a file that grows to `size` and is synced in the end: each time that some MiB have
+ * come. `on_the_way`: how much of it has begun to go to the disk, at first 0.
+ */
+void io_write_behind(int fd, uint64_t size, uint64_t *on_the_way);
+/*
  * Waits for what is on the way, and fails where some of the file couldn't be written since it was
  * opened, or before, where nobody was told yet. Syncs nothing.
  */

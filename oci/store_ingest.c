@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define WRITE_BACK_SIZE ((uint64_t)8 << 20)
-
 struct store_ingest {
     struct sink sink;
     struct store *store;
@@ -34,16 +32,6 @@ static int too_long(const struct store_ingest *ingest, struct error **err)
                      ingest->expected_size);
 }
 
-/* The name of an image waits for its blobs to be on disk: large ones begin early. */
-static void write_back(struct store_ingest *ingest)
-{
-    if (ingest->size - ingest->on_the_way < WRITE_BACK_SIZE)
-        return;
-    io_start_writeback(tempfile_fd(ingest->tempfile), ingest->on_the_way,
-                       ingest->size - ingest->on_the_way);
-    ingest->on_the_way = ingest->size;
-}
-
 static int ingest_write(struct sink *sink, const void *data, size_t size, struct error **err)
 {
     struct store_ingest *ingest = CONTAINER_OF(sink, struct store_ingest, sink);
@@ -53,7 +41,8 @@ static int ingest_write(struct sink *sink, const void *data, size_t size, struct
     ingest->size += size;
     if (io_write_full(tempfile_fd(ingest->tempfile), data, size, "blob", err) < 0)
         return error_wrap(err, "store %s", store_path(ingest->store));
-    write_back(ingest);
+    /* the name of an image waits for its blobs to be on disk */
+    io_write_behind(tempfile_fd(ingest->tempfile), ingest->size, &ingest->on_the_way);
     return 0;
 }
 

@@ -40,6 +40,7 @@ struct partial {
     int dir_fd, fd;
     struct sha256 *hash;
     uint64_t size; /* bytes in the file and in the hash */
+    uint64_t on_the_way;
     uint64_t told_ms;
     struct watch *watch; /* NULL: nobody looks, or no more */
     bool is_mixed;       /* of several answers: may have been put together wrongly */
@@ -110,7 +111,7 @@ static int partial_clear(struct partial *partial, struct error **err)
     if (ftruncate(partial->fd, 0) < 0)
         return error_errno(err, "partial/%s", partial->hex);
     sha256_finish(partial->hash, ignored);
-    partial->size = 0;
+    partial->size = partial->on_the_way = 0;
     partial->is_mixed = false;
     return 0;
 }
@@ -178,6 +179,8 @@ static int partial_write(void *data, const void *bytes, size_t size, struct erro
     if (partial->watch)
         relay_write(partial->watch->relay, bytes, size);
     partial->size += size;
+    /* the name of its image will wait for it */
+    io_write_behind(partial->fd, partial->size, &partial->on_the_way);
     tell(partial, false);
     return 0;
 }

@@ -270,6 +270,17 @@ test_a_killed_pull_goes_on_where_it_was() {
     equal "$(find "$TEST_TMP/store2/partial" -type f | wc -l)" 0
 }
 
+test_a_large_download_is_on_its_way_to_the_disk_before_it_ends() {
+    need strace
+    start
+    mkdir -p ctx && head -c 20000000 /dev/urandom >ctx/f && printf 'FROM scratch\nCOPY f /\n' >ctx/Dockerfile
+    cbuild -q -t "$REGISTRY_HOST/a/b:1" ctx >/dev/null
+    ok cbuild push "$REGISTRY_HOST/a/b:1"
+    ok second_store env ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e trace=sync_file_range "$CBUILD" pull -q "$REGISTRY_HOST/a/b:1"
+    # the end's begin at 0
+    grep -q 'sync_file_range([0-9]*, [1-9][0-9]*, [0-9]*, SYNC_FILE_RANGE_WRITE' trace || { cat trace; fail "nothing went early"; }
+}
+
 test_unknown_names_and_hosts() {
     start
     fails 3 cbuild pull "$REGISTRY_HOST/a/none:1"
