@@ -306,12 +306,9 @@ static int sync_names(struct store *store, const struct hashmap *names, struct e
 
 int store_sync_names(struct store *store, const struct hashmap *names, struct error **err)
 {
-    struct stat st;
-    int there = fs_stat(store->unsynced_fd, store->boot, &st, err);
-    if (there < 0)
-        return error_wrap(err, "store %s", store->path);
-    if (!there && !atomic_load(&store->dirty))
-        return 0;
+    int has = store_has_unsynced(store, err);
+    if (has <= 0)
+        return has;
     int needs = needs_sync(store, names, err);
     if (needs > 1)
         return store_sync(store, err);

@@ -67,6 +67,8 @@ int store_leased_names(struct store *store, struct strvec *names, struct error *
 int store_sync_names(struct store *store, const struct hashmap *names,
                      struct error **err) WARN_UNUSED;
 
+/* 1: something of this boot may not be on the disk yet; 0: nothing; -1: an error. */
+int store_has_unsynced(struct store *store, struct error **err) WARN_UNUSED;
 /* What unsynced/BOOTID.synced says; after a syncfs there is none. */
 #define STORE_SYNCED_SUFFIX ".synced"
 struct store_synced {

@@ -139,14 +139,20 @@ static int sync_listed(struct store *store, struct error **err)
     return 0;
 }
 
-int store_sync(struct store *store, struct error **err)
+int store_has_unsynced(struct store *store, struct error **err)
 {
     struct stat st;
     int there = fs_stat(store->unsynced_fd, store->boot, &st, err);
     if (there < 0)
         return error_wrap(err, "store %s", store->path);
-    if (!there && !atomic_load(&store->dirty))
-        return 0;
+    return there || atomic_load(&store->dirty);
+}
+
+int store_sync(struct store *store, struct error **err)
+{
+    int has = store_has_unsynced(store, err);
+    if (has <= 0)
+        return has;
     AUTO(lockfile_release)
     struct lockfile *lock = store_lock_internal(store, STORE_LOCK_SYNC, LOCK_MODE_EXCLUSIVE, err);
     if (!lock)
