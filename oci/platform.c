@@ -115,7 +115,7 @@ void platform_set(struct platform *platform, const char *os, const char *archite
     *platform = set;
 }
 
-#define MAX_NAME 64
+#define MAX_NAME ((size_t)64)
 
 /* ".." isn't one: names of folders are made of them. */
 static bool component_is_valid(const char *text)
