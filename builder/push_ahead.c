@@ -63,7 +63,10 @@ struct push_ahead *push_ahead_new(struct build *build)
     return ahead;
 }
 
-/* The first failure is the build's, unless it fails for another reason already. */
+/*
+ * The first failure is the build's, unless it fails for another reason already. Nothing is sent any
+ * more: the session is aborted, and the group skips what waits.
+ */
 static void fail(struct push_ahead *ahead, const struct error *error)
 {
     pthread_mutex_lock(&ahead->lock);
@@ -73,14 +76,6 @@ static void fail(struct push_ahead *ahead, const struct error *error)
     pthread_mutex_unlock(&ahead->lock);
     if (is_first)
         schedule_fail(ahead->build, error_copy(error));
-}
-
-static bool has_failed(struct push_ahead *ahead)
-{
-    pthread_mutex_lock(&ahead->lock);
-    bool failed = ahead->stopped || ahead->error;
-    pthread_mutex_unlock(&ahead->lock);
-    return failed;
 }
 
 static void upload_free(void *data)
@@ -110,7 +105,7 @@ static void send_layer(struct push_ahead *ahead, struct layer *layer)
 {
     AUTO(descriptor_release) struct descriptor blob = { 0 };
     AUTO(error_free) struct error *error = NULL;
-    if (layer_wait(layer, &blob, NULL, &error) < 0 || has_failed(ahead))
+    if (layer_wait(layer, &blob, NULL, &error) < 0)
         return; /* the stream's group has the error too */
     /* the base's, which the image in the store needs as well */
     if (!ahead->build->options->push_only && layer_fetch(layer, &error) < 0) {

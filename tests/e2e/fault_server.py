@@ -35,6 +35,7 @@ OCI = "application/vnd.oci.image."
 PORTS = {}
 REPOS = {}
 LOCK = threading.RLock()
+HELD = threading.Condition()
 FAULTS = {}
 
 
@@ -790,6 +791,23 @@ def push_answer_lost(h):
 def push_session_lost(h):
     if h.kind == "upload" and h.command == "PUT" and h.first("lost" + h.query["digest"][0]):
         return h.error(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+
+
+@fault("push-held")
+def push_held(h):
+    """Answers no upload before four are at it; the file at-once says how many were"""
+    if h.kind != "upload" or h.command != "PUT":
+        return None
+    counts = h.repo.counts
+    with HELD:
+        counts["at it"] = counts.get("at it", 0) + 1
+        counts["most"] = max(counts.get("most", 0), counts["at it"])
+        HELD.notify_all()
+        HELD.wait_for(lambda: counts["most"] >= 4, 10)
+        HELD.wait_for(lambda: counts["most"] > 4, 0.3) # for one more than may be
+        with open(os.path.join(DIR, "at-once"), "w") as out:
+            out.write("%d\n" % counts["most"])
+        counts["at it"] -= 1
 
 
 @fault("push-head-405")

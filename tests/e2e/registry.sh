@@ -14,6 +14,9 @@
 #   REGISTRY_LOG       its log, with a line per request
 #   REGISTRY_TOKEN_LOG that of the token server
 #
+#   faults_start       a registry that misbehaves as repositories' names say (fault_server.py), with its log, and what
+#                      else it writes, in ./faults; sets FAULTS_HOST. registry_stop ends it, too.
+#
 # All lies in a folder of its own below $TEST_TMP (or /tmp), which registry_stop removes.
 
 REGISTRY_E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -124,13 +127,30 @@ registry_start() {
     REGISTRY_HOST=localhost:${port##*:}
 }
 
+faults_start() {
+    local port
+    mkdir faults
+    : >faults/log
+    : >faults/out
+    mkfifo faults/stdin
+    python3 "$REGISTRY_E2E/fault_server.py" faults <faults/stdin >faults/out 2>&1 &
+    FAULTS_PID=$!
+    exec 9>faults/stdin
+    port=$(registry_wait_for "$FAULTS_PID" faults/out '^[0-9]+') || {
+        cat faults/out >&2
+        return 1
+    }
+    # shellcheck disable=SC2034 # for who sources this file
+    FAULTS_HOST=localhost:$port
+}
+
 registry_stop() {
     local pid
-    for pid in ${REGISTRY_PID:-} ${REGISTRY_TOKEN_PID:-}; do
+    for pid in ${REGISTRY_PID:-} ${REGISTRY_TOKEN_PID:-} ${FAULTS_PID:-}; do
         kill "$pid" 2>/dev/null || :
         wait "$pid" 2>/dev/null || :
     done
-    REGISTRY_PID='' REGISTRY_TOKEN_PID=''
+    REGISTRY_PID='' REGISTRY_TOKEN_PID='' FAULTS_PID=''
     [ -z "${REGISTRY_DIR:-}" ] || rm -rf "$REGISTRY_DIR"
     REGISTRY_DIR=''
 }

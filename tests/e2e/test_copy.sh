@@ -334,10 +334,39 @@ test_who_wants_the_same_cold_copy_waits_for_it() {
     equal "$(image_id x)" "$(image_id y)"
 }
 
+# Their steps have different keys, as they stand on different layers, and what they make is the same.
+test_a_layer_that_stages_share_is_made_once() {
+    need strace
+    head -c 3000000 /dev/urandom >f # so much is hashed on the pass that makes the layer
+    echo a >a
+    echo b >b
+    cat >Dockerfile <<'END'
+FROM scratch AS one
+COPY a /a
+COPY f /f
+FROM scratch AS two
+COPY b /b
+COPY f /f
+FROM scratch
+COPY --from=one /a /
+COPY --from=two /b /
+END
+    ok env ASAN_OPTIONS=detect_leaks=0 strace -ff -qq -y -o trace -e trace=read,pread64 "$CBUILD" --progress plain -t x .
+    err_lacks CACHED
+    equal "$(cat trace.* | grep "$PWD/f>" | awk '{ n += $NF } END { print n }')" 3000000 'bytes read'
+    # each stage has the file
+    ok cbuild -q -t one --target one .
+    ok cbuild -q -t two --target two .
+    equal "$(cbuild inspect -f '{{index .RootFS.Layers 1}}' one)" "$(cbuild inspect -f '{{index .RootFS.Layers 1}}' two)"
+    cbuild export one | tar -xOf - f | cmp - f
+}
+
 test_images_are_the_same_at_one_two_and_eight_threads() {
-    local cpus first=
+    local cpus i first=
     export SOURCE_DATE_EPOCH=1700000000
     many_files one
+    # enough directories for several threads to walk them, enough bytes for several members
+    for i in $(seq 20); do mkdir -p many/d"$i"/d && echo "$i" | tee many/d"$i"/f >many/d"$i"/d/g; done
     seq 2000000 >many/large
     head -c 5000000 /dev/zero >>many/large
     find many -exec touch -h -d @1600000000 {} +
@@ -347,7 +376,7 @@ test_images_are_the_same_at_one_two_and_eight_threads() {
         equal "$(cat "$TEST_TMP/out")" "$first"
     done
     # of every build of cbuild, whatever its mode and its libraries
-    equal "$(CBUILD_ROOT="$PWD/store-one-cpu" "$CBUILD" inspect -f '{{index .RootFS.Layers 0}}' x)" sha256:0024ebf6df52f3c090646c5fe48903d021733008bd705cd05687561c125b1116
+    equal "$(CBUILD_ROOT="$PWD/store-one-cpu" "$CBUILD" inspect -f '{{index .RootFS.Layers 0}}' x)" sha256:34f23b698795fe4b7812227207ad7a252ba3e22346fcba70637272fc6e3dc66b
 }
 
 # What a directory form holds, all that counts: type, mode, owner, size, time, names of one file, content, capability.

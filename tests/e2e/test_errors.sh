@@ -174,6 +174,31 @@ grep -q '^cbuild: layer of RUN head .*[Nn]o space left' err
 EOT
 }
 
+# On one thread the image's layer waits behind one of another stage, which doesn't fit: it is given up, and the image asks
+# for it first.
+test_a_full_disk_is_told_though_the_image_waits_for_another_layer() {
+    need_root
+    import_busybox
+    mkdir small ctx
+    echo small >ctx/little
+    cat >ctx/Dockerfile <<'END'
+FROM busybox AS other
+RUN head -c 20000000 /dev/urandom >/big
+FROM scratch
+COPY --from=other /none* /
+COPY little /
+END
+    unshare -m sh -eu <<'EOT' || fail "in the small file system"
+mount -t tmpfs -o size=32m none small
+export CBUILD_ROOT=$PWD/small/store CBUILD_FORCE=one-cpu
+"$CBUILD" import "$TEST_TMP/busybox.tar" busybox >/dev/null
+status=0; "$CBUILD" -t x ctx 2>err || status=$?
+cat err
+[ $status = 7 ]
+grep -q '^cbuild: .*[Nn]o space left' err
+EOT
+}
+
 test_every_failing_call_leaves_a_store_that_verifies() {
     [ -f "${FAULT_SO:-}" ] || fail "FAULT_SO isn't set"
     mkdir d && echo x >d/f

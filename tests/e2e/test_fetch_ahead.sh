@@ -8,7 +8,7 @@
 # shellcheck source=tests/e2e/sources.sh
 . "$(dirname "$0")/sources.sh"
 teardown() {
-    kill ${WATCHER:+"$WATCHER"} ${FAULTS_PID:+"$FAULTS_PID"} 2>/dev/null || :
+    kill ${WATCHER:+"$WATCHER"} 2>/dev/null || :
     registry_stop
 }
 
@@ -34,6 +34,7 @@ fresh() {
 }
 requests() { grep -o 'http.request.method=[A-Z]* .*http.request.uri="*[^ ]*' "$REGISTRY_LOG" || :; }
 n_fetched() { requests | grep -c "method=GET .*/blobs/$layer" || :; }
+n_for_lib() { requests | grep -c 'method=GET .*/lib/base/' || :; }
 # A RUN that goes on until $LIB's layer has been fetched, for at most ten seconds.
 until_fetched() {
     { until [ "$(n_fetched)" = 1 ]; do sleep 0.05; done; echo >www/files/fetched; } &
@@ -72,6 +73,20 @@ test_a_base_comes_while_the_stage_that_is_copied_from_runs() {
     ok cbuild --network host --jobs 1 -t app .
 }
 
+# Its manifest is asked for once, its blobs are fetched once, whoever names it.
+test_an_image_that_is_named_several_times_is_fetched_once() {
+    start
+    local n
+    printf 'FROM %s\nCOPY f /f\n' "$LIB" >Dockerfile
+    ok cbuild -t app .
+    n=$(n_for_lib)
+    fresh
+    printf 'FROM %s AS a\nCOPY f /f\nFROM %s\nCOPY --from=a /f /\nCOPY --from=%s /g /h\nCOPY --from=%s --chmod=600 /g /i\nRUN --mount=from=%s,target=/m cmp /m/g /h\n' \
+        "$LIB" "$LIB" "$LIB" "$LIB" "$LIB" >Dockerfile
+    ok cbuild -t app .
+    equal "$n $(n_fetched)" "$(n_for_lib) 1" "$(requests)"
+}
+
 test_what_is_cached_fetches_nothing_though_the_store_forgot_the_image() {
     start
     printf 'FROM %s AS a\nRUN cp /g /h\nFROM scratch\nCOPY --from=a /h /\nCOPY --from=%s /g /i\n' "$LIB" "$LIB" >Dockerfile
@@ -103,23 +118,15 @@ test_a_build_that_fails_waits_for_no_transfer() {
     need python3
     import_busybox
     serve
-    mkdir faults
-    : >faults/log
-    : >faults/out
-    mkfifo faults/stdin
-    "$TOP/tests/e2e/fault_server.py" "$PWD/faults" <faults/stdin >faults/out 2>&1 &
-    FAULTS_PID=$!
-    exec 9>faults/stdin
-    local port
-    port=$(registry_wait_for "$FAULTS_PID" faults/out '^[0-9]+')
+    faults_start
     local repo what
     for repo in a b; do
         rm -f www/files/fetched
         # its large layer, which stalls once
         { until grep -q "GET /v2/stall/$repo/blobs/sha256:093f6d51" faults/log; do sleep 0.05; done; echo >www/files/fetched; } &
         WATCHER=$!
-        what="FROM localhost:$port/stall/a:1 AS a\nRUN true"
-        [ $repo = a ] || what="FROM busybox AS a\nCOPY --from=localhost:$port/stall/b:1 /x /"
+        what="FROM $FAULTS_HOST/stall/a:1 AS a\nRUN true"
+        [ $repo = a ] || what="FROM busybox AS a\nCOPY --from=$FAULTS_HOST/stall/b:1 /x /"
         printf "$what"'\nFROM busybox\nRUN until wget -q -O /done %s/files/fetched; do sleep 0.05; done; exit 7\nCOPY --from=a / /\n' \
             "$URL" >Dockerfile
         fails 1 cbuild --network host -t app .

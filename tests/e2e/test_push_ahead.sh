@@ -71,6 +71,20 @@ test_a_build_that_fails_leaves_no_manifest() {
     fails 3 cbuild inspect "$REGISTRY_HOST/a/b:1"
 }
 
+# The server answers none of them before it has four, and waits for a fifth then.
+test_four_layers_are_on_their_way_at_once() {
+    need python3
+    local i
+    faults_start
+    export DOCKER_CONFIG=$PWD/docker
+    mkdir ctx
+    echo FROM scratch >ctx/Dockerfile
+    for i in $(seq 7); do echo "$i" >"ctx/f$i" && echo "COPY f$i /" >>ctx/Dockerfile; done
+    ok cbuild -q --push -t "$FAULTS_HOST/push-held/a:1" ctx
+    equal "$(cat faults/at-once)" 4
+    equal "$(grep -c 'PUT .*/blobs/' faults/log)" 8
+}
+
 test_an_upload_that_fails_ends_the_build() {
     start --htpasswd ann secret
     printf 'FROM busybox\nCOPY f /\nRUN sleep 1000\n' >Dockerfile

@@ -6,20 +6,12 @@
 # shellcheck source=tests/e2e/registry.sh
 . "$(dirname "$0")/registry.sh"
 
-teardown() {
-    registry_stop
-    [ -z "${FAULTS_PID:-}" ] || { exec 9>&-; wait "$FAULTS_PID" || :; }
-}
+teardown() { registry_stop; }
 
 # A registry that plays faults, at $F
 start_faults() {
-    mkfifo hold
-    mkdir faults
-    : >faults/out
-    python3 "$REGISTRY_E2E/fault_server.py" faults <hold >faults/out 2>&1 &
-    FAULTS_PID=$!
-    exec 9>hold
-    F=127.0.0.1:$(registry_wait_for "$FAULTS_PID" faults/out '^[0-9]+')
+    faults_start
+    F=$FAULTS_HOST
     export DOCKER_CONFIG=$TEST_TMP/docker
     python3 "$TOP/tests/e2e/make_layout.py" l
 }

@@ -86,11 +86,69 @@ static void a_file_that_was_written_in_between_is_another(void **state)
     assert_false(digest_equal(&before, &after));
 }
 
+/* Of an entry alone, without content. */
+static struct digest print_of_entry(const struct entry *entry)
+{
+    struct changeset changeset = CHANGESET_INIT;
+    AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
+    entry_copy(ARRAY_PUSH(&list, entries), entry);
+    changeset.list = list;
+    struct digest print;
+    assert_true(copy_changeset_print(&changeset, &print));
+    return print;
+}
+
+static void prints_tell_all_attributes_apart(void **state UNUSED)
+{
+    enum { N = 9 };
+    char path[] = "dev/x", other_path[] = "dev/y", link[] = "z";
+    static const struct {
+        const char *name, *value;
+    } xattrs[] = {
+        { NULL, NULL }, { "user.a", "1" }, { "user.a", "2" }, { "user.b", "1" }, { "user.a", "" }
+    };
+    const struct entry plain = {
+        .path = path, .type = ENTRY_CHAR, .mode = 0600, .dev_major = 4, .dev_minor = 5
+    };
+    struct entry others[N];
+    for (size_t i = 0; i < N; i++)
+        others[i] = plain;
+    others[0].path = other_path;
+    others[1].type = ENTRY_BLOCK;
+    others[2].mode = 0644;
+    others[3].uid = 1;
+    others[4].gid = 1;
+    others[5].mtime = 1;
+    others[6].dev_major = 1;
+    others[7].dev_minor = 1;
+    others[8].link = link;
+    const struct digest print = print_of_entry(&plain);
+    struct digest again = print_of_entry(&plain);
+    assert_true(digest_equal(&print, &again));
+    for (size_t i = 0; i < N; i++) {
+        struct digest other = print_of_entry(&others[i]);
+        if (digest_equal(&print, &other))
+            fail_msg("entry %zu", i);
+    }
+    struct digest prints[ARRAY_SIZE(xattrs)];
+    for (size_t i = 0; i < ARRAY_SIZE(xattrs); i++) {
+        AUTO(entry_release) struct entry entry = { .type = ENTRY_FILE };
+        entry_copy(&entry, &plain);
+        if (xattrs[i].name)
+            entry_add_xattr(&entry, xattrs[i].name, xattrs[i].value, strlen(xattrs[i].value));
+        prints[i] = print_of_entry(&entry);
+        for (size_t j = 0; j < i; j++)
+            if (digest_equal(&prints[i], &prints[j]))
+                fail_msg("attributes %zu and %zu", j, i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(prints_are_equal_for_the_same_files_alone),
         fixture_test(a_file_that_was_written_in_between_is_another),
+        cmocka_unit_test(prints_tell_all_attributes_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
