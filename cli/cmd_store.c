@@ -117,14 +117,12 @@ static int add_tree_size(int dir_fd, const char *path, int depth, uint64_t *size
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     AUTO(error_free) struct error *gone = NULL;
     AUTO(close) int fd = fs_open(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &gone);
-    if (fd < 0 && error_is(gone, ERR_NOT_FOUND)) /* removed by another process meanwhile */
-        return 0;
-    if (fd < 0) {
+    if (fd < 0 || fs_list_fd(fd, &names, path, &gone) < 0) {
+        if (error_is(gone, ERR_NOT_FOUND)) /* removed by another process meanwhile */
+            return 0;
         error_move(err, TAKE(gone));
         return -1;
     }
-    if (fs_list_fd(fd, &names, path, err) < 0)
-        return -1;
     for (size_t i = 0; i < names.n; i++) {
         struct stat st;
         int found = fs_stat(fd, names.items[i], &st, err);

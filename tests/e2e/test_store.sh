@@ -164,4 +164,16 @@ test_prune_frees_what_nothing_refers_to() {
     equal "$(find "$CBUILD_ROOT/blobs" -type f | wc -l)" 3 "manifest, config, layer"
 }
 
+# Its listing ends so where another process removes a folder between its opening and its reading.
+test_df_counts_while_a_folder_goes_away() {
+    need strace
+    make_image a:1 one
+    mkdir -p "$CBUILD_ROOT/cache/contexts/going/on"
+    ok cbuild df
+    before=$(awk '/^Context records/ { print $3 }' "$TEST_TMP/out")
+    ok env ASAN_OPTIONS=detect_leaks=0 strace -o trace -P "$CBUILD_ROOT/cache/contexts/going" -e trace=getdents64 -e inject=getdents64:error=ENOENT "$CBUILD" df
+    grep -q INJECTED trace || fail "nothing was listed: $(cat trace)"
+    equal "$(awk '/^Context records/ { print $3 }' "$TEST_TMP/out")" $((before - 1))
+}
+
 run_tests "$@"
