@@ -42,7 +42,7 @@
 #include "builder/shell_point.h"
 #include "builder/stage.h"
 #include "builder/trail.h"
-#include "layers/tree.h"
+#include "layers/tree_copy.h"
 #include "oci/image_config.h"
 
 #include <pthread.h>
@@ -120,15 +120,16 @@ struct stage_run {
     struct digest history_key;  /* of the tree and the metadata since */
     struct digest first_recipe; /* of what the stage is FROM */
     struct trail trail;         /* its steps so far */
-    bool ran;             /* a step of it, or of a stage it is FROM, was made by this build, or
-                           * would be: `tree` has new layers, in a forecast lacks some */
-    char *top_form;       /* of the topmost layer, if it may be pending: ran_record.h; or NULL */
-    char *lost;           /* of a forecast: why keys aren't known from here on; NULL: they are */
-    struct env env;       /* what RUN and expansion see: ENV and ARG, the later one wins */
-    struct hashmap args;  /* declared, in order, for history: NAME → its text, NULL: unset */
-    bool cmd_is_ours;     /* CMD was set in this stage: ENTRYPOINT leaves it */
-    size_t n_dated;       /* history entries that have their time */
-    size_t n_base_layers; /* of config's layers, those of the base image */
+    bool ran;               /* a step of it, or of a stage it is FROM, was made by this build, or
+                             * would be: `tree` has new layers, in a forecast lacks some */
+    char *top_form;         /* of the topmost layer, if it may be pending: ran_record.h; or NULL */
+    char *lost;             /* of a forecast: why keys aren't known from here on; NULL: they are */
+    struct tree_copy *copy; /* that its last RUN worked on, for the next; or NULL */
+    struct env env;         /* what RUN and expansion see: ENV and ARG, the later one wins */
+    struct hashmap args;    /* declared, in order, for history: NAME → its text, NULL: unset */
+    bool cmd_is_ours;       /* CMD was set in this stage: ENTRYPOINT leaves it */
+    size_t n_dated;         /* history entries that have their time */
+    size_t n_base_layers;   /* of config's layers, those of the base image */
     size_t n_base_history;
 
     const struct instruction *current; /* for messages: inside a trigger, the FROM */

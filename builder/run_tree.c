@@ -36,9 +36,22 @@ static int add_lowers(struct stage_run *run, struct run_tree *tree, struct error
     return 0;
 }
 
+/* That of the RUN before, as good as new; NULL: there is none. */
+static struct tree_copy *take_copy(struct stage_run *run)
+{
+    AUTO(tree_copy_free) struct tree_copy *copy = TAKE(run->copy);
+    AUTO(error_free) struct error *ignored = NULL; /* what stands in the way goes with it */
+    if (!copy || !tree_copy_serves(copy, run->tree) ||
+        tree_copy_renew(copy, run->tree, &ignored) < 0)
+        return NULL;
+    return TAKE(copy);
+}
+
 static int prepare_copy(struct stage_run *run, struct run_tree *ret, struct error **err)
 {
-    ret->copy = tree_copy_new(run->build->store, run->tree, err);
+    ret->copy = take_copy(run);
+    if (!ret->copy)
+        ret->copy = tree_copy_new(run->build->store, run->tree, err);
     if (!ret->copy)
         return -1;
     ret->root = fd_path(tree_copy_root_fd(ret->copy));
@@ -75,6 +88,19 @@ void run_tree_fill(const struct run_tree *tree, struct sandbox_spec *spec)
                                             .upper = tree->root };
 }
 
+static int finish_copy(struct stage_run *run, struct run_tree *tree,
+                       const struct diff_options *options, struct changeset *ret,
+                       struct error **err)
+{
+    AUTO(tree_copy_free) struct tree_copy *next = tree_copy_ref(tree->copy);
+    if (tree_copy_seal(tree->copy, err) < 0 ||
+        diff_copy(&tree->copy, run->tree, options, ret, err) < 0)
+        return -1;
+    if (!tree->is_single_use)
+        run->copy = TAKE(next);
+    return 0;
+}
+
 int run_tree_finish(struct stage_run *run, struct run_tree *tree, struct changeset *ret,
                     struct error **err)
 {
@@ -82,9 +108,7 @@ int run_tree_finish(struct stage_run *run, struct run_tree *tree, struct changes
                                           .single_id = run->build->single_id != NULL,
                                           .records = tree->records };
     if (tree->copy)
-        return tree_copy_seal(tree->copy, err) < 0
-                   ? -1
-                   : diff_copy(&tree->copy, run->tree, &options, ret, err);
+        return finish_copy(run, tree, &options, ret, err);
     snapshot_seal(tree->snapshot);
     return diff_upper(tree->snapshot, run->tree, &options, ret, err);
 }

@@ -19,6 +19,8 @@ struct run_tree {
     struct tree_copy *copy;
     struct strvec lowers;
     struct owner_records *records; /* with --record-owners; else NULL */
+    /* No later RUN gets the copy: the command may do what hides its changes, set the clock back. */
+    bool is_single_use;
     char *root, *scratch; /* paths of the upper or of the whole tree, and of the work directory */
 };
 

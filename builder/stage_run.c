@@ -498,7 +498,7 @@ static void count_steps(struct stage_run *run)
             run->n_steps++;
 }
 
-int stage_run_execute(struct stage_run *run, struct error **err)
+static int execute_stage(struct stage_run *run, struct error **err)
 {
     count_steps(run);
     run->current = run->stage->from;
@@ -516,6 +516,13 @@ int stage_run_execute(struct stage_run *run, struct error **err)
         return -1;
     set_created(run);
     return 0;
+}
+
+int stage_run_execute(struct stage_run *run, struct error **err)
+{
+    int result = execute_stage(run, err);
+    tree_copy_free(TAKE(run->copy)); /* no RUN comes that could have it */
+    return result;
 }
 
 void stage_run_release(struct stage_run *run)

@@ -341,6 +341,7 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
         return -1;
     }
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
+    tree.is_single_use = step->insecure;
     if (run_tree_finish(run, &tree, &changeset, err) < 0)
         return -1;
     return make_layer(run, step, &tree, &changeset, ret, err);

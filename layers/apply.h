@@ -12,6 +12,8 @@
 #include "layers/entry.h"
 #include "oci/store.h"
 
+#include <sys/stat.h>
+
 struct form_writer;
 struct tar_reader;
 struct tree;
@@ -50,6 +52,19 @@ DEFINE_AUTO(struct form_writer, form_writer_free)
  * type=local.
  */
 int apply_tree(struct tree *tree, int dir_fd, struct error **err) WARN_UNUSED;
+/*
+ * The same where apply_tree() wrote a tree before that `tree` stands on, of n_layers layers, and
+ * commands have changed what they liked since. What nobody touched and no later layer changes
+ * stays, all else is made anew: the outcome is that of an empty directory.
+ */
+struct apply_again_options {
+    size_t n_layers;
+    /* Of what stands at the path now and is no directory. */
+    bool (*is_untouched)(const void *data, const char *path, const struct stat *st);
+    const void *data;
+};
+int apply_tree_again(struct tree *tree, int dir_fd, const struct apply_again_options *options,
+                     struct error **err) WARN_UNUSED;
 struct apply_copy_options {
     struct hashmap *taken; /* or NULL: names that earlier calls wrote, to get ours */
     bool deletes;          /* what stands there and isn't of the tree goes, too */

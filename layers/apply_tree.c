@@ -23,6 +23,7 @@ struct plain {
     bool replaces;             /* what stands there */
     bool deletes;              /* what isn't of the tree */
     struct hashmap *taken;     /* names of earlier trees; or NULL */
+    const struct apply_again_options *again; /* or NULL */
 };
 
 static void plain_release(struct plain *plain)
@@ -90,13 +91,19 @@ static int link_file(struct plain *plain, int parent, const char *name, const ch
     return errno == ENOENT || errno == EMLINK ? 0 : error_errno(err, "linking %s", name);
 }
 
+/* One for all names of a file; free() it. */
+static char *file_key(const struct tree_entry *file)
+{
+    return xasprintf("%zu/%s", file->layer, file->path);
+}
+
 static int write_thing(struct plain *plain, int parent, const char *name,
                        const struct tree_entry *found, struct error **err)
 {
     AUTO(tree_entry_release) struct tree_entry file = { 0 };
     if (tree_resolve_hardlink(plain->tree, found, &file, err) < 0)
         return -1;
-    AUTO(free) char *key = xasprintf("%zu/%s", file.layer, file.path);
+    AUTO(free) char *key = file_key(&file);
     const char *there = hashmap_get(&plain->files, key);
     int linked = there ? link_file(plain, parent, name, there, err) : 0;
     if (linked != 0)
@@ -106,6 +113,44 @@ static int write_thing(struct plain *plain, int parent, const char *name,
     if (file.entry->type == ENTRY_FILE)
         return write_file(plain, parent, name, &file, err);
     return write_node(plain, parent, name, file.entry, err);
+}
+
+/* 1: what stands at the path is the file that `st` is of. */
+static int is_same_file(struct plain *plain, const char *path, const struct stat *st,
+                        struct error **err)
+{
+    AUTO(free) char *dir = path_dir(path);
+    AUTO(close) int fd = open_directory(plain, dir, err);
+    struct stat other;
+    if (fd < 0)
+        return -1;
+    if (fstatat(fd, path_base(path), &other, AT_SYMLINK_NOFOLLOW) < 0) /* a device, left out */
+        return errno == ENOENT ? 0 : error_errno(err, "looking at %s", path);
+    return other.st_dev == st->st_dev && other.st_ino == st->st_ino;
+}
+
+/* 1: what the earlier call made there stays; no directory. */
+static int keep_thing(struct plain *plain, int parent, const char *name,
+                      const struct tree_entry *found, struct error **err)
+{
+    const struct apply_again_options *again = plain->again;
+    AUTO(tree_entry_release) struct tree_entry file = { 0 };
+    struct stat st;
+    if (!again || found->layer >= again->n_layers)
+        return 0;
+    if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : error_errno(err, "looking at %s", name);
+    if (S_ISDIR(st.st_mode) || !again->is_untouched(again->data, found->path, &st))
+        return 0;
+    if (tree_resolve_hardlink(plain->tree, found, &file, err) < 0)
+        return -1;
+    /* the names of one file are its names still: another may have been made anew before */
+    AUTO(free) char *key = file_key(&file);
+    const char *there = hashmap_get(&plain->files, key);
+    if (there)
+        return is_same_file(plain, there, &st, err);
+    hashmap_put(&plain->files, key, xstrdup(found->path));
+    return 1;
 }
 
 /* Before anything that is no directory is made. */
@@ -155,6 +200,17 @@ static int delete_others(int parent, const char *path, const struct strvec *name
     return 0;
 }
 
+static int put_thing(struct plain *plain, int parent, const char *name,
+                     const struct tree_entry *found, struct error **err)
+{
+    int kept = keep_thing(plain, parent, name, found, err);
+    if (kept != 0)
+        return kept < 0 ? -1 : 0;
+    return make_room(plain, parent, name, found->path, err) < 0
+               ? -1
+               : write_thing(plain, parent, name, found, err);
+}
+
 static int fill_directory(struct plain *plain, const char *path, struct error **err)
 {
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
@@ -171,8 +227,7 @@ static int fill_directory(struct plain *plain, const char *path, struct error **
         if (plain->deletes && make_way(parent, names.items[i], is_directory, err) < 0)
             return error_wrap(err, "%s", child);
         if (!is_directory) {
-            if (make_room(plain, parent, names.items[i], child, err) < 0 ||
-                write_thing(plain, parent, names.items[i], &found, err) < 0)
+            if (put_thing(plain, parent, names.items[i], &found, err) < 0)
                 return error_wrap(err, "%s", child);
             continue;
         }
@@ -190,7 +245,8 @@ static int finish_directory(struct plain *plain, const char *path, struct error 
     if (fd < 0 || tree_lookup(plain->tree, path, TREE_NO_LINKS, &found, err) < 0)
         return -1;
     const struct entry unnamed = { .type = ENTRY_DIRECTORY, .mode = 0755 };
-    if (attributes_set_directory(fd, found.entry ? found.entry : &unnamed, &plain->rights, err) < 0)
+    if ((plain->again && attributes_clear_directory(fd, err) < 0) ||
+        attributes_set_directory(fd, found.entry ? found.entry : &unnamed, &plain->rights, err) < 0)
         return error_wrap(err, "%s", path);
     return 0;
 }
@@ -212,6 +268,19 @@ int apply_tree(struct tree *tree, int dir_fd, struct error **err)
 {
     AUTO(plain_release)
     struct plain plain = { .tree = tree, .root_fd = dir_fd, .rights = rights_now() };
+    return apply(&plain, err);
+}
+
+int apply_tree_again(struct tree *tree, int dir_fd, const struct apply_again_options *options,
+                     struct error **err)
+{
+    AUTO(plain_release)
+    struct plain plain = { .tree = tree,
+                           .root_fd = dir_fd,
+                           .rights = rights_now(),
+                           .replaces = true,
+                           .deletes = true,
+                           .again = options };
     return apply(&plain, err);
 }
 

@@ -108,6 +108,24 @@ int attributes_set_directory(int fd, const struct entry *entry, const struct rig
     return set_time(dir, entry, err);
 }
 
+int attributes_clear_directory(int fd, struct error **err)
+{
+    AUTO(close) int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return error_errno(err, "opening a directory");
+    ssize_t size = flistxattr(dir, NULL, 0);
+    if (size == 0 || (size < 0 && errno == ENOTSUP))
+        return 0;
+    AUTO(free) char *list = xmalloc(MAX_LIST);
+    size = flistxattr(dir, list, MAX_LIST);
+    if (size < 0)
+        return error_errno(err, "reading the attributes");
+    for (const char *name = list; name < list + size; name += strlen(name) + 1)
+        if (strcmp(name, "security.selinux") != 0 && fremovexattr(dir, name) < 0)
+            return error_errno(err, "removing attribute %s", name);
+    return 0;
+}
+
 int attributes_set_node(int dir_fd, const char *name, const struct entry *entry,
                         const struct rights *rights, struct error **err)
 {

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <time.h>
 
 #define WORK "work"
@@ -18,6 +19,10 @@
 #define TICK_NS 1000000
 
 struct tree_copy {
+    pthread_mutex_t lock;
+    pthread_cond_t left; /* an owner has */
+    size_t n_owners;     /* under the lock */
+    struct tree *tree;   /* that it was made of */
     struct private_form *form;
     int work_fd;           /* -1: sealed */
     struct hashmap inodes; /* path → ino_t, of what was made */
@@ -91,29 +96,97 @@ static int await_tick(struct tree_copy *copy, struct error **err)
     return private_form_remove(copy->form, MARK, err);
 }
 
-struct tree_copy *tree_copy_new(struct store *store, struct tree *tree, struct error **err)
+static struct tree_copy *copy_alloc(void)
 {
-    AUTO(tree_copy_free) struct tree_copy *copy = NEW(struct tree_copy);
+    struct tree_copy *copy = NEW(struct tree_copy);
+    (void)pthread_mutex_init(&copy->lock, NULL); /* these can't fail on Linux */
+    (void)pthread_cond_init(&copy->left, NULL);
+    copy->n_owners = 1;
     copy->work_fd = -1;
     hashmap_init(&copy->inodes, free);
+    return copy;
+}
+
+/* It holds the tree, as apply.h made it. */
+static int begin(struct tree_copy *copy, struct tree *tree, struct error **err)
+{
+    tree_unref(copy->tree);
+    copy->tree = tree_ref(tree);
+    hashmap_release(&copy->inodes);
+    hashmap_init(&copy->inodes, free);
+    copy->last = (struct timespec){ 0 };
+    copy->work_fd = private_form_add(copy->form, WORK, err);
+    return copy->work_fd < 0 || note_all(copy, err) < 0 ? -1 : await_tick(copy, err);
+}
+
+struct tree_copy *tree_copy_new(struct store *store, struct tree *tree, struct error **err)
+{
+    AUTO(tree_copy_free) struct tree_copy *copy = copy_alloc();
     copy->form = private_form_new(store, err);
     if (!copy->form)
         return NULL;
-    copy->work_fd = private_form_add(copy->form, WORK, err);
-    if (copy->work_fd < 0 || apply_tree(tree, private_form_fd(copy->form), err) < 0 ||
-        note_all(copy, err) < 0 || await_tick(copy, err) < 0)
+    if (apply_tree(tree, private_form_fd(copy->form), err) < 0 || begin(copy, tree, err) < 0)
         return error_wrap_null(err, "copying the tree");
     return TAKE(copy);
+}
+
+struct tree_copy *tree_copy_ref(struct tree_copy *copy)
+{
+    (void)pthread_mutex_lock(&copy->lock);
+    copy->n_owners++;
+    (void)pthread_mutex_unlock(&copy->lock);
+    return copy;
 }
 
 void tree_copy_free(struct tree_copy *copy)
 {
     if (!copy)
         return;
+    (void)pthread_mutex_lock(&copy->lock);
+    const bool is_last = --copy->n_owners == 0;
+    (void)pthread_cond_broadcast(&copy->left);
+    (void)pthread_mutex_unlock(&copy->lock);
+    if (!is_last)
+        return;
     close_auto(&copy->work_fd);
     private_form_free(copy->form);
     hashmap_release(&copy->inodes);
+    tree_unref(copy->tree);
+    (void)pthread_cond_destroy(&copy->left);
+    (void)pthread_mutex_destroy(&copy->lock);
     free(copy);
+}
+
+static void await_others(struct tree_copy *copy)
+{
+    (void)pthread_mutex_lock(&copy->lock);
+    while (copy->n_owners > 1)
+        (void)pthread_cond_wait(&copy->left, &copy->lock);
+    (void)pthread_mutex_unlock(&copy->lock);
+}
+
+bool tree_copy_serves(const struct tree_copy *copy, struct tree *tree)
+{
+    while (tree && tree != copy->tree)
+        tree = tree_parent(tree);
+    return tree != NULL;
+}
+
+static bool is_untouched(const void *data, const char *path, const struct stat *st)
+{
+    return tree_copy_is_untouched(data, path, st);
+}
+
+int tree_copy_renew(struct tree_copy *copy, struct tree *tree, struct error **err)
+{
+    await_others(copy);
+    const struct apply_again_options options = { .n_layers = tree_n_layers(copy->tree),
+                                                 .is_untouched = is_untouched,
+                                                 .data = copy };
+    if (apply_tree_again(tree, private_form_fd(copy->form), &options, err) < 0 ||
+        begin(copy, tree, err) < 0)
+        return error_wrap(err, "renewing the copy of the tree");
+    return 0;
 }
 
 int tree_copy_root_fd(const struct tree_copy *copy)

@@ -74,6 +74,34 @@ test_hard_links_of_lower_layers_stay_in_a_copied_tree() {
     image_tree linked | grep -q '^a f 644 0:0 4 '
 }
 
+# The RUNs of a stage work on one copy, where they have to: each finds it as it would find a new one.
+test_a_copy_that_several_runs_share_is_as_one_for_each() {
+    need_run
+    import_busybox
+    export CBUILD_FORCE=no-overlay SOURCE_DATE_EPOCH=1700000000
+    mkdir ctx
+    cat >ctx/Dockerfile <<'EOT'
+FROM busybox
+RUN mkdir -p /d/sub /e && echo 1 >/d/a && ln /d/a /d/b && echo s >/d/sub/s && chmod 700 /e
+RUN touch /d /e && cp /d/a /c && rm /d/b && ln /d/a /d/b && touch /tmp/x && rm /tmp/x
+COPY Dockerfile /d/sub/s
+RUN find /bin /c /d /e /tmp -exec stat -c '%n %f %u:%g %h %Y' {} + | sort >/seen && cat /d/sub/s >>/seen
+RUN echo 2 >>/d/b && mv /d/sub /sub && cat /d/a >>/seen
+RUN find /bin /c /d /e /sub /tmp -exec stat -c '%n %f %u:%g %h %Y' {} + | sort >>/seen
+EOT
+    ok cbuild -t shared ctx
+    local n shared
+    shared=$(image_id shared)
+    # in another store, one after the other
+    export CBUILD_ROOT=$PWD/alone
+    import_busybox
+    for n in $(seq 2 7); do
+        head -n "$n" ctx/Dockerfile >part
+        ok cbuild -t alone -f part ctx
+    done
+    equal "$(image_id alone)" "$shared"
+}
+
 test_a_network_of_none_needs_a_namespace() {
     need_run
     import_busybox
