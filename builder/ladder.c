@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How RUN steps are kept apart here, chosen once per build when the first of them runs: layers
- * stacked as an overlay; else a copy of the whole tree, which a stage's RUNs share; and without any namespace where
- * that was asked for. What is less than usual is said, once. No key holds it: the layers are the
- * same.
+ * stacked as an overlay; else a copy of the whole tree, which a stage's RUNs share; and without any
+ * namespace where that was asked for. What is less than usual is said, once. No key holds it: the
+ * layers are the same.
  */
 #include "builder/ladder.h"
 
