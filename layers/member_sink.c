@@ -4,10 +4,13 @@
  * member writes out all that are ready. Who writes holds `writing`, not the lock.
  *
  * 1. Jobs stand in the order of the input; a job is waiting, taken or ready, never less again.
- * 2. At most `limit` jobs exist, and they hold IN_FLIGHT_MOST bytes at most: so memory doesn't grow
- *    with the number of cores. At the limit the writer takes a waiting job itself; it sleeps only
- *    when every job is taken or being written, that is when other threads run: so a pool whose
- *    workers are all writers of layers can't come to a stop.
+ * 2. At most `limit` jobs exist, and while a member is filled they hold a member's most for each
+ *    thread, IN_FLIGHT_MOST bytes at most: so memory doesn't grow with the number of cores. At the
+ *    limit the writer takes a waiting job itself; it sleeps only when every job is taken or being
+ *    written, that is when other threads run: so a pool whose workers are all writers of layers
+ *    can't come to a stop. Bytes are what counts: most members are small, and a helper goes through
+ *    several of them while the writer compresses a large one. With one job more than threads
+ *    helpers waited for a tenth of the time (two cores, a tree of 38,881 files).
  * 3. A helper task takes one waiting job, or none when others were faster. It holds a reference on
  *    the queue, since it may be run long after the sink was freed.
  * 4. The first failure of `next` ends everything: nobody takes or writes any more.
@@ -31,8 +34,9 @@
 #define ROOM_SIZE (MEMBER_MOST + MEMBER_MOST / 16)
 #define MEMBER_USUAL ((size_t)1536 * 1024) /* most of those that end at an entry are smaller */
 #define CUT_BITS 6                         /* 1 entry in 64 begins a member */
+#define JOBS_PER_THREAD 4
 #define IN_FLIGHT_MOST ((size_t)12 * 1024 * 1024)
-#define KEPT_MOST ((size_t)8 * 1024 * 1024) /* of inputs, and of outputs */
+#define KEPT_BESIDE ((size_t)4 * 1024 * 1024) /* rooms, where as much is in flight as may be */
 
 enum job_state { JOB_WAITING, JOB_TAKEN, JOB_READY };
 
@@ -46,7 +50,7 @@ struct room {
 struct rooms {
     struct room *items;
     size_t n_items, items_capacity;
-    size_t kept; /* bytes that they touched: KEPT_MOST at most */
+    size_t kept; /* bytes that they touched */
 };
 
 struct job {
@@ -73,7 +77,8 @@ struct queue {
     struct job *first, **last;
     size_t n_jobs;    /* the one being written included */
     size_t in_flight; /* bytes of their inputs, and of the outputs of those compressed */
-    size_t n_busy;    /* threads that compress or write */
+    size_t in_flight_most;
+    size_t n_busy; /* threads that compress or write */
     bool writing, ended;
     struct error *error;
 
@@ -133,7 +138,8 @@ static void rooms_trim(struct rooms *rooms)
     }
 }
 
-static void room_put(struct rooms *rooms, struct room *room)
+/* `rooms` are the queue's inputs or outputs. */
+static void room_put(struct queue *queue, struct rooms *rooms, struct room *room)
 {
     size_t size = room->bytes.size;
     if (room->touched < size)
@@ -143,7 +149,8 @@ static void room_put(struct rooms *rooms, struct room *room)
         room_trim(room);
         rooms_trim(rooms);
     }
-    if (rooms->kept + room->touched <= KEPT_MOST) {
+    size_t held = queue->in_flight + queue->inputs.kept + queue->outputs.kept;
+    if (held + room->touched <= queue->in_flight_most + KEPT_BESIDE) {
         *ARRAY_PUSH(rooms, items) = *room;
         rooms->kept += room->touched;
         strbuf_init(&room->bytes);
@@ -217,9 +224,9 @@ static void job_compress(struct queue *queue, struct job *job)
     pthread_mutex_lock(&queue->mutex);
     spare->next = queue->spares;
     queue->spares = spare;
-    room_put(&queue->inputs, &job->input);
     queue->in_flight += member->size;
     queue->in_flight -= member->input_size;
+    room_put(queue, &queue->inputs, &job->input);
     queue->n_busy--;
     job->state = JOB_READY;
 }
@@ -237,7 +244,7 @@ static void job_write(struct queue *queue, struct job *job)
     pthread_mutex_lock(&queue->mutex);
     queue->in_flight -= job->member.size;
     queue->n_jobs--;
-    room_put(&queue->outputs, &job->output);
+    room_put(queue, &queue->outputs, &job->output);
     job_free(job);
     if (result < 0) {
         queue->error = error;
@@ -303,7 +310,7 @@ static int work_down(struct queue *queue, size_t most, struct error **err)
 {
     int result = 0;
     pthread_mutex_lock(&queue->mutex);
-    while ((queue->n_jobs > most || queue->in_flight > IN_FLIGHT_MOST) && !queue->ended)
+    while ((queue->n_jobs > most || queue->in_flight > queue->in_flight_most) && !queue->ended)
         if (!compress_one(queue))
             pthread_cond_wait(&queue->changed, &queue->mutex);
     if (queue->ended) {
@@ -428,12 +435,14 @@ struct sink *member_sink_new(struct sink *next, const struct member_options *opt
     queue->last = &queue->first;
     queue->next = next;
     queue->list = list;
+    size_t for_all = options->n_threads * MEMBER_MOST;
+    queue->in_flight_most = for_all < IN_FLIGHT_MOST ? for_all : IN_FLIGHT_MOST;
 
     struct member_sink *self = NEW(struct member_sink);
     self->sink.ops = &ops;
     strbuf_init(&self->input.bytes);
     self->queue = queue;
     self->group = options->group;
-    self->limit = options->n_threads + 1;
+    self->limit = options->n_threads * JOBS_PER_THREAD;
     return &self->sink;
 }

@@ -30,7 +30,7 @@ struct member_options {
      * no worker is free: so the writer may itself be a task of that pool.
      */
     struct pool_group *group;
-    unsigned n_threads; /* of its pool: n + 1 members are in memory at most, 12 MiB of them, and
+    unsigned n_threads; /* of its pool: 4 MiB of members for each are in memory, 12 MiB at most, and
                            the one that is filled */
     const struct member_cache
         *cache; /* compressed members that are there already, or NULL; borrowed */

@@ -6,6 +6,7 @@
 #include "layers/member_sink.h"
 #include "tests/unit/test.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -266,6 +267,42 @@ static void memory_does_not_grow_with_threads(void **state UNUSED)
     free(list.members);
 }
 
+static int wait_at_gate(void *data, struct error **err UNUSED)
+{
+    pthread_mutex_lock(data);
+    pthread_mutex_unlock(data);
+    return 0;
+}
+
+/* So that helpers have work while the writer compresses; only where much waits it does that. */
+static void writer_leaves_small_members_to_helpers(void **state UNUSED)
+{
+    struct error *err = NULL;
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    AUTO(pool_free) struct pool *pool = pool_new(2);
+    AUTO(pool_group_free) struct pool_group *group = pool_group_new(pool);
+    const struct member_options options = { { COMPRESSION_GZIP, 1 }, group, 2, NULL };
+    AUTO(run_release) struct run run = { STRBUF_INIT, { NULL, 0, 0 } };
+    AUTO(free) char *data = xcalloc(1, 20 * KIB);
+    pthread_mutex_lock(&gate);
+    for (int i = 0; i < 2; i++)
+        pool_submit(group, wait_at_gate, NULL, &gate);
+    AUTO(sink_free)
+    struct sink *sink = member_sink_new(sink_strbuf_new(&run.packed), &options, &run.list);
+    for (size_t i = 0; i < 700; i++) {
+        char path[32];
+        (void)snprintf(path, sizeof(path), "f%zu", i);
+        assert_ok(member_sink_entry(sink, path, &err), err);
+        assert_ok(sink_write(sink, data, 20 * KIB, &err), err);
+        if (i == 300) /* five members, 5240 KiB: cuts_are_golden() */
+            assert_int_equal(run.packed.size, 0);
+    }
+    assert_true(run.packed.size > 0);
+    pthread_mutex_unlock(&gate);
+    assert_ok(sink_finish(sink, &err), err);
+    assert_int_equal(run.list.n_members, 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +314,7 @@ int main(void)
         cmocka_unit_test(freed_without_finish_it_stops),
         cmocka_unit_test(a_pool_full_of_writers_makes_progress),
         cmocka_unit_test(memory_does_not_grow_with_threads),
+        cmocka_unit_test(writer_leaves_small_members_to_helpers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
