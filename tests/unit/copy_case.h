@@ -19,13 +19,13 @@ struct copy_case {
     const char *error;
 };
 
-static void note_warning(void *data, const char *text)
+static inline void note_warning(void *data, const char *text)
 {
     struct strbuf *warnings = data;
     strbuf_addf(warnings, "%s\n", text);
 }
 
-static void split_words(const char *text, struct strvec *sources, char **destination)
+static inline void split_words(const char *text, struct strvec *sources, char **destination)
 {
     for (const char *at = text; *at;) {
         size_t n = strcspn(at, " ");
@@ -46,7 +46,7 @@ struct setting {
     struct copy_spec spec;
 };
 
-static void setting_release(struct setting *setting)
+static inline void setting_release(struct setting *setting)
 {
     tree_unref(setting->from);
     tree_unref(setting->below);
@@ -58,8 +58,8 @@ static void setting_release(struct setting *setting)
 }
 DEFINE_AUTO_STRUCT(struct setting, setting_release)
 
-static void setting_init(struct setting *setting, struct fixture *fixture,
-                         const struct copy_case *what)
+static inline void setting_init(struct setting *setting, struct fixture *fixture,
+                                const struct copy_case *what)
 {
     *setting = (struct setting){ .warnings = STRBUF_INIT };
     if (what->context)
@@ -87,7 +87,7 @@ static void setting_init(struct setting *setting, struct fixture *fixture,
     setting->spec.warn_data = &setting->warnings;
 }
 
-static int run_copy(struct setting *setting, struct changeset *changeset, struct error **err)
+static inline int run_copy(struct setting *setting, struct changeset *changeset, struct error **err)
 {
     AUTO(copy_free) struct copy *copy = copy_new(&setting->spec, err);
     AUTO(inputs_release) struct inputs inputs = { 0 };
@@ -96,7 +96,7 @@ static int run_copy(struct setting *setting, struct changeset *changeset, struct
     return copy_changeset(copy, setting->below, changeset, err);
 }
 
-static void check_case(const struct copy_case *what)
+static inline void check_case(const struct copy_case *what)
 {
     void *state = NULL;
     assert_int_equal(fixture_setup(&state), 0);
@@ -108,22 +108,12 @@ static void check_case(const struct copy_case *what)
         setting_init(&setting, state, what);
         AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
         int result = run_copy(&setting, &changeset, &err);
-        if (what->layer && result < 0)
-            fail_msg("%s: %s", what->name, error_message(err));
-        if (what->layer) {
-            AUTO(free) char *dump = changeset_dump(&changeset);
-            if (strcmp(dump, what->layer) != 0)
-                fail_msg("%s: layer\n%sexpected\n%s", what->name, dump, what->layer);
-        } else if (result == 0 || !strstr(error_message(err), what->error)) {
-            fail_msg("%s: %s; expected an error with \"%s\"", what->name,
-                     result < 0 ? error_message(err) : "succeeded", what->error);
-        }
-        error_clear(&err);
+        check_layer(what->name, result, &changeset, what->layer, what->error, &err);
     }
     assert_int_equal(fixture_teardown(&state), 0);
 }
 
-static void check_cases(const struct copy_case *cases, size_t n)
+static inline void check_cases(const struct copy_case *cases, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         check_case(&cases[i]);

@@ -265,4 +265,21 @@ static inline char *changeset_dump(const struct changeset *changeset)
     return strbuf_detach(&out);
 }
 
+/* The changeset is `layer`, or, where that is NULL, it was an error with that text. Clears *err. */
+static inline void check_layer(const char *name, int result, const struct changeset *changeset,
+                               const char *layer, const char *error, struct error **err)
+{
+    if (layer && result < 0)
+        fail_msg("%s: %s", name, error_message(*err));
+    if (layer) {
+        AUTO(free) char *dump = changeset_dump(changeset);
+        if (strcmp(dump, layer) != 0)
+            fail_msg("%s: layer\n%sexpected\n%s", name, dump, layer);
+    } else if (result == 0 || !strstr(error_message(*err), error)) {
+        fail_msg("%s: %s; expected an error with \"%s\"", name,
+                 result < 0 ? error_message(*err) : "succeeded", error);
+    }
+    error_clear(err);
+}
+
 #endif

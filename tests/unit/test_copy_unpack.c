@@ -67,17 +67,7 @@ static void check_case(const struct unpack_case *what)
         AUTO(context_free) struct context *context = fixture_context_at(fixture, path, NULL);
         AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
         int result = add(fixture, what, context, &changeset, &err);
-        if (what->layer && result < 0)
-            fail_msg("%s: %s", what->name, error_message(err));
-        if (what->layer) {
-            AUTO(free) char *dump = changeset_dump(&changeset);
-            if (strcmp(dump, what->layer) != 0)
-                fail_msg("%s: layer\n%sexpected\n%s", what->name, dump, what->layer);
-        } else if (result == 0 || !strstr(error_message(err), what->error)) {
-            fail_msg("%s: %s; expected an error with \"%s\"", what->name,
-                     result < 0 ? error_message(err) : "succeeded", what->error);
-        }
-        error_clear(&err);
+        check_layer(what->name, result, &changeset, what->layer, what->error, &err);
     }
     assert_int_equal(fixture_teardown(&state), 0);
 }
