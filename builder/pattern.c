@@ -109,26 +109,16 @@ static int compile(struct pattern *pattern, const char *text, struct error **err
     return glob_new(text, GLOB_DIRECTORIES, &pattern->glob, err);
 }
 
-static char *trimmed(const char *text)
-{
-    while (is_space_byte(*text))
-        text++;
-    size_t size = strlen(text);
-    while (size && is_space_byte(text[size - 1]))
-        size--;
-    return xstrndup(text, size);
-}
-
 static int add_pattern(struct pattern_list *list, const char *written, size_t index,
                        struct error **err)
 {
-    AUTO(free) char *text = trimmed(written);
+    AUTO(free) char *text = trim_space(written);
     if (!*text)
         return 0;
     struct pattern *pattern = ARRAY_PUSH(list, patterns);
     pattern->index = index;
     pattern->negated = *text == '!';
-    AUTO(free) char *bare = trimmed(text + pattern->negated);
+    AUTO(free) char *bare = trim_space(text + pattern->negated);
     if (!*bare)
         return error_set(err, ERR_SYNTAX, "pattern \"!\": nothing follows the exclamation mark");
     AUTO(free) char *clean = path_clean(bare);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/rune.h"
 
+#include "base/mem.h"
+
+#include <string.h>
+
 /* Bytes of the sequence that `lead` begins, 0: none. */
 static size_t sequence_size(unsigned char lead)
 {
@@ -79,4 +83,14 @@ bool rune_is_letter(uint32_t rune)
     if (rune < 0x80)
         return (rune >= 'a' && rune <= 'z') || (rune >= 'A' && rune <= 'Z');
     return !IN(rune, others);
+}
+
+char *trim_space(const char *text)
+{
+    while (is_space_byte(*text))
+        text++;
+    size_t size = strlen(text);
+    while (size && is_space_byte(text[size - 1]))
+        size--;
+    return xstrndup(text, size);
 }

@@ -32,4 +32,7 @@ static inline bool is_space_byte(char c)
     return is_blank_byte(c) || c == '\n';
 }
 
+/* A copy without these at both ends. */
+char *trim_space(const char *text);
+
 #endif

@@ -143,16 +143,6 @@ static const char *read_flags(const char *text, struct strvec *flags)
     }
 }
 
-static char *trimmed(const char *text)
-{
-    while (is_space_byte(*text))
-        text++;
-    size_t size = strlen(text);
-    while (size && is_space_byte(text[size - 1]))
-        size--;
-    return xstrndup(text, size);
-}
-
 /* JSON where it is; 0: it isn't. */
 static int take_json(struct statement *statement, const char *text, struct error **err)
 {
@@ -273,7 +263,7 @@ static int parse_level(const char *line, char escape, bool is_trigger, struct st
                        struct error **err)
 {
     AUTO(statement_free) struct statement *statement = NEW(struct statement);
-    AUTO(free) char *text = trimmed(line);
+    AUTO(free) char *text = trim_space(line);
     size_t size = 0;
     while (text[size] && !is_space_byte(text[size]))
         size++;
@@ -284,7 +274,7 @@ static int parse_level(const char *line, char escape, bool is_trigger, struct st
     statement->kind = (enum instruction_kind)kind;
     if (is_trigger && refuse_as_trigger(statement->kind, err) < 0)
         return -1;
-    statement->rest = trimmed(read_flags(text + size, &statement->flags));
+    statement->rest = trim_space(read_flags(text + size, &statement->flags));
     if (take_arguments(statement, escape, err) < 0)
         return -1;
     *ret = TAKE(statement);

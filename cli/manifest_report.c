@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#define INDEX_MAX_DEPTH 4
-
 /* docker.io/library/app:1, or what was typed for another place */
 static char *name_of(const struct place *place, const char *text)
 {
@@ -28,12 +26,6 @@ static char *name_with_digest(const char *name, const struct digest *digest)
     const char *sign = strstr(name, "@sha256:");
     digest_format(digest, text);
     return xasprintf("%.*s@%s", (int)(sign ? (size_t)(sign - name) : strlen(name)), name, text);
-}
-
-static int parse_index(const struct document *document, struct index *index, struct error **err)
-{
-    return index_parse(document->body.data, document->body.size, document->descriptor.media_type,
-                       index, err);
 }
 
 static bool is_index(const struct document *document)
@@ -78,9 +70,7 @@ static int add_children(struct place *place, const char *name, const struct docu
                         unsigned depth, json_t *list, struct error **err)
 {
     AUTO(index_release) struct index index = { 0 };
-    if (depth > INDEX_MAX_DEPTH)
-        return error_set(err, ERR_LIMIT, "indexes nested more than %d deep", INDEX_MAX_DEPTH);
-    if (parse_index(document, &index, err) < 0)
+    if (document_parse_index(document, depth, &index, err) < 0)
         return -1;
     for (size_t i = 0; i < index.n_manifests; i++) {
         AUTO(document_release) struct document child = DOCUMENT_INIT;
@@ -172,7 +162,8 @@ int manifest_report_value(struct place *place, const char *text, const struct do
     if (is_index(document)) {
         AUTO(index_release) struct index index = { 0 };
         image = json_object();
-        if (parse_index(document, &index, err) < 0 || get_configs(place, &index, image, err) < 0)
+        if (document_parse_index(document, 0, &index, err) < 0 ||
+            get_configs(place, &index, image, err) < 0)
             return -1;
         json_set(manifest, "schemaVersion", json_integer(2));
         json_set(manifest, "manifests", entries_of(&index));
@@ -223,7 +214,7 @@ int manifest_report_text(const struct place *place, const char *text,
     AUTO(free) char *name = name_of(place, text);
     AUTO(index_release) struct index index = { 0 };
     char digest[DIGEST_TEXT_SIZE];
-    if (is_index(document) && parse_index(document, &index, err) < 0)
+    if (is_index(document) && document_parse_index(document, 0, &index, err) < 0)
         return -1;
     digest_format(&document->descriptor.digest, digest);
     add_line(out, "Name:", name);

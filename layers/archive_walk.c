@@ -6,8 +6,6 @@
 
 #include <inttypes.h>
 
-#define MAX_DEPTH 4 /* of indexes in indexes */
-
 void archive_walk_init(struct archive_walk *walk, struct store *store)
 {
     *walk = (struct archive_walk){ .store = store };
@@ -57,7 +55,7 @@ static int visit_manifest(struct archive_walk *walk, const struct strbuf *text,
     return walk->manifest ? walk->manifest(walk, &manifest, err) : 0;
 }
 
-static int visit(struct archive_walk *walk, const struct descriptor *desc, int depth,
+static int visit(struct archive_walk *walk, const struct descriptor *desc, unsigned depth,
                  struct error **err);
 
 static bool is_image(const struct descriptor *desc)
@@ -66,7 +64,7 @@ static bool is_image(const struct descriptor *desc)
 }
 
 static int visit_index(struct archive_walk *walk, const struct strbuf *text, const char *media_type,
-                       int depth, struct error **err)
+                       unsigned depth, struct error **err)
 {
     AUTO(index_release) struct index index = { 0 };
     AUTO(error_free) struct error *missing = NULL; /* the first */
@@ -93,7 +91,7 @@ static int visit_index(struct archive_walk *walk, const struct strbuf *text, con
     return 0;
 }
 
-static int visit_document(struct archive_walk *walk, const struct descriptor *desc, int depth,
+static int visit_document(struct archive_walk *walk, const struct descriptor *desc, unsigned depth,
                           struct error **err)
 {
     AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
@@ -107,19 +105,19 @@ static int visit_document(struct archive_walk *walk, const struct descriptor *de
 }
 
 /* In an index may stand what is neither manifest nor index: a blob. */
-static bool is_document(const struct descriptor *desc, int depth)
+static bool is_document(const struct descriptor *desc, unsigned depth)
 {
     enum media_kind kind = media_type_kind(desc->media_type);
     return depth == 0 || kind == MEDIA_KIND_MANIFEST || kind == MEDIA_KIND_INDEX;
 }
 
-static int visit(struct archive_walk *walk, const struct descriptor *desc, int depth,
+static int visit(struct archive_walk *walk, const struct descriptor *desc, unsigned depth,
                  struct error **err)
 {
     char hex[DIGEST_HEX_SIZE];
     digest_format_hex(&desc->digest, hex);
-    if (depth > MAX_DEPTH)
-        return error_set(err, ERR_LIMIT, "indexes nested more than %d deep", MAX_DEPTH);
+    if (index_check_depth(depth, err) < 0)
+        return -1;
     if (hashmap_has(&walk->documents, hex))
         return 0;
     if (visit_blob(walk, desc, err) < 0)

@@ -12,8 +12,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MAX_DEPTH 4
-
 struct validation {
     const struct validate_request *request;
     struct transport *from;
@@ -160,7 +158,7 @@ static int visit_manifest(struct validation *validation, const struct document *
 }
 
 static int visit_document(struct validation *validation, const struct document *document,
-                          const struct platform *platform, int depth, struct error **err);
+                          const struct platform *platform, unsigned depth, struct error **err);
 
 static int get_entry(struct validation *validation, const struct descriptor *entry,
                      struct document *document, struct error **err)
@@ -173,8 +171,8 @@ static int get_entry(struct validation *validation, const struct descriptor *ent
                      document->body.size, entry->size);
 }
 
-static int visit_entry(struct validation *validation, const struct descriptor *entry, int depth,
-                       struct error **err)
+static int visit_entry(struct validation *validation, const struct descriptor *entry,
+                       unsigned depth, struct error **err)
 {
     enum media_kind kind = media_type_kind(entry->media_type);
     AUTO(document_release) struct document document = DOCUMENT_INIT;
@@ -187,14 +185,11 @@ static int visit_entry(struct validation *validation, const struct descriptor *e
     return visit_document(validation, &document, &entry->platform, depth, err);
 }
 
-static int visit_index(struct validation *validation, const struct document *document, int depth,
-                       struct error **err)
+static int visit_index(struct validation *validation, const struct document *document,
+                       unsigned depth, struct error **err)
 {
     AUTO(index_release) struct index index = { 0 };
-    if (depth > MAX_DEPTH)
-        error_set_(err, ERR_LIMIT, "indexes nested more than %d deep", MAX_DEPTH);
-    if (depth > MAX_DEPTH || index_parse(document->body.data, document->body.size,
-                                         document->descriptor.media_type, &index, err) < 0)
+    if (document_parse_index(document, depth, &index, err) < 0)
         return settle(validation, "index", &document->descriptor.digest, err);
     for (size_t i = 0; i < index.n_manifests; i++)
         if (visit_entry(validation, &index.manifests[i], depth + 1, err) < 0)
@@ -203,7 +198,7 @@ static int visit_index(struct validation *validation, const struct document *doc
 }
 
 static int visit_document(struct validation *validation, const struct document *document,
-                          const struct platform *platform, int depth, struct error **err)
+                          const struct platform *platform, unsigned depth, struct error **err)
 {
     validation->result.n_documents++;
     if (media_type_kind(document->descriptor.media_type) == MEDIA_KIND_INDEX)

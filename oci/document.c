@@ -10,6 +10,15 @@ void document_release(struct document *document)
     strbuf_release(&document->body);
 }
 
+int document_parse_index(const struct document *document, unsigned depth, struct index *ret,
+                         struct error **err)
+{
+    return index_check_depth(depth + 1, err) < 0
+               ? -1
+               : index_parse(document->body.data, document->body.size,
+                             document->descriptor.media_type, ret, err);
+}
+
 int document_refuse_schema1(const char *who, struct error **err)
 {
     error_set_(err, ERR_UNSUPPORTED, "%s serves a schema 1 manifest, a format that ended in 2019",

@@ -5,6 +5,7 @@
 
 #include "base/strbuf.h"
 #include "oci/descriptor.h"
+#include "oci/index.h"
 #include "oci/media_type.h"
 
 struct document {
@@ -29,5 +30,9 @@ int document_describe(struct document *document, const char *content_type,
                       struct error **err) WARN_UNUSED;
 /* Schema 1, with the remedy. `who` serves it. */
 int document_refuse_schema1(const char *who, struct error **err);
+
+/* index_parse() of one that has `depth` indexes above it. ERR_LIMIT: what it lists is too deep. */
+int document_parse_index(const struct document *document, unsigned depth, struct index *ret,
+                         struct error **err) WARN_UNUSED;
 
 #endif

@@ -5,8 +5,6 @@
 
 #include <inttypes.h>
 
-#define MAX_INDEX_DEPTH 4
-
 void image_release(struct image *image)
 {
     descriptor_release(&image->target);
@@ -47,7 +45,9 @@ static int select_in_index(const char *data, size_t size, const struct descripto
 static int find_manifest(struct store *store, const struct platform *platform,
                          struct descriptor *desc, struct strbuf *buf, struct error **err)
 {
-    for (int depth = 0; depth <= MAX_INDEX_DEPTH; depth++) {
+    for (unsigned depth = 0;; depth++) {
+        if (index_check_depth(depth, err) < 0)
+            return -1;
         strbuf_reset(buf);
         enum media_kind kind;
         if (image_read_document(store, desc, MANIFEST_MAX_SIZE, buf, err) < 0 ||
@@ -60,7 +60,6 @@ static int find_manifest(struct store *store, const struct platform *platform,
             return -1;
         descriptor_copy(desc, &next);
     }
-    return error_set(err, ERR_LIMIT, "indexes nested more than %d deep", MAX_INDEX_DEPTH);
 }
 
 static int read_config(struct store *store, struct image *image, struct error **err)

@@ -52,6 +52,13 @@ static int from_json(const json_t *document, const char *content_type, struct in
     return manifest_get_subject(document, &index->subject, err);
 }
 
+int index_check_depth(unsigned depth, struct error **err)
+{
+    if (depth > INDEX_MAX_DEPTH)
+        return error_set(err, ERR_LIMIT, "indexes nested more than %d deep", INDEX_MAX_DEPTH);
+    return 0;
+}
+
 int index_parse(const char *data, size_t size, const char *content_type, struct index *ret,
                 struct error **err)
 {

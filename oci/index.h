@@ -20,6 +20,10 @@ DEFINE_AUTO_STRUCT(struct index, index_release)
 
 int index_parse(const char *data, size_t size, const char *content_type, struct index *ret,
                 struct error **err) WARN_UNUSED;
+/* Indexes above a manifest: more is an attack, or a mistake. */
+#define INDEX_MAX_DEPTH 4
+/* ERR_LIMIT: `depth` indexes above a document are too many. */
+int index_check_depth(unsigned depth, struct error **err) WARN_UNUSED;
 void index_annotate(struct index *index, const char *key, const char *value);
 void index_format(const struct index *index, struct strbuf *buf);
 /*

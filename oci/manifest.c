@@ -69,13 +69,18 @@ int manifest_classify(const json_t *document, const char *content_type, enum med
     return 0;
 }
 
+static json_t *parse_object(const char *data, size_t size, struct error **err)
+{
+    if (size > MANIFEST_MAX_SIZE)
+        return error_set_null(err, ERR_LIMIT, "manifest of %zu bytes: more than %u", size,
+                              MANIFEST_MAX_SIZE);
+    return json_parse_object(data, size, err);
+}
+
 int manifest_sniff(const char *data, size_t size, const char *content_type, enum media_kind *kind,
                    struct error **err)
 {
-    if (size > MANIFEST_MAX_SIZE)
-        return error_set(err, ERR_LIMIT, "manifest of %zu bytes: more than %u", size,
-                         MANIFEST_MAX_SIZE);
-    AUTO(json_decref) json_t *document = json_parse_object(data, size, err);
+    AUTO(json_decref) json_t *document = parse_object(data, size, err);
     if (!document)
         return -1;
     return manifest_classify(document, content_type, kind, err);
@@ -162,10 +167,7 @@ static int from_json(const json_t *document, const char *content_type, struct ma
 int manifest_parse(const char *data, size_t size, const char *content_type, struct manifest *ret,
                    struct error **err)
 {
-    if (size > MANIFEST_MAX_SIZE)
-        return error_set(err, ERR_LIMIT, "manifest of %zu bytes: more than %u", size,
-                         MANIFEST_MAX_SIZE);
-    AUTO(json_decref) json_t *document = json_parse_object(data, size, err);
+    AUTO(json_decref) json_t *document = parse_object(data, size, err);
     if (!document)
         return error_wrap(err, "manifest");
     AUTO(manifest_release) struct manifest manifest = { 0 };

@@ -6,8 +6,6 @@
 #include "oci/manifest.h"
 #include "oci/store_internal.h"
 
-#define MAX_DEPTH 4 /* of indexes in indexes */
-
 /* Told of each blob that an image refers to. `data` is the walk's. */
 struct walk {
     int (*blob)(struct walk *walk, const struct descriptor *desc, bool required,
@@ -34,7 +32,7 @@ static int tolerate(const struct walk *walk, struct error **err)
     return 0;
 }
 
-static int walk_document(struct walk *walk, const struct descriptor *desc, int depth,
+static int walk_document(struct walk *walk, const struct descriptor *desc, unsigned depth,
                          struct error **err);
 
 static int walk_config(struct walk *walk, const struct descriptor *desc, struct error **err)
@@ -67,7 +65,7 @@ static int walk_manifest(struct walk *walk, const struct strbuf *buf, const char
 
 /* Of an index only some platforms may have been pulled. */
 static int walk_index(struct walk *walk, const struct strbuf *buf, const char *media_type,
-                      int depth, struct error **err)
+                      unsigned depth, struct error **err)
 {
     AUTO(index_release) struct index index = { 0 };
     if (index_parse(buf->data, buf->size, media_type, &index, err) < 0)
@@ -83,14 +81,14 @@ static int walk_index(struct walk *walk, const struct strbuf *buf, const char *m
     return 0;
 }
 
-static int walk_document(struct walk *walk, const struct descriptor *desc, int depth,
+static int walk_document(struct walk *walk, const struct descriptor *desc, unsigned depth,
                          struct error **err)
 {
     enum media_kind kind = media_type_kind(desc->media_type);
     if (kind != MEDIA_KIND_MANIFEST && kind != MEDIA_KIND_INDEX)
         return 0; /* opaque to us: a blob */
-    if (depth > MAX_DEPTH)
-        return error_set(err, ERR_LIMIT, "indexes nested more than %d deep", MAX_DEPTH);
+    if (index_check_depth(depth, err) < 0)
+        return -1;
     AUTO(strbuf_release) struct strbuf buf = STRBUF_INIT;
     if (store_read_blob(walk->store, &desc->digest, MANIFEST_MAX_SIZE, &buf, err) < 0)
         return -1;

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define PREFIX_MIN_SIZE 4
-#define MAX_DEPTH 4
 
 /* One image that an id may mean. */
 struct match {
@@ -58,11 +57,11 @@ static void consider(struct search *search, const struct digest *id,
 }
 
 static int search_document(struct search *search, const struct descriptor *desc, bool is_choice,
-                           int depth, struct error **err);
+                           unsigned depth, struct error **err);
 
 /* Children that are here; the one that this host takes stands for the whole. */
 static int search_index(struct search *search, const struct strbuf *buf, const char *media_type,
-                        bool is_choice, int depth, struct error **err)
+                        bool is_choice, unsigned depth, struct error **err)
 {
     AUTO(index_release) struct index index = { 0 };
     if (index_parse(buf->data, buf->size, media_type, &index, err) < 0)
@@ -87,10 +86,10 @@ static int search_index(struct search *search, const struct strbuf *buf, const c
 }
 
 static int search_document(struct search *search, const struct descriptor *desc, bool is_choice,
-                           int depth, struct error **err)
+                           unsigned depth, struct error **err)
 {
     enum media_kind kind = media_type_kind(desc->media_type);
-    if ((kind != MEDIA_KIND_INDEX && kind != MEDIA_KIND_MANIFEST) || depth > MAX_DEPTH)
+    if ((kind != MEDIA_KIND_INDEX && kind != MEDIA_KIND_MANIFEST) || depth > INDEX_MAX_DEPTH)
         return 0;
     AUTO(strbuf_release) struct strbuf buf = STRBUF_INIT;
     if (image_read_document(search->store, desc, MANIFEST_MAX_SIZE, &buf, err) < 0)

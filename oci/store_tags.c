@@ -388,6 +388,18 @@ int store_tag_keep(struct store *store, const struct descriptor *desc, struct er
     return store_tags_set(store, &naming, 1, err);
 }
 
+/* ERR_NOT_FOUND. The file's name as well. */
+static int find_tag(struct store *store, const char *name, char file[FILE_NAME_SIZE],
+                    struct store_tag *ret, struct error **err)
+{
+    file_of_name(name, file);
+    int there = tag_read(store, file, ret, err);
+    if (there < 0)
+        return -1;
+    return there ? 0
+                 : error_set(err, ERR_NOT_FOUND, "image %s: not in store %s", name, store->path);
+}
+
 int store_tag_get(struct store *store, const struct reference *reference, struct descriptor *ret,
                   struct error **err)
 {
@@ -395,13 +407,9 @@ int store_tag_get(struct store *store, const struct reference *reference, struct
     if (!name)
         return -1;
     char file[FILE_NAME_SIZE];
-    file_of_name(name, file);
     AUTO(tag_release) struct store_tag tag = { 0 };
-    int there = tag_read(store, file, &tag, err);
-    if (there < 0)
+    if (find_tag(store, name, file, &tag, err) < 0)
         return -1;
-    if (!there)
-        return error_set(err, ERR_NOT_FOUND, "image %s: not in store %s", name, store->path);
     descriptor_copy(ret, &tag.descriptor);
     return 0;
 }
@@ -421,13 +429,9 @@ static int index_after_removal(struct store_index *index, struct error **err)
 static int remove_tag(struct store *store, const char *name, bool keep_image, struct error **err)
 {
     char file[FILE_NAME_SIZE];
-    file_of_name(name, file);
     AUTO(tag_release) struct store_tag tag = { 0 };
-    int there = tag_read(store, file, &tag, err);
-    if (there < 0)
+    if (find_tag(store, name, file, &tag, err) < 0)
         return -1;
-    if (!there)
-        return error_set(err, ERR_NOT_FOUND, "image %s: not in store %s", name, store->path);
     AUTO(store_index_free) struct store_index *index = store_index_new(store);
     if (store_index_begin(index, err) < 0)
         return -1;

@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
-#define INDEX_MAX_DEPTH 4
 #define BUFFER_SIZE ((size_t)256 << 10)
 
 void transport_free(struct transport *transport)
@@ -38,18 +37,16 @@ int transport_choose_image(struct transport *from, const struct platform *platfo
     AUTO(platform_release) struct platform host = { 0 };
     if (!platform)
         platform_host(&host);
-    for (unsigned depth = 0; depth <= INDEX_MAX_DEPTH; depth++) {
+    for (unsigned depth = 0;; depth++) {
         if (media_type_kind(document->descriptor.media_type) != MEDIA_KIND_INDEX)
             return 0;
         AUTO(index_release) struct index index = { 0 };
-        if (index_parse(document->body.data, document->body.size, document->descriptor.media_type,
-                        &index, err) < 0)
+        if (document_parse_index(document, depth, &index, err) < 0)
             return -1;
         const struct descriptor *entry = index_select(&index, platform ? platform : &host, err);
         if (!entry || transport_get_child(from, entry, document, err) < 0)
             return -1;
     }
-    return error_set(err, ERR_LIMIT, "indexes nested more than %d deep", INDEX_MAX_DEPTH);
 }
 
 int transport_check(const struct descriptor *blob, const uint8_t hash[SHA256_SIZE], uint64_t size,

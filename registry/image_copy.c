@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <pthread.h>
 
-#define INDEX_MAX_DEPTH 4
 #define BLOBS_MAX 100000
 #define DOCUMENTS_MAX_SIZE ((uint64_t)64 << 20) /* in memory, all of an image */
 #define DEFAULT_PARALLEL 6
@@ -164,12 +163,9 @@ static int add_index(struct copy *copy, const struct document *document, unsigne
                      struct error **err)
 {
     AUTO(index_release) struct index index = { 0 };
-    if (depth >= INDEX_MAX_DEPTH)
-        return error_set(err, ERR_LIMIT, "indexes nested more than %d deep", INDEX_MAX_DEPTH);
     if (copy->request->scope == IMAGE_COPY_INDEX_ONLY)
         return 0;
-    if (index_parse(document->body.data, document->body.size, document->descriptor.media_type,
-                    &index, err) < 0)
+    if (document_parse_index(document, depth, &index, err) < 0)
         return -1;
     return add_children(copy, &index, depth, err);
 }

@@ -18,8 +18,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define INDEX_MAX_DEPTH 4
-
 struct pull {
     struct registry_session *session;
     struct store *store;
@@ -253,10 +251,7 @@ static int pull_index(struct pull *pull, struct document *document, unsigned dep
                       struct descriptor *manifest, struct error **err)
 {
     AUTO(index_release) struct index index = { 0 };
-    if (depth >= INDEX_MAX_DEPTH)
-        return error_set(err, ERR_LIMIT, "indexes nested more than %d deep", INDEX_MAX_DEPTH);
-    if (index_parse(document->body.data, document->body.size, document->descriptor.media_type,
-                    &index, err) < 0)
+    if (document_parse_index(document, depth, &index, err) < 0)
         return -1;
     bool all = pull->request->flags & PULL_ALL_PLATFORMS;
     if (all && pull_all(pull, &index, document, depth, err) < 0)

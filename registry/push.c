@@ -16,7 +16,6 @@
 
 #include <string.h>
 
-#define INDEX_MAX_DEPTH 4
 #define BLOBS_MAX 100000
 
 struct push {
@@ -104,10 +103,7 @@ static int collect_index(struct push *push, const struct document *document, uns
                          struct error **err)
 {
     AUTO(index_release) struct index index = { 0 };
-    if (depth >= INDEX_MAX_DEPTH)
-        return error_set(err, ERR_LIMIT, "indexes nested more than %d deep", INDEX_MAX_DEPTH);
-    if (index_parse(document->body.data, document->body.size, document->descriptor.media_type,
-                    &index, err) < 0)
+    if (document_parse_index(document, depth, &index, err) < 0)
         return -1;
     for (size_t i = 0; i < index.n_manifests; i++)
         if (collect(push, &index.manifests[i], depth + 1, err) < 0)

@@ -235,6 +235,27 @@ static int check_digest(struct upload *upload, struct error **err)
     return error_set(err, ERR_DIGEST, "the registry stored %.100s instead of what was sent", text);
 }
 
+/* To an URL made of the location. */
+static enum outcome send(struct upload *upload, const char *method, const struct url *url,
+                         const struct strvec *headers, const struct http_body *body,
+                         struct error **err)
+{
+    struct request request = { .method = method,
+                               .host = upload->host,
+                               .url = url,
+                               .scope = scope_of(upload),
+                               .headers = headers,
+                               .body = body,
+                               .bulk = body->size > 0,
+                               .on_sent = on_sent,
+                               .data = upload };
+    enum outcome outcome = call(upload, &request, err);
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    int status = reply_status(&upload->reply);
+    return status < 200 || status >= 300 ? judge(upload, &request, err) : OUTCOME_DONE;
+}
+
 /* PUT location&digest=: ends the upload; with the blob or without */
 static enum outcome put(struct upload *upload, const struct http_body *body, struct error **err)
 {
@@ -244,21 +265,9 @@ static enum outcome put(struct upload *upload, const struct http_body *body, str
     url_add_query(&url, "digest", upload->digest);
     add_headers(&headers);
     upload->offset = body->size ? 0 : upload->request->blob->size;
-    struct request request = { .method = "PUT",
-                               .host = upload->host,
-                               .url = &url,
-                               .scope = scope_of(upload),
-                               .headers = &headers,
-                               .body = body,
-                               .bulk = body->size > 0,
-                               .on_sent = on_sent,
-                               .data = upload };
-    enum outcome outcome = call(upload, &request, err);
+    enum outcome outcome = send(upload, "PUT", &url, &headers, body, err);
     if (outcome != OUTCOME_DONE)
         return outcome;
-    int status = reply_status(&upload->reply);
-    if (status < 200 || status >= 300)
-        return judge(upload, &request, err);
     return check_digest(upload, err) < 0 ? OUTCOME_FAILED : OUTCOME_DONE;
 }
 
@@ -285,21 +294,9 @@ static enum outcome patch(struct upload *upload, uint64_t size, bool has_range, 
                      upload->offset + size - 1);
     AUTO(url_release) struct url url = { 0 };
     url_copy(&url, &upload->location);
-    struct request request = { .method = "PATCH",
-                               .host = upload->host,
-                               .url = &url,
-                               .scope = scope_of(upload),
-                               .headers = &headers,
-                               .body = &body,
-                               .bulk = true,
-                               .on_sent = on_sent,
-                               .data = upload };
-    enum outcome outcome = call(upload, &request, err);
+    enum outcome outcome = send(upload, "PATCH", &url, &headers, &body, err);
     if (outcome != OUTCOME_DONE)
         return outcome;
-    int status = reply_status(&upload->reply);
-    if (status < 200 || status >= 300)
-        return judge(upload, &request, err);
     return take_location(upload, err) < 0 ? OUTCOME_FAILED : OUTCOME_DONE;
 }
 

@@ -311,4 +311,56 @@ test_a_large_blob_streams_between_registries_in_little_memory() {
     echo "# peak $peak KiB"
 }
 
+# Tags deep1 to deep5 of layout l: so many indexes above one manifest.
+make_nested() {
+    local n digest media_type=application/vnd.oci.image.manifest.v1+json file
+    layout l
+    digest=$(layout_digest l image)
+    for n in 1 2 3 4 5; do
+        file=$(layout_blob l "$digest")
+        jq -nc --arg mediaType "$media_type" --arg digest "$digest" --argjson size "$(stat -c %s "$file")" '{ schemaVersion: 2,
+            mediaType: "application/vnd.oci.image.index.v1+json", manifests: [{ $mediaType, $digest, $size }] }' >index
+        media_type=application/vnd.oci.image.index.v1+json
+        digest=$(layout_put l index)
+        jq -c --arg digest "$digest" --arg name deep$n --argjson size "$(stat -c %s index)" --arg mediaType "$media_type" \
+            '.manifests += [{ $mediaType, $digest, $size, annotations: { "org.opencontainers.image.ref.name": $name }}]' \
+            l/index.json >new && mv new l/index.json
+    done
+}
+
+test_indexes_are_nested_four_deep_and_no_deeper() {
+    one_registry
+    make_nested
+    local command
+    while read -r command; do
+        # shellcheck disable=SC2086 # words
+        ok cbuild ${command//DEEP/deep4}
+        # shellcheck disable=SC2086
+        run cbuild ${command//DEEP/deep5}
+        [ "$status" != 0 ] || { show; fail "no error: ${command//DEEP/deep5}"; }
+        cat "$TEST_TMP/out" "$TEST_TMP/err" | grep -q 'indexes nested more than 4 deep' || { show; fail "$command"; }
+    done <<'END'
+copy -q oci:l:DEEP oci:to-DEEP
+copy -q oci:l:DEEP store:DEEP
+copy -q oci:l:DEEP docker-archive:DEEP.tar
+inspect oci:l:DEEP
+validate oci:l:DEEP
+END
+    for command in "inspect deep4" "save -o deep4.oci deep4" "tag deep4 $A/a/deep:4" "push $A/a/deep:4" "inspect docker://$A/a/deep:4" \
+        "manifest inspect -v $A/a/deep:4" "rmi deep4 $A/a/deep:4" "pull --all-platforms $A/a/deep:4" "load -i deep4.oci"; do
+        # shellcheck disable=SC2086
+        ok cbuild $command
+    done
+    # what a registry has, whoever put it there
+    python3 -c 'import sys, urllib.request as u
+u.urlopen(u.Request(sys.argv[1], open(sys.argv[2], "rb").read(), {"Content-Type": sys.argv[3]}, method="PUT"))' \
+        "http://$A/v2/a/deep/manifests/5" "$(layout_blob l "$(layout_digest l deep5)")" application/vnd.oci.image.index.v1+json
+    for command in "pull --all-platforms $A/a/deep:5" "pull $A/a/deep:5" "inspect docker://$A/a/deep:5" "manifest inspect -v $A/a/deep:5"; do
+        # shellcheck disable=SC2086
+        fails 1 cbuild $command
+        err_has 'indexes nested more than 4 deep'
+    done
+    store_verifies
+}
+
 run_tests "$@"

@@ -3,27 +3,11 @@
  * serves all. */
 #include "layers/archive.h"
 #include "oci/store_gc.h"
-#include "tests/fuzz/fuzz_dir.h"
+#include "tests/fuzz/fuzz_store.h"
 
 #include <stdint.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct store *store;
-
-static void cleanup(void)
-{
-    store_close(store);
-}
-
-static void open_store(void)
-{
-    struct error *err = NULL;
-    AUTO(free) char *path = xasprintf("%s/store", fuzz_dir());
-    store = store_open(path, &err);
-    if (!store || atexit(cleanup) != 0)
-        abort();
-}
 
 static int loaded(void *data, const struct archive_image *image, struct error **err UNUSED)
 {
@@ -37,8 +21,7 @@ static int loaded(void *data, const struct archive_image *image, struct error **
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO(error_free) struct error *err = NULL;
-    if (!store)
-        open_store();
+    struct store *store = fuzz_store();
     if (archive_load(store, source_memory_new(data, size), loaded, store, &err) < 0 && !err)
         abort();
     return 0;

@@ -3,28 +3,11 @@
  * there were none, or a list that is written and read as the same again. */
 #include "layers/entries.h"
 
-#include "oci/store.h"
-#include "tests/fuzz/fuzz_dir.h"
+#include "tests/fuzz/fuzz_store.h"
 
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct store *store;
-
-static void cleanup(void)
-{
-    store_close(store);
-}
-
-static void open_store(void)
-{
-    struct error *err = NULL;
-    AUTO(free) char *path = xasprintf("%s/store", fuzz_dir());
-    store = store_open(path, &err);
-    if (!store || atexit(cleanup) != 0)
-        abort();
-}
 
 static void put(const struct digest *blob, const uint8_t *data, size_t size)
 {
@@ -37,8 +20,8 @@ static void put(const struct digest *blob, const uint8_t *data, size_t size)
     sha256_of(text.data, text.size, check);
     strbuf_add(&text, check, sizeof(check));
     digest_format_hex(blob, name);
-    if (fs_write_file(store_dir_fd(store, STORE_ENTRIES), name, text.data, text.size, 0600, &err) <
-        0)
+    if (fs_write_file(store_dir_fd(fuzz_store(), STORE_ENTRIES), name, text.data, text.size, 0600,
+                      &err) < 0)
         abort();
 }
 
@@ -46,8 +29,8 @@ static void check_again(const struct digest *blob, const struct entries *entries
 {
     AUTO(error_free) struct error *err = NULL;
     AUTO(entries_release) struct entries again = { .tar_size = 0 };
-    if (entries_write(store, blob, entries, &err) < 0 ||
-        entries_read(store, blob, &again, &err) < 0)
+    if (entries_write(fuzz_store(), blob, entries, &err) < 0 ||
+        entries_read(fuzz_store(), blob, &again, &err) < 0)
         abort();
     if (again.list.n_entries != entries->list.n_entries || again.n_members != entries->n_members)
         abort();
@@ -64,11 +47,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO(entries_release) struct entries entries = { .tar_size = 0 };
     AUTO(entries_release) struct entries members = { .tar_size = 0 };
     const struct digest blob = digest_of("blob", 4);
-    if (!store)
-        open_store();
     put(&blob, data, size);
-    (void)!entries_read_members(store, &blob, &members, &ignored); /* or there are none */
-    if (entries_read(store, &blob, &entries, &err) == 0)
+    (void)!entries_read_members(fuzz_store(), &blob, &members, &ignored); /* or there are none */
+    if (entries_read(fuzz_store(), &blob, &entries, &err) == 0)
         check_again(&blob, &entries);
     else if (!error_is(err, ERR_NOT_FOUND))
         abort();
