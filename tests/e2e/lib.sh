@@ -15,8 +15,10 @@ export CBUILD_NETWORK=pasta,slirp4netns
 
 cbuild() { "$CBUILD" "$@"; }
 
-fail() {
-    echo "FAILED at ${BASH_SOURCE[2]##*/}:${BASH_LINENO[1]}: $*" >&2
+fail() { # with the test's line, not that of an assertion of ours
+    local at=1
+    while [ "${BASH_SOURCE[at]##*/}" = lib.sh ] && [ $((at + 1)) -lt ${#BASH_SOURCE[@]} ]; do at=$((at + 1)); done
+    echo "FAILED at ${BASH_SOURCE[at]##*/}:${BASH_LINENO[at - 1]}: $*" >&2
     exit 1
 }
 
@@ -86,6 +88,27 @@ err_lacks() { ! grep -qF -- "$1" "$TEST_TMP/err" || { show; fail "stderr has: $1
 equal() { [ "$1" = "$2" ] || fail "\"$1\" is not \"$2\"${3:+ ($3)}"; }
 is_there() { [ -e "$1" ] || [ -L "$1" ] || fail "$1 is missing"; }
 is_absent() { { [ ! -e "$1" ] && [ ! -L "$1" ]; } || fail "$1 is there"; }
+
+# Until COMMAND succeeds: a busy machine takes its time, who waits longer waits for what doesn't come.
+await() { # COMMAND...
+    local end=$((SECONDS + 120))
+    until "$@" >/dev/null; do
+        [ $SECONDS -lt $end ] || fail "it never came: $*"
+        sleep 0.05
+    done
+}
+await_text() { await grep -qs -- "$@"; } # PATTERN FILE...
+await_gone() { await lacks "$@"; }      # COMMAND..., until it fails
+lacks() { ! "$@"; }
+# Until COMMAND prints EXPECTED.
+becomes() { # EXPECTED COMMAND...
+    local expected=$1 now end=$((SECONDS + 120))
+    shift
+    while now=$("$@") || fail "status $?: $*" && [ "$now" != "$expected" ]; do
+        [ $SECONDS -lt $end ] || fail "\"$now\" doesn't become \"$expected\": $*"
+        sleep 0.05
+    done
+}
 
 store_verifies() { ok cbuild fsck; out_has " 0 bad"; }
 
@@ -215,7 +238,7 @@ end_test() {
     [ -n "$left" ] || return 0
     # shellcheck disable=SC2086
     kill $left 2>/dev/null || :
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         [ -n "$(jobs -pr)" ] || return 0
         sleep 0.05
     done
@@ -237,6 +260,18 @@ run_test() { # FOLDER NAME: in a subshell
     "$2"
 }
 
+# What a reader of a log needs who has no more than it: what the test printed, what its builds did.
+show_test() { # FOLDER
+    local file
+    tail -n 120 "$1/log"
+    for file in "$1"/tmp/{out,err,log} "$1"/dir/{*err*,*log*,out*,host.log}; do
+        [ -f "$file" ] && [ -s "$file" ] || continue
+        echo "--- end of ${file#"$1/"}"
+        tail -n 40 "$file" | cut -c 1-400 | tr -cd '\t\n\40-\176\200-\377'
+        echo
+    done
+}
+
 run_tests() {
     local tests=() name number=0 failed=0 work status TIMEFORMAT='%R %U %S'
     while read -r _ _ name; do case $name in test_*) tests+=("$name") ;; esac; done < <(declare -F)
@@ -255,7 +290,7 @@ run_tests() {
         else
             failed=$((failed + 1))
             echo "not ok $number - ${name#test_}"
-            sed 's/^/# /' "$work/log" | tail -n 80
+            show_test "$work" | sed 's/^/# /'
         fi
         echo "# seconds: $(cat "$work/seconds") ${name#test_}" # for tests/run --slow
         rm -rf "$work" 2>/dev/null || { chmod -Rf u+rwx "$work"; in_namespace rm -rf "$work"; }
