@@ -217,7 +217,7 @@ int credentials_run_helper(const char *helper, const char *verb, const char *inp
     spec.argv = (const char *const *)argv.items;
     spec.input = input;
     spec.input_size = strlen(input);
-    spec.timeout_ms = force_has("fast-timeout") ? 500 : CREDENTIAL_HELPER_TIMEOUT_MS;
+    spec.timeout_ms = force_has("fast-timeout") ? 5000 : CREDENTIAL_HELPER_TIMEOUT_MS;
     AUTO(spawn_result_release) struct spawn_result result;
     spawn_result_init(&result);
     if (spawn_run(&spec, &result, err) < 0)

@@ -188,7 +188,7 @@ static void set_times(struct exchange *exchange)
 {
     exchange->idle_s = exchange->request->body ? IDLE_TIMEOUT_UPLOAD_S : IDLE_TIMEOUT_S;
     if (force_has("fast-timeout"))
-        exchange->idle_s = 2;
+        exchange->idle_s = 5;
     curl.easy_setopt(exchange->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     curl.easy_setopt(exchange->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl.easy_setopt(exchange->easy, CURLOPT_LOW_SPEED_TIME, exchange->idle_s);

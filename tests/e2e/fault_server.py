@@ -426,7 +426,7 @@ def stall(h):
         h.end_headers()
         h.wfile.write(h.repo.blobs[h.name][:50000])
         h.wfile.flush()
-        time.sleep(8)
+        time.sleep(60)
         h.close_connection = True
         return True
 
