@@ -63,7 +63,7 @@ static int run_signal(const struct temp_dir *dir UNUSED)
         CHECK(cancel_check(&err) < 0 && error_is(err, ERR_CANCELLED));
         CHECK(!strcmp(error_message(err), "interrupted"));
         error_clear(&err);
-        CHECK(cancel_sleep_ms(60000, &err) < 0 && error_is(err, ERR_CANCELLED));
+        CHECK(cancel_sleep_ms(600000, &err) < 0 && error_is(err, ERR_CANCELLED));
         error_clear(&err);
         struct pollfd raw = { .fd = cancel_fd(), .events = POLLIN };
         CHECK(poll(&raw, 1, 0) == 1 && raw.revents == POLLIN); /* for good */
@@ -80,8 +80,8 @@ static int run_wakes_a_wait(const struct temp_dir *dir UNUSED)
     if (pid == 0)
         _exit(kill(parent, SIGHUP));
     uint64_t start = clock_monotonic_ms();
-    CHECK(cancel_poll(NULL, 0, 60000, &err) < 0 && error_is(err, ERR_CANCELLED));
-    CHECK(clock_monotonic_ms() - start < 30000);
+    CHECK(cancel_poll(NULL, 0, 600000, &err) < 0 && error_is(err, ERR_CANCELLED));
+    CHECK(clock_monotonic_ms() - start < 300000);
     error_clear(&err);
     CHECK(waitpid(pid, NULL, 0) == pid);
     return 0;

@@ -22,7 +22,7 @@ static void start(const char *const *words, struct companion *companion)
 static bool is_closed_soon(int read_end)
 {
     struct pollfd end = { .fd = read_end };
-    return poll(&end, 1, 10000) == 1 && (end.revents & POLLHUP);
+    return poll(&end, 1, 120000) == 1 && (end.revents & POLLHUP);
 }
 
 static void a_companion_runs_until_it_is_stopped(void **state UNUSED)
@@ -65,7 +65,7 @@ static void an_end_is_seen(void **state UNUSED)
         struct companion companion = COMPANION_INIT;
         start((const char *const[]){ programs[i], NULL }, &companion);
         int looks = 0;
-        while (!companion_has_ended(&companion) && looks++ < 1000)
+        while (!companion_has_ended(&companion) && looks++ < 12000)
             (void)poll(NULL, 0, 10);
         assert_true(companion_has_ended(&companion));
         companion_stop(&companion);

@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -85,7 +87,8 @@ static void command_is_pid_1_and_alone(void **state)
     struct box *box = *state;
     box_expect(box,
                "echo $$; readlink /proc/1/exe; cat /proc/1/cmdline | tr '\\0' ' ' | head -c 14; "
-               "echo; set -- /proc/[0-9]*; echo $#", /* the shell's own: a command beside it may start late */
+               "echo; set -- /proc/[0-9]*; echo $#", /* the shell's own: a command beside it may
+                                                        start late */
                "1\n/bin/busybox\n/bin/sh -c ech\n1\n");
 }
 
@@ -319,7 +322,7 @@ static void orphans_die_with_the_command(void **state)
                 "1000' & echo done");
     assert_string_equal(box->out.data, "done\n");
     assert_int_equal(box->result.status, 0);
-    assert_true(clock_monotonic_ms() - start < 10000);
+    assert_true(clock_monotonic_ms() - start < 300000);
 }
 
 static void *kill_soon(void *data)
@@ -401,14 +404,14 @@ static void sandbox_dies_with_us(void **state)
     char byte;
     assert_int_equal(read(ready[0], &byte, 1), 1);
     pid_t inside = 0;
-    for (int i = 0; i < 500 && !inside; i++) {
+    for (int i = 0; i < 12000 && !inside; i++) {
         inside = find_sleep(seconds);
         (void)poll(NULL, 0, 10);
     }
     assert_true(inside > 0);
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    for (int i = 0; i < 1000 && find_sleep(seconds); i++)
+    for (int i = 0; i < 12000 && find_sleep(seconds); i++)
         (void)poll(NULL, 0, 10);
     assert_int_equal(find_sleep(seconds), 0);
     (void)close(ready[0]);
@@ -432,6 +435,11 @@ static void host_sees_no_mounts(void **state)
     struct box *box = *state;
     struct error *err = NULL;
     const char *const argv[] = { "/bin/sleep", "1000", NULL };
+    /* a host of our own, where others that mount at this time aren't seen, but what a sandbox sends
+     * is */
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0)
+        fail_msg("a mount namespace: %s", strerror(errno));
     size_t before = count_mounts();
     box_prepare(box);
     box->spec.argv = argv;

@@ -117,7 +117,7 @@ static void time_out_kills_the_group(void **state UNUSED)
     spec.timeout_ms = 100;
     assert_fails(spawn_run(&spec, &result, &err), err, ERR_FAILED,
                  "running sh: still running after 100 ms");
-    assert_true(clock_monotonic_ms() - start < 60000);
+    assert_true(clock_monotonic_ms() - start < 300000);
 }
 
 static void descendants_that_hold_the_pipe_are_not_awaited(void **state UNUSED)
@@ -127,7 +127,7 @@ static void descendants_that_hold_the_pipe_are_not_awaited(void **state UNUSED)
     spawn_result_init(&result);
     struct spawn_spec spec = SPAWN_SPEC_INIT;
     spec.argv = SH("sleep 600 & echo $!");
-    spec.timeout_ms = 60000;
+    spec.timeout_ms = 300000;
     assert_ok(spawn_run(&spec, &result, &err), err);
     long pid = strtol(result.out.data, NULL, 10);
     assert_true(pid > 1);

@@ -82,7 +82,7 @@ static void ask(int fd, size_t size)
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
     for (ssize_t n = 1; n != 0;) {
         struct pollfd wait = { .fd = fd, .events = POLLIN | (sent < size ? POLLOUT : 0) };
-        assert_int_equal(poll(&wait, 1, 10000), 1);
+        assert_int_equal(poll(&wait, 1, 120000), 1);
         if (sent < size && (n = send(fd, question + sent, size - sent, MSG_NOSIGNAL)) > 0) {
             sent += (size_t)n;
             if (sent == size)
