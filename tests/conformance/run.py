@@ -72,23 +72,18 @@ class Runner:
 
     def cbuild(self, *args, **kw):
         return subprocess.run([self.o.cbuild, *args], env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              stdin=subprocess.DEVNULL, timeout=120, **kw)
+                              stdin=subprocess.DEVNULL, timeout=600, **kw)
 
     def load_bases(self):
         out = os.path.join(self.work, "bases")
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        self.server = subprocess.Popen([sys.executable, os.path.join(self.o.data, "mkbase.py"), "--out", out,
-                                        "--serve", "127.0.0.1:%d" % port], stdout=subprocess.DEVNULL)
-        for _ in range(600):
-            try:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-                connection.request("GET", "/v2/")
-                connection.getresponse()
+        for _ in range(20): # its port may be taken by another program before it has it
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", 0))
+                port = s.getsockname()[1]
+            self.server = subprocess.Popen([sys.executable, os.path.join(self.o.data, "mkbase.py"), "--out", out,
+                                            "--serve", "127.0.0.1:%d" % port], stdout=subprocess.DEVNULL)
+            if self.is_served(port):
                 break
-            except OSError:
-                time.sleep(0.1)
         for repo in BASES:
             name = repo[len("library/"):] if repo.startswith("library/") else repo
             remote = "127.0.0.1:%d/%s:latest" % (port, repo)
@@ -98,6 +93,18 @@ class Runner:
                 if done.returncode:
                     raise SystemExit("Bail out! cbuild %s: %s" % (" ".join(args), done.stdout.decode()))
         self.load_expected_bases()
+
+    def is_served(self, port):
+        """By our server: one that couldn't have the port has ended."""
+        while self.server.poll() is None:
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+                connection.request("GET", "/v2/")
+                connection.getresponse()
+                return self.server.poll() is None
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.1)
+        return False
 
     def load_expected_bases(self):
         with open(os.path.join(self.env["CBUILD_ROOT"], "index.json")) as f:

@@ -17,7 +17,7 @@ reads it next.
 """
 import fcntl, os, pty, select, signal, struct, sys, termios, time
 
-TIMEOUT = 30
+TIMEOUT = 120
 
 
 def resize(fd, rows, columns):
@@ -69,7 +69,7 @@ class Terminal:
 
     def is_raw(self):
         """The keeper has a moment where the command was killed."""
-        for _ in range(100):
+        for _ in range(600):
             if termios.tcgetattr(self.slave) == self.before:
                 return False
             time.sleep(0.05)

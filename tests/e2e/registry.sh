@@ -55,9 +55,9 @@ registry_password_line() { # USER PASSWORD
     fi
 }
 
-# Waits until a growing file has a match, for at most 20 seconds; prints it.
+# Waits until a growing file has a match, for at most two minutes; prints it.
 registry_wait_for() { # PID FILE PATTERN
-    timeout 20 tail -n +1 -f --pid="$1" "$2" 2>/dev/null | grep -m1 -Eo -- "$3"
+    timeout 120 tail -n +1 -f --pid="$1" "$2" 2>/dev/null | grep -m1 -Eo -- "$3"
 }
 
 registry_start_token_server() { # TLS LIFETIME

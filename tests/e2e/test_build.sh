@@ -76,10 +76,9 @@ test_run_true_gives_an_empty_layer() {
 test_run_leaves_no_mount_and_no_process() {
     need_run
     import_busybox
-    mount_count=$(wc -l </proc/self/mountinfo)
     printf 'FROM busybox\nRUN sleep %s & sleep 0.1; echo started\n' $LONG >Dockerfile
     ok cbuild -t x .
-    equal "$(wc -l </proc/self/mountinfo)" "$mount_count"
+    equal "$(grep -F "$CBUILD_ROOT" /proc/self/mountinfo)" ''
     ! pgrep -f "^sleep $LONG\$" || fail "a process outlived its step"
 }
 
@@ -89,26 +88,6 @@ test_stages_that_the_target_does_not_need_are_not_built() {
     ok cbuild -t x --target B .
     fails 3 cbuild -t x --target bb .
     err_has 'did you mean "b"'
-}
-
-test_independent_stages_run_at_the_same_time() {
-    need_run
-    import_busybox
-    cat >Dockerfile <<'EOT'
-FROM busybox AS a
-RUN date +%s > /start; sleep 2; date +%s > /end
-FROM busybox AS b
-RUN date +%s > /start; sleep 2; date +%s > /end
-FROM scratch
-COPY --from=a /start /a-start
-COPY --from=a /end /a-end
-COPY --from=b /start /b-start
-COPY --from=b /end /b-end
-EOT
-    ok cbuild -t x --network none .
-    image_tree x >/dev/null
-    cd "$TEST_TMP/tree" || exit 1
-    [ "$(cat a-start)" -lt "$(cat b-end)" ] && [ "$(cat b-start)" -lt "$(cat a-end)" ] || fail "one after the other"
 }
 
 # Four stages whose RUNs see each other in a cache mount: /c/now holds a name per RUN that runs.
@@ -126,7 +105,7 @@ test_all_stages_that_are_ready_run_whatever_the_number_of_processors() {
     need_run
     import_busybox
     # none goes on before all four have been there
-    four_stages 'for t in $(seq 200); do [ $(ls /c/now /c/seen | grep -c [1-4]) -ge 4 ] && break; sleep 0.05; done; [ $t -lt 200 ] || exit 9' >Dockerfile
+    four_stages 'for t in $(seq 2000); do [ $(ls /c/now /c/seen | grep -c [1-4]) -ge 4 ] && break; sleep 0.05; done; [ $t -lt 2000 ] || exit 9' >Dockerfile
     ok taskset -c "$(taskset -cp $$ | sed 's/.*[:,-] *//')" "$CBUILD" build -t x --network none .
     ok cbuild --no-cache -t x --network none --jobs 4 .
 }
@@ -154,7 +133,7 @@ test_a_failure_ends_what_other_stages_make_at_once() {
     import_busybox
     truncate -s 60G f
     printf 'FROM scratch AS a\nCOPY f /f\nFROM busybox AS b\nRUN sleep 0.5; exit 7\nFROM a\nCOPY --from=b / /\n' >Dockerfile
-    fails 1 timeout 30 "$CBUILD" --network none -t x .
+    fails 1 timeout 120 "$CBUILD" --network none -t x .
     err_has 'Dockerfile:4: process'
     err_has 'CANCELED'
     equal "$(grep -c ^cbuild: "$TEST_TMP/err")" 1
@@ -319,7 +298,7 @@ test_add_downloads_and_checks_the_checksum() {
     python3 -u -m http.server --directory www --bind 127.0.0.1 0 >server.log 2>&1 &
     server=$!
     teardown() { kill "$server"; }
-    for _ in $(seq 100); do grep -q port server.log && break; sleep 0.05; done
+    await_text port server.log
     port=$(sed -n 's/.*port \([0-9]*\).*/\1/p' server.log)
     sum=$(sha256sum www/file.txt | cut -d' ' -f1)
     printf 'FROM scratch\nADD --checksum=sha256:%s http://127.0.0.1:%s/file.txt /d/\n' "$sum" "$port" >Dockerfile

@@ -396,7 +396,7 @@ runs() { in_namespace sh -c 'cat "$CBUILD_ROOT"/cache/mounts/*/runs | wc -l'; }
 # The steps of a killed build take a moment to die, and hold locks until then.
 prune_all_forms() { # [OPTION...]
     local _
-    for _ in $(seq 100); do
+    for _ in $(seq 1000); do
         ok cbuild prune "$@"
         [ "$(in_namespace sh -c 'find "$CBUILD_ROOT"/layers/*/ -maxdepth 1 -name "p-*"' | wc -l)" != 0 ] || return 0
         sleep 0.05
@@ -406,7 +406,7 @@ prune_all_forms() { # [OPTION...]
 kill_while_compressing() { # [SIGNAL [OPTION...]]
     local signal=${1:-KILL} pid tries
     shift || :
-    for tries in 1 2 3 4 5; do
+    for tries in $(seq 50); do
         rm -rf "$CBUILD_ROOT" 2>/dev/null || in_namespace rm -rf "$CBUILD_ROOT"
         import_busybox
         env --default-signal=INT "$CBUILD" -t x --compression gzip:6 "$@" . >/dev/null 2>&1 &
@@ -484,12 +484,12 @@ test_a_kill_with_several_layers_pending_reruns_none_of_their_steps() {
     ran_records() { { grep -ls '"state":"ran"' "$CBUILD_ROOT"/cache/records/* || :; } | wc -l; }
     kill_with_all_pending() {
         local pid _
-        for n in 1 2 3; do
+        for n in $(seq 50); do
             in_namespace rm -rf "$CBUILD_ROOT"
             import_busybox
             "$CBUILD" -t x --compression gzip:9 . >/dev/null 2>&1 &
             pid=$!
-            for _ in $(seq 200); do
+            for _ in $(seq 500); do
                 [ "$(ran_records)" -lt 3 ] || break
                 sleep 0.02
             done

@@ -75,11 +75,10 @@ test_killed_cbuild_leaves_no_process() {
     printf 'FROM busybox\nRUN echo begun; (busybox setsid sleep %s &); sleep %s\n' "${LONG}1" "${LONG}2" >Dockerfile
     setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin -- "$CBUILD" --isolation=chroot -t x --progress plain . >out 2>&1 &
     pid=$!
-    for _ in $(seq 200); do grep -q ' begun$' out && break; sleep 0.05; done
+    await_text ' begun$' out
     kill -KILL $pid
     wait $pid || :
-    for _ in $(seq 200); do pgrep -f "sleep ${LONG}[12]\$" >/dev/null || break; sleep 0.05; done
-    ! pgrep -f "sleep ${LONG}[12]\$" || fail "they live"
+    await_gone pgrep -f "sleep ${LONG}[12]\$"
     ok cbuild prune -a
 }
 
@@ -87,7 +86,7 @@ test_processes_of_others_get_no_signal() {
     need_root
     python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall(444, None, 0, 1) < 6)' || skip "this kernel's landlock has no scopes"
     import_busybox
-    sleep 300 &
+    sleep 3000 &
     printf 'FROM busybox\nARG PID\nRUN (kill -9 $PID || echo refused) 2>/dev/null\n' >Dockerfile
     build --build-arg PID=$! -t x .
     step_says refused
@@ -109,13 +108,13 @@ RUN --mount=type=cache,id=c,target=/c echo in-the-tree; while ! test -e /c/go; d
 EOT
     confined "$CBUILD" --isolation=chroot --no-cache --progress plain -t one one >one.log 2>&1 &
     local one=$!
-    until grep -q '^#[0-9]* [0-9.]* in-the-tree' one.log; do kill -0 $one || fail "$(cat one.log)"; done
+    await_text '^#[0-9]* [0-9.]* in-the-tree' one.log
     is_absent "$CBUILD_ROOT/cache/mounts/$name"
     # a usual one waits, and finds what the first left
     printf 'FROM busybox\nRUN --mount=type=cache,id=c,target=/c grep -x 2 /c/n && echo 3 >/c/n\n' >two/Dockerfile
     cbuild --no-cache --progress plain -t two two >two.log 2>&1 &
     local two=$! tree
-    until grep -q '^#.* RUN' two.log; do kill -0 $two || fail "$(cat two.log)"; done
+    await_text '^#.* RUN' two.log
     sleep 0.3 # as long as it would take to fail
     ! grep 'exit code' two.log || fail "it didn't wait"
     tree=$(find "$CBUILD_ROOT" -path '*/c/n' -not -path '*/cache/mounts/*' | head -1)

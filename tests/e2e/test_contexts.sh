@@ -313,22 +313,25 @@ test_git_over_dumb_http_file_and_git_protocols() {
     need git
     serve
     repo r
-    local id port
+    local id port daemon
     ok cbuild -q -t x "$URL/smart/r.git"
     id=$(image_id x)
     ok cbuild -q -t x "$URL/dumb/r.git#v1"
     equal "$(image_id x)" "$id"
     ok cbuild -q -t x "file://$PWD/www/repos/r.git"
     equal "$(image_id x)" "$id"
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    coproc DAEMON { exec git daemon --verbose --export-all --reuseaddr --listen=127.0.0.1 --port="$port" \
-        --base-path="$PWD/www/repos" 2>&1; }
-    local line
-    while read -r line <&"${DAEMON[0]}"; do case $line in *Ready*) break ;; esac; done
+    # git takes no port that is free by itself: another program may have taken ours in between
+    for _ in $(seq 20); do
+        port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+        git daemon --verbose --export-all --listen=127.0.0.1 --port="$port" --base-path="$PWD/www/repos" >daemon.log 2>&1 &
+        daemon=$!
+        await grep -qE 'Ready to rumble|unable to' daemon.log
+        ! grep -q Ready daemon.log || break
+        wait $daemon || :
+    done
     ok cbuild -q -t x "git://127.0.0.1:$port/r.git#main"
     equal "$(image_id x)" "$id"
-    # shellcheck disable=SC2153
-    kill "$DAEMON_PID"
+    kill $daemon
 }
 
 test_submodules_come_along() {

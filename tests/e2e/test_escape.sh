@@ -269,42 +269,33 @@ sleepers() { grep -lsaP "^sleep\x00$1\x00" /proc/[0-9]*/cmdline || :; } # SECOND
 test_daemons_end_with_the_step_and_when_the_builder_is_killed() {
     need_run
     import_busybox
-    local seconds=$((700000 + RANDOM)) builder i
-    printf 'FROM busybox\nRUN (trap "" TERM HUP; sleep %s & sleep %s &) & sleep 0.2; grep -lx sleep /proc/[0-9]*/comm | wc -l\n' $seconds $seconds >Dockerfile
+    local seconds=$((700000 + RANDOM)) builder
+    printf 'FROM busybox\nRUN (trap "" TERM HUP; sleep %s & sleep %s &) & until [ $(grep -lx sleep /proc/[0-9]*/comm 2>/dev/null | wc -l) = 2 ]; do :; done; echo two\n' $seconds $seconds >Dockerfile
     ok cbuild --no-cache -t x .
-    equal "$(said)" 2
+    equal "$(said)" two
     equal "$(sleepers $seconds)" ''
     printf 'FROM busybox\nRUN (sleep %s &) ; sleep %s\n' $seconds $seconds >Dockerfile
     "$CBUILD" --no-cache -t x . 2>killed &
     builder=$!
-    for i in $(seq 100); do
-        [ "$(sleepers $seconds | wc -l)" -lt 2 ] || break
-        sleep 0.1
-    done
-    [ "$(sleepers $seconds | wc -l)" = 2 ] || fail "not started after $i tries: $(cat killed)"
+    n_sleepers() { sleepers $seconds | wc -l; }
+    becomes 2 n_sleepers
     kill -KILL $builder
-    for i in $(seq 100); do
-        [ -n "$(sleepers $seconds)" ] || return 0
-        sleep 0.1
-    done
-    fail "still there: $(sleepers $seconds)"
+    becomes 0 n_sleepers
 }
 
 # Who sends it (a shell, at control-Z) waits until all threads have stopped.
 test_a_builder_stops_at_once_while_a_step_runs() {
     need_run
     import_busybox
-    printf 'FROM busybox\nRUN echo ready; sleep 20\n' >Dockerfile
+    printf 'FROM busybox\nRUN echo ready; sleep 1000\n' >Dockerfile
     "$CBUILD" -t x . >/dev/null 2>err &
-    local builder=$! i
-    for i in $(seq 200); do grep -q '[0-9] ready$' err && break; sleep 0.05; done
+    local builder=$!
+    await_text '[0-9] ready$' err
     kill -STOP $builder
-    for i in $(seq 40); do grep -qs '^State:[^T]*$' /proc/$builder/task/*/status || break; sleep 0.05; done
-    local states
-    states=$(sed -n 's/^State:.*(\(.*\))/\1/p' /proc/$builder/task/*/status | sort -u)
+    states() { sed -n 's/^State:.*(\(.*\))/\1/p' /proc/$builder/task/*/status | sort -u; }
+    becomes stopped states
     kill -KILL $builder
     wait $builder || :
-    equal "$states" stopped
 }
 
 # Files below the folders that hold a text, as it is or compressed.
@@ -357,21 +348,18 @@ test_secrets_are_in_no_core_dump_of_the_builder() {
     [[ ${MODE:-} != [at]san ]] || skip "an instrumented binary"
     case $(cat /proc/sys/kernel/core_pattern) in */* | '|'*) skip "core dumps go elsewhere" ;; esac
     import_busybox
-    local value="value-$$-$RANDOM-$RANDOM" builder i
+    local value="value-$$-$RANDOM-$RANDOM" builder
     printf 'secret %s\n' "$value" >"$TEST_TMP/secret"
     mkdir context dumps
-    printf 'FROM busybox\nRUN --mount=type=secret,id=s cat /proc/self/coredump_filter; touch /started; sleep 20\n' >context/Dockerfile
+    printf 'FROM busybox\nRUN --mount=type=secret,id=s cat /proc/self/coredump_filter; touch /started; sleep 1000\n' >context/Dockerfile
     (
         ulimit -c unlimited
         cd dumps
         exec "$CBUILD" --no-cache --secret id=s,src="$TEST_TMP/secret" ../context 2>"$TEST_TMP/log"
     ) &
     builder=$!
-    for i in $(seq 100); do
-        [ -z "$(in_namespace find "$CBUILD_ROOT" -name started)" ] || break
-        sleep 0.1
-    done
-    [ "$i" != 100 ] || fail "not started: $(cat "$TEST_TMP/log")"
+    started() { [ -n "$(in_namespace find "$CBUILD_ROOT" -name started 2>/dev/null)" ]; }
+    await started
     # no dump by itself; one that is made all the same, as by a program that collects them, has no memory
     grep -q '^Max core file size *0 ' /proc/$builder/limits || fail "$(cat /proc/$builder/limits)"
     prlimit --pid $builder --core=unlimited

@@ -46,7 +46,7 @@ test_a_push_of_metadata_fetches_no_layer() {
     fresh
     ok cbuild pull "$REGISTRY_HOST/new/app:1"
     equal "$(cbuild inspect -f '{{.Config.Labels.a}}' "$REGISTRY_HOST/new/app:1")" b
-    equal "$(n_fetched)" 3
+    becomes 3 n_fetched
 }
 
 test_a_push_of_a_linked_copy_fetches_no_layer() {
@@ -81,7 +81,7 @@ test_an_image_with_a_name_here_is_whole() {
     start
     printf 'FROM %s\nLABEL a=b\n' "$BASE" >Dockerfile
     ok cbuild -t app .
-    equal "$(n_fetched)" 3 "$(requests)"
+    becomes 3 n_fetched
     ok cbuild save -o app.tar app
     ok cbuild inspect "$BASE" # it is whole too, and the next build asks nobody
     : >"$REGISTRY_LOG"
@@ -90,7 +90,7 @@ test_an_image_with_a_name_here_is_whole() {
     # one that is pushed, too
     fresh
     ok cbuild --push -t "$REGISTRY_HOST/new/app:1" .
-    equal "$(n_fetched)" 3 "$(requests)"
+    becomes 3 n_fetched
     ok cbuild save -o pushed.tar "$REGISTRY_HOST/new/app:1"
 }
 
@@ -99,7 +99,7 @@ test_a_stage_whose_steps_are_cached_needs_no_base() {
     need_run
     printf 'FROM %s AS tool\nRUN echo tool >/tool\nFROM scratch\nCOPY --from=tool /tool /\n' "$BASE" >Dockerfile
     ok cbuild -t app .
-    equal "$(n_fetched)" 3 "$(requests)"
+    becomes 3 n_fetched
     ok cbuild rmi "$BASE"
     # as if collected: blobs and forms
     local layer
@@ -114,7 +114,7 @@ test_a_run_unpacks_what_arrives() {
     need_run
     printf 'FROM %s\nRUN cmp /g /etc/deep/f && [ "$(stat -c %%a:%%u /etc)" = 755:0 ] && echo done >/h\n' "$BASE" >Dockerfile
     ok cbuild -t app .
-    equal "$(n_fetched)" 3 "$(requests)"
+    becomes 3 n_fetched
     err_has "pulling $BASE"
     store_verifies
     # eight at once fetch each layer once
@@ -125,7 +125,7 @@ test_a_run_unpacks_what_arrives() {
         pids+=($!)
     done
     for pid in "${pids[@]}"; do wait "$pid" || fail "$(cat "$TEST_TMP/err")"; done
-    equal "$(n_fetched)" 3 "$(requests)"
+    becomes 3 n_fetched
     store_verifies
 }
 

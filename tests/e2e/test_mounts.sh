@@ -264,10 +264,10 @@ test_a_failing_stage_ends_the_wait_for_a_lock() {
     import_busybox
     cat >Dockerfile.hold <<'EOT'
 FROM busybox
-RUN --mount=type=cache,id=c,target=/c,sharing=locked echo holding && sleep 30
+RUN --mount=type=cache,id=c,target=/c,sharing=locked echo holding && sleep 1000
 EOT
     "$CBUILD" --no-cache -t hold -f Dockerfile.hold . 2>hold.log & holder=$!
-    for _ in $(seq 200); do grep -q ' holding$' hold.log && break; sleep 0.05; done
+    await_text ' holding$' hold.log
     cat >Dockerfile <<'EOT'
 FROM busybox AS waits
 RUN --mount=type=cache,id=c,target=/c,sharing=locked touch /waited
@@ -277,7 +277,7 @@ FROM busybox
 COPY --from=waits /waited /
 COPY --from=fails /x /
 EOT
-    fails 1 timeout 20 "$CBUILD" -t x .
+    fails 1 timeout 120 "$CBUILD" -t x .
     err_has 'Dockerfile:4: '
     kill -TERM $holder
     wait $holder || :
@@ -329,18 +329,16 @@ EOT
 test_a_secret_lies_on_no_disk_while_its_step_runs() {
     need_run
     import_busybox
-    local value="value-$$-$RANDOM-$RANDOM" pid n=0
+    local value="value-$$-$RANDOM-$RANDOM" pid
     echo "$value" >secret
-    printf 'FROM busybox\nRUN --mount=type=secret,id=s,env=S --mount=type=secret,id=s grep -q value- /run/secrets/s && touch /started; sleep 3\n' >Dockerfile
+    printf 'FROM busybox\nRUN --mount=type=cache,target=/c --mount=type=secret,id=s,env=S --mount=type=secret,id=s grep -q value- /run/secrets/s && touch /c/started; until test -e /c/end; do sleep 0.05; done\n' >Dockerfile
     "$CBUILD" -t x --secret id=s,src=secret . 2>log &
     pid=$!
-    for _ in $(seq 200); do
-        n=$(in_namespace find "$CBUILD_ROOT/layers" -name started | wc -l)
-        [ "$n" = 0 ] || break
-        sleep 0.05
-    done
-    [ "$n" != 0 ] || fail "not started: $(cat log)"
+    in_mounts() { in_namespace find "$CBUILD_ROOT/cache/mounts" "$@"; }
+    started() { [ -n "$(in_mounts -name started 2>/dev/null)" ]; }
+    await started
     ! in_namespace grep -raF "$value" "$CBUILD_ROOT" "$HOME" "$XDG_RUNTIME_DIR" || fail "it is on disk"
+    in_mounts -name started -execdir touch end \;
     wait $pid || fail "$(cat log)"
 }
 
@@ -493,14 +491,10 @@ EOT
     # who is killed leaves no agent either
     printf 'FROM busybox\nRUN --mount=type=ssh sleep 987\n' >Dockerfile
     "$CBUILD" --ssh default=one . 2>log &
-    until pgrep -u "$(id -u)" -f "ssh-agent -D -a $XDG_RUNTIME_DIR/cbuild-ssh" >pid; do sleep 0.1; done
+    await pgrep -u "$(id -u)" -f "ssh-agent -D -a $XDG_RUNTIME_DIR/cbuild-ssh"
     kill -9 $!
     wait $! || :
-    for _ in $(seq 50); do
-        pgrep -u "$(id -u)" -f "ssh-agent -D -a $XDG_RUNTIME_DIR/cbuild-ssh" >/dev/null || return 0
-        sleep 0.1
-    done
-    fail "an agent outlives a kill"
+    await_gone pgrep -u "$(id -u)" -f "ssh-agent -D -a $XDG_RUNTIME_DIR/cbuild-ssh"
 }
 
 test_stubs_of_mounts_leave_no_trace() {

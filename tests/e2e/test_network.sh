@@ -23,7 +23,7 @@ on_a_host() {
 
 make_world() {
     ip link set lo up
-    unshare -n sleep 100 &
+    unshare -n sleep $LONG &
     WORLD=$!
     while [ "$(readlink /proc/$WORLD/ns/net)" = "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
     ip link add up0 type veth peer name down0 netns $WORLD || skip "no veth here"
@@ -51,16 +51,20 @@ http.server.HTTPServer(("", 8080), Handler).serve_forever()
 EOF
     in_world python3 server.py &
     SERVER=$!
-    for _ in $(seq 100); do in_world bash -c 'echo >/dev/tcp/127.0.0.1/8080' 2>/dev/null || { sleep 0.05; continue; }; break; done
+    await answers 8080 in_world
     export CBUILD_NETWORK=veth
     import_busybox
 }
+answers() { ${2:-} bash -c "echo >/dev/tcp/127.0.0.1/$1" 2>/dev/null; } # PORT [in_world]
 in_world() { nsenter -t "$WORLD" -n -- "$@"; }
 teardown() { kill "${WORLD:-}" "${SERVER:-}" "${LOCAL:-}" 2>/dev/null || :; }
 nothing_is_left() {
     equal "$(nft list tables)" "${1:-}" "tables of the packet filter"
-    equal "$(ip -o link | grep -c cbuild)" 0 "interfaces"
+    equal "$(interfaces)" '' "interfaces"
 }
+interfaces() { ip -o link | grep cbuild || :; } # of builds
+# A RUN that ends when N have come to it, with the cache mount /c.
+MEET='touch /c/$N; until [ $(ls /c | wc -l) = '
 
 test_root_has_a_private_network_without_helpers() {
     on_a_host
@@ -85,7 +89,7 @@ test_a_step_reaches_nothing_of_the_host() {
     make_world
     python3 server.py &
     LOCAL=$!
-    for _ in $(seq 100); do (echo >/dev/tcp/127.0.0.1/8080) 2>/dev/null || { sleep 0.05; continue; }; break; done
+    await answers 8080
     cat >Dockerfile <<EOF
 FROM busybox
 RUN gateway=\$(ip route | sed -n 's/default via \\([^ ]*\\).*/\\1/p'); \\
@@ -97,8 +101,8 @@ EOF
     sed 's/8080/53/' server.py >local.py
     python3 local.py &
     LOCAL=$!
-    for _ in $(seq 100); do (echo >/dev/tcp/127.0.0.1/53) 2>/dev/null || { sleep 0.05; continue; }; break; done
-    printf 'FROM busybox\nRUN timeout 5 wget -qO- http://%s:53/\n' $HOST_ADDRESS >Dockerfile
+    await answers 53
+    printf 'FROM busybox\nRUN timeout 60 wget -qO- http://%s:53/\n' $HOST_ADDRESS >Dockerfile
     ok cbuild --no-cache --progress=plain -t x .
     err_has 'from 10.213.'
     # but asked for, by name, loopback included
@@ -106,8 +110,8 @@ EOF
     sed 's/("", 8080)/("127.0.0.1", 8080)/' server.py >local.py
     python3 local.py &
     LOCAL=$!
-    for _ in $(seq 100); do (echo >/dev/tcp/127.0.0.1/8080) 2>/dev/null || { sleep 0.05; continue; }; break; done
-    printf 'FROM busybox\nRUN timeout 5 wget -qO- http://here:8080/\n' >Dockerfile
+    await answers 8080
+    printf 'FROM busybox\nRUN timeout 60 wget -qO- http://here:8080/\n' >Dockerfile
     ok cbuild --no-cache --progress=plain --add-host here:host-gateway -t x .
     err_has 'from '
     nothing_is_left
@@ -121,14 +125,14 @@ test_helper_programs_lead_nobody_to_the_hosts_loopback() {
     echo of-the-host >index.html
     python3 -u -m http.server --bind 127.0.0.1 0 >server.log 2>&1 &
     LOCAL=$!
-    for _ in $(seq 100); do grep -q 'port [0-9]' server.log && break; sleep 0.05; done
+    await_text 'port [0-9]' server.log
     local port kind tried=''
     port=$(sed -n 's/.* port \([0-9]*\).*/\1/p' server.log)
     cat >Dockerfile <<EOF
 FROM busybox
 RUN gateway=\$(ip route | sed -n 's/default via \\([^ ]*\\).*/\\1/p'); for host in \$gateway 127.0.0.1; do timeout 1 wget -qO- http://\$host:$port/; done; true
 EOF
-    printf 'FROM busybox\nRUN timeout 5 wget -qO- http://here:%s/\n' "$port" >Dockerfile.asked
+    printf 'FROM busybox\nRUN timeout 60 wget -qO- http://here:%s/\n' "$port" >Dockerfile.asked
     for kind in pasta slirp4netns; do
         ok env CBUILD_NETWORK=$kind "$CBUILD" --no-cache --progress=plain -t x .
         ! grep "RUN uses the host's network" "$TEST_TMP/err" || continue
@@ -148,7 +152,7 @@ test_nobody_outside_reaches_a_step() {
     printf 'FROM busybox\nRUN ip -o -4 addr show eth0; (echo hi | nc -l -p 9999) & sleep 2; kill %%1\n' >Dockerfile
     cbuild --no-cache --progress=plain -t x . 2>err &
     pid=$!
-    for _ in $(seq 100); do grep -q 'inet 10' err && break; sleep 0.05; done
+    await_text 'inet 10' err
     address=$(sed -n 's/.* inet \(10[.0-9]*\).*/\1/p' err)
     ! in_world timeout 1 bash -c "echo >/dev/tcp/$address/9999" 2>/dev/null || fail "it is reached"
     wait $pid
@@ -157,20 +161,19 @@ test_nobody_outside_reaches_a_step() {
 test_a_killed_build_leaves_no_rules_and_no_interface() {
     on_a_host
     make_world
-    printf 'FROM busybox\nRUN echo begun; sleep 100\n' >Dockerfile
+    printf 'FROM busybox\nRUN echo begun; sleep 1000\n' >Dockerfile
     for force in '' no-nft-owner; do
         : >err # not the last build's, which the next one's shell may not have emptied yet
         CBUILD_FORCE=$force cbuild --no-cache --progress=plain -t x . 2>err &
         pid=$!
-        for _ in $(seq 600); do grep -q ' begun$' err && break; sleep 0.05; done
+        await_text ' begun$' err
         grep -q 'table inet cbuild-' <(nft list tables) || fail "no table: $(cat err)"
         # a shell function runs in a subshell, whose child it is
         kill -9 "$(pgrep -P $pid || echo $pid)"
         wait $pid 2>/dev/null || :
-        for _ in $(seq 600); do [ -n "$(ip -o link | grep cbuild)" ] || break; sleep 0.05; done
-        equal "$(ip -o link | grep -c cbuild)" 0 "interfaces"
+        becomes '' interfaces
         [ -z "$force" ] || break
-        for _ in $(seq 600); do [ -n "$(nft list tables)" ] || break; sleep 0.05; done
+        becomes '' nft list tables
         nothing_is_left
     done
     # what an older kernel leaves, the next build sweeps; what isn't ours stays
@@ -207,9 +210,9 @@ test_where_the_host_does_not_forward_another_way_is_taken() {
 test_builds_at_once_have_networks_of_their_own() {
     on_a_host
     make_world
-    printf 'FROM busybox\nARG N\nRUN wget -qO- http://%s:8080/; ip -o -4 addr show eth0; sleep 1\n' $WORLD_ADDRESS >Dockerfile
+    printf 'FROM busybox\nARG N\nRUN --mount=type=cache,target=/c wget -qO- http://%s:8080/; ip -o -4 addr show eth0; %s 3 ]; do sleep 0.05; done\n' $WORLD_ADDRESS "$MEET" >Dockerfile
     for i in 1 2 3; do cbuild --build-arg N=$i --progress=plain -t x$i . 2>err.$i & pids="${pids:-} $!"; done
-    for pid in $pids; do wait "$pid"; done
+    for pid in $pids; do wait "$pid" || fail "$(cat err.?)"; done
     cat err.? >all
     ! grep warning all || { cat all; fail "another network"; }
     equal "$(grep -c "from $HOST_ADDRESS" all)" 3
@@ -221,12 +224,12 @@ test_builds_at_once_have_networks_of_their_own() {
 test_builds_of_one_number_have_networks_of_their_own() {
     on_a_host
     make_world
-    printf 'FROM busybox\nARG N\nRUN wget -qO- http://%s:8080/; sleep 1\n' $WORLD_ADDRESS >Dockerfile
+    printf 'FROM busybox\nARG N\nRUN --mount=type=cache,target=/c wget -qO- http://%s:8080/; %s 2 ]; do sleep 0.05; done\n' $WORLD_ADDRESS "$MEET" >Dockerfile
     for i in 1 2; do
         unshare --pid --fork --mount-proc "$CBUILD" --build-arg N=$i --progress=plain -t x$i . 2>err.$i &
         pids="${pids:-} $!"
     done
-    for pid in $pids; do wait "$pid"; done
+    for pid in $pids; do wait "$pid" || fail "$(cat err.?)"; done
     cat err.? >all
     ! grep warning all || { cat all; fail "another network"; }
     equal "$(grep -c "from $HOST_ADDRESS" all)" 2

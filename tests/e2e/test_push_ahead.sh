@@ -29,7 +29,7 @@ test_layers_are_there_before_the_last_step_ends() {
     cat >Dockerfile <<END
 FROM busybox
 COPY f /
-RUN n=0; until wget -q -O /dev/null http://$REGISTRY_HOST/v2/a/b/blobs/$blob; do n=\$((n+1)); [ \$n -lt 200 ] || exit 1; sleep 0.05; done
+RUN n=0; until wget -q -O /dev/null http://$REGISTRY_HOST/v2/a/b/blobs/$blob; do n=\$((n+1)); [ \$n -lt 2000 ] || exit 1; sleep 0.05; done
 END
     ok cbuild --no-cache --network host --push -t "$REGISTRY_HOST/a/b:1" .
     err_has 'pushing layers'
@@ -45,7 +45,7 @@ END
     equal "$(requests | grep -Ec 'method=(POST|PUT|PATCH)')" 0 "$(requests)"
     equal "$(requests | grep -c 'method=HEAD')" 4 "$(requests)"
     # and so where nobody looks
-    ok timeout 60 "$CBUILD" -q --no-cache --network host --push -t "$REGISTRY_HOST/c/d:1" .
+    ok timeout 120 "$CBUILD" -q --no-cache --network host --push -t "$REGISTRY_HOST/c/d:1" .
 }
 
 test_two_repositories_get_them_and_stages_that_are_no_part_of_the_image_do_not() {
@@ -88,7 +88,7 @@ test_four_layers_are_on_their_way_at_once() {
 test_an_upload_that_fails_ends_the_build() {
     start --htpasswd ann secret
     printf 'FROM busybox\nCOPY f /\nRUN sleep 1000\n' >Dockerfile
-    fails 4 timeout 60 "$CBUILD" --push -t "$REGISTRY_HOST/a/b:1" .
+    fails 4 timeout 120 "$CBUILD" --push -t "$REGISTRY_HOST/a/b:1" .
     err_has "pushing $REGISTRY_HOST/a/b:1: blob sha256:"
     err_has 401
     fails 3 cbuild inspect "$REGISTRY_HOST/a/b:1"

@@ -165,9 +165,13 @@ test_failures_tell_the_status_or_the_signal() {
 test_what_runs_in_the_background_ends_with_the_command() {
     need_run
     import_busybox
-    printf 'FROM busybox\nRUN (sleep 5; touch /late) & echo started\nRUN sleep 0.2; ! ls /late\n' >Dockerfile
-    ok timeout 4 "$CBUILD" -t x .
-    err_has started
+    cat >Dockerfile <<'EOT'
+FROM busybox
+RUN --mount=type=cache,target=/c (while echo x >>/c/lives; do sleep 0.01; done) & until test -s /c/lives; do sleep 0.01; done; echo started
+RUN --mount=type=cache,target=/c n=$(wc -c </c/lives); sleep 0.2; test "$(wc -c </c/lives)" = "$n"
+EOT
+    ok timeout 120 "$CBUILD" -t x .
+    step_says started
 }
 
 test_network_none_is_loopback_only_and_host_has_to_be_allowed() {

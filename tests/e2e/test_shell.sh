@@ -129,8 +129,7 @@ signal KILL
 wait" "$CBUILD" --on-error=shell -t x .
     out_has '[signal 9]'
     out_lacks '[raw]'
-    for _ in $(seq 100); do pgrep -f "^sleep $LONG\$" >/dev/null || break; sleep 0.05; done
-    ! pgrep -f "^sleep $LONG\$" || fail "the shell lives on"
+    await_gone pgrep -f "^sleep $LONG\$"
     ok cbuild images
     store_verifies
 }
@@ -235,16 +234,16 @@ test_what_others_tell_waits_for_the_shell() {
     import_busybox
     cat >Dockerfile <<'EOF'
 FROM busybox AS other
-RUN sleep 1; echo other $((40 + 2))
-RUN sleep 100
+RUN --mount=type=cache,target=/c until test -e /c/shell; do sleep 0.05; done; echo other $((40 + 2)); touch /c/told
+RUN sleep 1000
 FROM busybox
-RUN true
+RUN --mount=type=cache,target=/c rm /c/*
 COPY --from=other / /
 EOF
     for style in tty plain; do
         typed 'expect a shell before Dockerfile:5
 expect #
-send sleep 2; echo end of shell; exit\n
+send touch /c/shell; until test -e /c/told; do sleep 0.05; done; sleep 1; rm /c/*; echo end of shell; exit\n
 wait' "$CBUILD" --no-cache --progress=$style --shell-at 5 .
         out_has '[status 0]'
         sed -n '/a shell before/,/^end of shell/p' "$TEST_TMP/out" >during

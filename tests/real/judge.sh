@@ -62,7 +62,7 @@ judge_start() {
 }
 judge_wait() {
     local _
-    for _ in $(seq 150); do
+    for _ in $(seq 600); do
         judge version >/dev/null 2>&1 && return
         kill -0 "$(cat "$SHARED/judge.pid")" 2>/dev/null || break
         sleep 0.2
@@ -85,7 +85,7 @@ judge_fresh() { # NAME
     echo "$1" >"$JUDGE/t/data"
     touch "$JUDGE/t/again"
     kill "$daemon"
-    for _ in $(seq 150); do
+    for _ in $(seq 1200); do
         kill -0 "$daemon" 2>/dev/null || break
         sleep 0.1
     done
