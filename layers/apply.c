@@ -26,7 +26,6 @@
 #include <sys/sysmacros.h>
 
 #define MAX_PIECE ((size_t)256 << 10) /* of content, written at once */
-#define HOLE_SIZE ((size_t)4096)      /* zeros of at least this size aren't written */
 
 static void directory_free(void *value)
 {
@@ -48,12 +47,12 @@ struct form_directory *form_get_directory(struct form_writer *form, const char *
 struct form_writer *form_writer_new(struct store *store, struct tree *below, struct error **err)
 {
     AUTO(form_writer_free) struct form_writer *form = NEW(struct form_writer);
-    form->parent.fd = form->link_parent.fd = form->file_fd = -1;
+    form->parent.fd = form->link_parent.fd = -1;
     hashmap_init(&form->directories, directory_free);
     hashmap_init(&form->copies, free);
     form->below = below;
     form->rights = rights_now();
-    form->umask = attributes_umask();
+    form->files = form_files_new(&form->rights, 0777 & ~attributes_umask());
     form->form = private_form_new(store, err);
     if (!form->form)
         return NULL;
@@ -75,8 +74,7 @@ void form_writer_free(struct form_writer *form)
         return;
     open_dir_close(&form->parent);
     open_dir_close(&form->link_parent);
-    close_auto(&form->file_fd);
-    entry_release(&form->file);
+    form_files_free(form->files);
     for (size_t i = 0; i < form->n_links; i++)
         entry_release(&form->links[i]);
     free(form->links);
@@ -251,10 +249,7 @@ static int put_file(struct form_writer *form, const struct entry *entry, struct 
     }
     if (fd < 0)
         return error_errno(err, "making %s", entry->path);
-    form->file_fd = fd;
-    form->written = 0;
-    form->has_hole = false;
-    entry_copy(&form->file, entry);
+    form_files_begin(form->files, &fd, entry);
     return 0;
 }
 
@@ -350,25 +345,9 @@ static int put_link(struct form_writer *form, const struct entry *entry, struct 
     return 0;
 }
 
-int form_finish_file(struct form_writer *form, struct error **err)
-{
-    if (form->file_fd < 0)
-        return 0;
-    const struct entry *entry = &form->file;
-    if (form->written != entry->size)
-        return error_set(err, ERR_INVALID, "%s: %llu bytes where %llu were announced", entry->path,
-                         (unsigned long long)form->written, (unsigned long long)entry->size);
-    if (form->has_hole && ftruncate(form->file_fd, (off_t)entry->size) < 0)
-        return error_errno(err, "extending %s", entry->path);
-    mode_t made = entry->mode & 0777 & ~form->umask;
-    if (attributes_set_file(form->file_fd, entry, &form->rights, made, err) < 0)
-        return error_wrap(err, "%s", entry->path);
-    return io_close(&form->file_fd, entry->path, err);
-}
-
 int form_writer_entry(struct form_writer *form, const struct entry *entry, struct error **err)
 {
-    if (form_finish_file(form, err) < 0)
+    if (form_files_end(form->files, err) < 0)
         return -1;
     assert(entry->path[0] || entry->type == ENTRY_DIRECTORY || entry->type == ENTRY_OPAQUE);
     switch (entry->type) {
@@ -391,26 +370,9 @@ int form_writer_entry(struct form_writer *form, const struct entry *entry, struc
     return put_node(form, entry, err);
 }
 
-static bool is_zero(const uint8_t *data, size_t size)
-{
-    return size > 0 && data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
-}
-
 int form_writer_data(struct form_writer *form, const void *data, size_t size, struct error **err)
 {
-    assert(form->file_fd >= 0);
-    const struct entry *entry = &form->file;
-    if (size > entry->size - form->written)
-        return error_set(err, ERR_INVALID, "%s: more than the %llu bytes that were announced",
-                         entry->path, (unsigned long long)entry->size);
-    form->written += size;
-    if (size >= HOLE_SIZE && is_zero(data, size)) {
-        form->has_hole = true;
-        if (lseek(form->file_fd, (off_t)size, SEEK_CUR) < 0)
-            return error_errno(err, "writing %s", entry->path);
-        return 0;
-    }
-    return io_write_full(form->file_fd, data, size, entry->path, err);
+    return form_files_data(form->files, data, size, err);
 }
 
 int form_writer_unpack(struct form_writer *form, struct tar_reader *tar, const struct entry *entry,
@@ -430,7 +392,7 @@ int form_writer_unpack(struct form_writer *form, struct tar_reader *tar, const s
 
 int form_writer_rest(struct form_writer *form, struct error **err)
 {
-    if (form_finish_file(form, err) < 0)
+    if (form_files_settle(form->files, err) < 0)
         return -1;
     open_dir_close(&form->parent);
     open_dir_close(&form->link_parent);

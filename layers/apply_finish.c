@@ -61,7 +61,7 @@ static int copy_from_below(struct form_writer *form, int parent, const struct en
     hashmap_put(&form->copies, file.path, xstrdup(link->path));
     if (copy.type == ENTRY_FILE && copy.size && copy_content(form, &file, err) < 0)
         return -1;
-    return form_finish_file(form, err);
+    return form_files_end(form->files, err);
 }
 
 /* 1 done, or overtaken by a later entry; 0 the target isn't there, or taken from below with `copy`
@@ -235,8 +235,9 @@ static int finish_directories(struct form_writer *form, struct error **err)
 
 int form_writer_finish(struct form_writer *form, struct error **err)
 {
-    if (form_finish_file(form, err) < 0 || put_waiting_links(form, err) < 0 ||
-        drop_useless_whiteouts(form, err) < 0 || finish_directories(form, err) < 0)
+    if (form_files_end(form->files, err) < 0 || put_waiting_links(form, err) < 0 ||
+        form_files_settle(form->files, err) < 0 || drop_useless_whiteouts(form, err) < 0 ||
+        finish_directories(form, err) < 0)
         return -1;
     form->finished = true;
     return 0;

@@ -7,6 +7,7 @@
 #include "base/strvec.h"
 #include "layers/apply.h"
 #include "layers/attributes.h"
+#include "layers/form_files.h"
 #include "layers/private_form.h"
 
 #include <sys/stat.h>
@@ -29,7 +30,6 @@ struct form_writer {
     int root_fd; /* the form's */
     struct rights rights;
     bool needs_below, finished;
-    mode_t umask;
 
     struct form_open_dir parent, link_parent; /* the last used */
     struct hashmap directories;               /* path → struct form_directory */
@@ -38,10 +38,7 @@ struct form_writer {
     struct strvec whiteouts;
     struct hashmap copies; /* path in `below` → our path: hard links copied from there */
 
-    int file_fd; /* the file being written, -1: none */
-    struct entry file;
-    uint64_t written;
-    bool has_hole;
+    struct form_files *files; /* contents and attributes; also of the one being written */
 };
 
 /* The directory's note, new if there is none. */
@@ -55,7 +52,5 @@ bool form_is_whiteout(const struct stat *st);
 /* 1 linked, 0 the target isn't in this form (yet) */
 int form_try_link(struct form_writer *form, int parent, const char *path, const char *target,
                   struct error **err) WARN_UNUSED;
-/* Closes the file that was being written. */
-int form_finish_file(struct form_writer *form, struct error **err) WARN_UNUSED;
 
 #endif

@@ -51,20 +51,45 @@ static const struct {
     { "c dev", "dev!" },
 };
 
+static void check_form(struct fixture *fixture, const char *layers, const char *expected)
+{
+    struct error *err = NULL;
+    AUTO(tree_unref) struct tree *tree = tree_of_words(fixture->store, layers);
+    AUTO(close) int fd = open_form(tree, &err);
+    if (fd < 0)
+        fail_msg("%s: %s", layers, error_message(err));
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    describe_directory(fd, "", &text);
+    if (strcmp(text.data, expected) != 0)
+        fail_msg("%s: \"%s\", expected \"%s\"", layers, text.data, expected);
+}
+
 static void forms_are_in_overlay_format(void **state)
 {
     SKIP_UNLESS_ROOT();
-    struct fixture *fixture = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+        check_form(*state, forms[i].layers, forms[i].form);
+}
+
+/* By then a second thread sees to contents and attributes. */
+static void so_are_those_that_begin_with_many_files(void **state)
+{
+    SKIP_UNLESS_ROOT();
+    AUTO(strbuf_release) struct strbuf files = STRBUF_INIT, others = STRBUF_INIT;
+    strbuf_adds(&others, " ~/");
+    for (unsigned i = 10; i < 80; i++) {
+        strbuf_addf(&files, "f ~/%u=%u; ", i, i);
+        strbuf_addf(&others, " ~/%u=%u", i, i);
+    }
     for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-        struct error *err = NULL;
-        AUTO(tree_unref) struct tree *tree = tree_of_words(fixture->store, forms[i].layers);
-        AUTO(close) int fd = open_form(tree, &err);
-        if (fd < 0)
-            fail_msg("%s: %s", forms[i].layers, error_message(err));
-        AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-        describe_directory(fd, "", &text);
-        if (strcmp(text.data, forms[i].form) != 0)
-            fail_msg("%s: \"%s\", expected \"%s\"", forms[i].layers, text.data, forms[i].form);
+        const char *layers = forms[i].layers, *bar = strstr(layers, " | ");
+        for (; bar && strstr(bar + 1, " | "); bar = strstr(bar + 1, " | "))
+            ;
+        size_t below = bar ? (size_t)(bar + 3 - layers) : 0;
+        AUTO(free)
+        char *many = xasprintf("%.*s%s%s", (int)below, layers, files.data, layers + below);
+        AUTO(free) char *expected = xasprintf("%s%s", forms[i].form, others.data);
+        check_form(*state, many, expected);
     }
 }
 
@@ -402,6 +427,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(forms_are_in_overlay_format),
+        fixture_test(so_are_those_that_begin_with_many_files),
         fixture_test(forms_that_need_the_chain_are_named_by_it),
         fixture_test(attributes_are_kept),
         fixture_test(parents_that_a_layer_leaves_out_look_as_below),
