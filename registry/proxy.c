@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include <arpa/inet.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +46,18 @@ static bool is_in_net(const char *net_text, const char *bits_text, const char *h
     return !rest || (net[bits / 8] ^ ip[bits / 8]) >> (8 - rest) == 0;
 }
 
+/* Digits alone, and no further: what follows is another entry. */
+static bool is_port(const char *text, size_t size, unsigned port)
+{
+    unsigned number = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9' || number > UINT16_MAX)
+            return false;
+        number = number * 10 + (unsigned)(text[i] - '0');
+    }
+    return size && number == port;
+}
+
 /* ":PORT" at the end of an entry is cut off. False: it is for another port. */
 static bool take_port(const char *entry, size_t *size, unsigned port)
 {
@@ -52,8 +65,10 @@ static bool take_port(const char *entry, size_t *size, unsigned port)
     bool is_bare_v6 = colon && entry[0] != '[' && memchr(entry, ':', (size_t)(colon - entry));
     if (!colon || is_bare_v6 || memchr(colon, ']', *size - (size_t)(colon - entry)))
         return true;
+    const char *number = colon + 1;
+    size_t number_size = *size - (size_t)(number - entry);
     *size = (size_t)(colon - entry);
-    return strtoul(colon + 1, NULL, 10) == port;
+    return is_port(number, number_size, port);
 }
 
 static bool entry_matches(const char *entry, size_t size, const char *host, unsigned port)

@@ -24,6 +24,9 @@ static void exceptions_are_hosts_domains_nets_and_ports(void **state UNUSED)
         { "r.example:5000", "r.example", 5000, true },
         { "r.example:5000", "r.example", 443, false },
         { ".example:5000", "r.example", 5000, true },
+        { "r.example: 443", "r.example", 443, false },
+        { "r.example:443x", "r.example", 443, false },
+        { "r.example:42949673403", "r.example", 443, false }, /* 443 in 32 bits */
         { "10.1.2.3", "10.1.2.3", 80, true },
         { "10.1.2.3:80", "10.1.2.3", 80, true },
         { "2.3", "10.1.2.3", 80, false },
