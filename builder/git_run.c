@@ -159,8 +159,7 @@ enum error_code git_explain(const char *output, char **line)
     return ERR_FAILED;
 }
 
-/* Servers write there too: no escape codes; the last lines. */
-static void clean_output(struct strbuf *output)
+void git_clean_output(struct strbuf *output)
 {
     for (size_t i = 0; i < output->size; i++) {
         unsigned char c = (unsigned char)output->data[i];
@@ -180,7 +179,7 @@ static void clean_output(struct strbuf *output)
 static int fail(const struct git_run *run, struct spawn_result *result, struct error **err)
 {
     AUTO(free) char *line = NULL;
-    clean_output(&result->error_out);
+    git_clean_output(&result->error_out);
     enum error_code code = git_explain(result->error_out.data, &line);
     error_set_(err, code, "git %s: %s", run->args->items[0],
                *line ? line : "it failed without a word");

@@ -17,6 +17,8 @@ struct git_run {
 /* A status other than 0 is an error. output (NULL: dropped): what it wrote, at most 1 MiB. */
 int git_run(const struct git_run *run, struct strbuf *output, struct error **err) WARN_UNUSED;
 
+/* Servers write to its stderr, too: of that the last lines, without escape codes. Pure. */
+void git_clean_output(struct strbuf *output);
 /* What git's last words mean, and the line that says it (free it). Pure. */
 enum error_code git_explain(const char *output, char **line);
 

@@ -235,8 +235,8 @@ int credentials_run_helper(const char *helper, const char *verb, const char *inp
     return 0;
 }
 
-static int parse_answer(const char *helper, const char *text, struct credential *ret,
-                        struct error **err)
+int credential_parse_answer(const char *helper, const char *text, struct credential *ret,
+                            struct error **err)
 {
     AUTO(json_decref) json_t *answer = json_parse_object(text, strlen(text), err);
     const char *username = NULL, *secret = NULL;
@@ -261,7 +261,7 @@ static int ask_helper(const char *helper, const char *server, struct credential 
     AUTO(free) char *out = NULL;
     if (credentials_run_helper(helper, "get", server, &out, err) < 0)
         return -1;
-    return parse_answer(helper, out, ret, err);
+    return credential_parse_answer(helper, out, ret, err);
 }
 
 /* A helper in trouble has nothing, and that is said; only cancelling is an error. */

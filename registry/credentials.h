@@ -65,5 +65,11 @@ char *credentials_docker_file(const char *docker_config);
  * such helper or entry. */
 int credentials_run_helper(const char *helper, const char *verb, const char *input, char **out,
                            struct error **err) WARN_UNUSED;
+/*
+ * What a helper said to "get", source NULL where that is no secret. ERR_INVALID; the message has no
+ * part of the text. Pure.
+ */
+int credential_parse_answer(const char *helper, const char *text, struct credential *ret,
+                            struct error **err) WARN_UNUSED;
 
 #endif
