@@ -80,7 +80,7 @@ static struct copy_node *load(struct copy_dest *dest, const char *path, struct e
     if (!parent)
         return NULL;
     bool shows_below = dest->below && is_directory(parent) && parent->in_below && !parent->fresh;
-    node = copy_nodes_add(&dest->nodes, dir, path, err);
+    node = copy_nodes_add(&dest->nodes, parent, path, err);
     return node && shows_below && load_below(dest, node, err) < 0 ? NULL : node;
 }
 
@@ -275,7 +275,7 @@ int copy_dest_put(struct copy_dest *dest, struct entry *entry, const char *link_
         node->hides_below = node->hides_below || parent->hides_below;
     }
     node->present = true;
-    touch_parent(dest, node->entry.path);
+    parent->entry.mtime = dest->now; /* rule 1 */
     return 0;
 }
 

@@ -67,14 +67,14 @@ static void grow_slots(struct copy_nodes *nodes)
     }
 }
 
-struct copy_node *copy_nodes_add(struct copy_nodes *nodes, const char *directory, const char *path,
-                                 struct error **err)
+struct copy_node *copy_nodes_add(struct copy_nodes *nodes, const struct copy_node *directory,
+                                 const char *path, struct error **err)
 {
     if (nodes->n_list == UINT32_MAX - 1)
         return error_set_null(err, ERR_LIMIT, "/%s: more than %zu paths in one step", path,
                               nodes->n_list);
     uint64_t hash = hashmap_hash(path, strlen(path));
-    size_t number = nodes->n_list;
+    size_t number = nodes->n_list, above = number ? (size_t)(directory - nodes->list) : 0;
     struct copy_node *node = ARRAY_PUSH(nodes, list);
     node->entry.path = xstrdup(path);
     node->tag = tag_of(hash);
@@ -83,7 +83,7 @@ struct copy_node *copy_nodes_add(struct copy_nodes *nodes, const char *directory
     else
         slot_put(nodes, hash, number);
     if (number) {
-        struct copy_node *parent = copy_nodes_find(nodes, directory);
+        struct copy_node *parent = &nodes->list[above];
         node->next = parent->child;
         parent->child = (uint32_t)number;
     }

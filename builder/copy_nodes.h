@@ -38,10 +38,10 @@ struct copy_nodes {
 void copy_nodes_release(struct copy_nodes *nodes);
 /* NULL: there is none. Pointers are valid until the next one is added. */
 struct copy_node *copy_nodes_find(const struct copy_nodes *nodes, const char *path);
-/* A path that isn't there, in a directory that is; the first one is the root. ERR_LIMIT: too many.
- */
-struct copy_node *copy_nodes_add(struct copy_nodes *nodes, const char *directory, const char *path,
-                                 struct error **err);
+/* A path that isn't there, in a directory that is; the first one is the root, in NULL. ERR_LIMIT:
+ * too many. */
+struct copy_node *copy_nodes_add(struct copy_nodes *nodes, const struct copy_node *directory,
+                                 const char *path, struct error **err);
 /* All that is in it, at any depth. */
 void copy_nodes_drop_children(struct copy_nodes *nodes, struct copy_node *node);
 /* The entries of nodes in the layer, the root left out, in the order in which they were added;

@@ -173,11 +173,13 @@ static int advance(struct stage_run *run, struct layer_step *step, const struct 
 /* Many inputs wait for the layer on disk. */
 static int stage_inputs(struct stage_run *run, struct layer_step *step, struct error **err)
 {
+    bool are_kept = !step->inputs.more.each;
     if (step->inputs_file || inputs_count(&step->inputs) < INPUTS_MANY)
         return 0;
     if (cache_stage_inputs(run->build->store, &step->inputs, &step->inputs_file, err) < 0)
         return -1;
-    mem_trim();
+    if (are_kept)
+        mem_trim();
     return 0;
 }
 
@@ -258,7 +260,9 @@ static int make_new(struct stage_run *run, struct layer_step *step, const struct
 {
     AUTO(layer_unref) struct layer *layer = NULL;
     explain_tell_miss(run, step);
-    if (stage_inputs(run, step, err) < 0 || step->make(run, step, &layer, err) < 0)
+    /* those that take no memory can be written while the layer is on its way */
+    bool are_kept = !step->inputs.more.each;
+    if ((are_kept && stage_inputs(run, step, err) < 0) || step->make(run, step, &layer, err) < 0)
         return -1;
     return use_new(run, step, keys, layer, NULL, lock, err);
 }

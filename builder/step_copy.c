@@ -292,8 +292,6 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
         return -1;
     if (layer_step->is_late)
         copy_learn(step->copy);
-    else if (step->source.context && step->sources.n)
-        layer_step->shape = copy_shape(step->copy);
     AUTO(changeset_release) struct changeset changeset = CHANGESET_INIT;
     if (copy_changeset(step->copy, run->tree, &changeset, err) < 0)
         return -1;
@@ -302,6 +300,8 @@ static int make(struct stage_run *run, struct layer_step *layer_step, struct lay
         return -1;
     options.wants_form = is_run_on(run);
     *ret = step_share_layer(run, &options, &changeset, step->source.tree);
+    if (!layer_step->is_late && step->source.context && step->sources.n)
+        layer_step->shape = copy_shape(step->copy); /* while the layer is on its way */
     return 0;
 }
 

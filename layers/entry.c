@@ -199,10 +199,19 @@ static void order_hard_links(struct entry_list *list)
     }
 }
 
+static bool is_sorted(const struct entry_list *list)
+{
+    for (size_t i = 1; i < list->n_entries; i++)
+        if (compare(&list->entries[i - 1], &list->entries[i]) > 0)
+            return false;
+    return true;
+}
+
 void entry_list_sort(struct entry_list *list)
 {
     if (!list->n_entries)
         return;
-    qsort(list->entries, list->n_entries, sizeof(*list->entries), compare_void);
+    if (!is_sorted(list)) /* what a walk has told is: one pass instead of twelve */
+        qsort(list->entries, list->n_entries, sizeof(*list->entries), compare_void);
     order_hard_links(list);
 }

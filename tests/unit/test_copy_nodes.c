@@ -7,7 +7,8 @@
 static struct copy_node *add(struct copy_nodes *nodes, const char *directory, const char *path)
 {
     struct error *err = NULL;
-    struct copy_node *node = copy_nodes_add(nodes, directory, path, &err);
+    const struct copy_node *above = directory ? copy_nodes_find(nodes, directory) : NULL;
+    struct copy_node *node = copy_nodes_add(nodes, above, path, &err);
     assert_non_null(node);
     node->present = node->in_layer = true;
     return node;
