@@ -166,26 +166,26 @@ char *fs_read_link(int dir_fd, const char *path, struct error **err)
     return xstrndup(target, (size_t)n);
 }
 
-int fs_each_name(int fd, void (*see)(void *data, const char *name), void *data, const char *what,
-                 struct error **err)
+int fs_each_name(int fd, void (*see)(void *data, const char *name, unsigned char type), void *data,
+                 const char *what, struct error **err)
 {
     _Alignas(struct dirent64) char buffer[LIST_SIZE];
     for (;;) {
         ssize_t n = getdents64(fd, buffer, sizeof(buffer));
+        if (n == 0 || (n < 0 && errno == ENOENT)) /* it was removed: POSIX takes that for the end */
+            return 0;
         if (n < 0)
             return error_errno(err, "listing %s", what);
-        if (n == 0)
-            return 0;
         for (char *at = buffer; at < buffer + n;) {
             const struct dirent64 *entry = (const struct dirent64 *)(const void *)at;
             if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-                see(data, entry->d_name);
+                see(data, entry->d_name, entry->d_type);
             at += entry->d_reclen;
         }
     }
 }
 
-static void push_name(void *data, const char *name)
+static void push_name(void *data, const char *name, unsigned char type UNUSED)
 {
     strvec_push(data, name);
 }

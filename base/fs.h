@@ -66,11 +66,12 @@ int fs_list(int dir_fd, const char *path, struct strvec *names, struct error **e
 int fs_list_fd(int fd, struct strvec *names, const char *what, struct error **err) WARN_UNUSED;
 
 /*
- * The names in a directory without . and .., in no order, from where the position of `fd` is, which
- * moves: for an fd that nobody else reads. Cheaper than fs_list_fd(): three calls a directory.
+ * The names in a directory without . and .., in no order, with their d_type, from where the
+ * position of `fd` is, which moves: for an fd that nobody else reads. Cheaper than fs_list_fd():
+ * three calls a directory.
  */
-int fs_each_name(int fd, void (*see)(void *data, const char *name), void *data, const char *what,
-                 struct error **err) WARN_UNUSED;
+int fs_each_name(int fd, void (*see)(void *data, const char *name, unsigned char type), void *data,
+                 const char *what, struct error **err) WARN_UNUSED;
 
 /* Free bytes for this user on the file system of fd. */
 int fs_free_space(int fd, uint64_t *size, struct error **err) WARN_UNUSED;

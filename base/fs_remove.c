@@ -15,7 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/statfs.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct level {
@@ -27,6 +27,7 @@ struct level {
 
 struct removal {
     int fd; /* of the innermost level */
+    bool is_root;
     struct level *levels;
     size_t n_levels, levels_capacity;
 };
@@ -88,7 +89,7 @@ static int descend(struct removal *removal, int dir_fd, const char *name, struct
         errno = EBUSY;
         return error_errno(err, "%s: a file system is mounted there", name);
     }
-    if (geteuid() != 0 && (st.st_mode & 0700) != 0700 && fchmod(fd, 0700) < 0)
+    if (!removal->is_root && (st.st_mode & 0700) != 0700 && fchmod(fd, 0700) < 0)
         return error_errno(err, "setting the mode of %s", name);
     struct level *level = ARRAY_PUSH(removal, levels);
     level->dev = st.st_dev;
@@ -99,37 +100,37 @@ static int descend(struct removal *removal, int dir_fd, const char *name, struct
     return 0;
 }
 
-static void closedir_auto(DIR **dir)
+/* Unlinking what stands in a level. */
+struct unlinking {
+    int fd;
+    struct strvec *dirs;
+    struct error **err; /* the first */
+};
+
+static void unlink_name(void *data, const char *name, unsigned char type)
 {
-    if (*dir)
-        (void)closedir(*dir); /* was only read */
+    struct unlinking *unlinking = data;
+    if (*unlinking->err ||
+        (type != DT_DIR && (unlinkat(unlinking->fd, name, 0) == 0 || errno == ENOENT)))
+        return;
+    if (type == DT_DIR || errno == EISDIR)
+        strvec_push(unlinking->dirs, name);
+    else
+        (void)error_errno(unlinking->err, "removing %s", name); /* seen when the list is through */
 }
 
-/* Unlinks all but directories, whose names are kept for later. */
+/* Unlinks all but directories, whose names are kept for later. The level was just opened. */
 static int unlink_files(struct removal *removal, struct error **err)
 {
     struct level *level = innermost(removal);
-    AUTO(close) int own = openat(removal->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (own < 0)
-        return error_errno(err, "listing %s", level->name);
-    AUTO(closedir) DIR *dir = fdopendir(own);
-    if (!dir)
-        return error_errno(err, "listing %s", level->name);
-    (void)take_fd(&own); /* it is dir's now */
-    for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(dir);
-        if (!entry)
-            return errno ? error_errno(err, "listing %s", level->name) : 0;
-        const char *name = entry->d_name;
-        if (!strcmp(name, ".") || !strcmp(name, ".."))
-            continue;
-        if (entry->d_type != DT_DIR && (unlinkat(removal->fd, name, 0) == 0 || errno == ENOENT))
-            continue;
-        if (entry->d_type != DT_DIR && errno != EISDIR)
-            return error_errno(err, "removing %s", name);
-        strvec_push(&level->dirs, name);
-    }
+    AUTO(error_free) struct error *failure = NULL;
+    struct unlinking unlinking = { .fd = removal->fd, .dirs = &level->dirs, .err = &failure };
+    if (fs_each_name(removal->fd, unlink_name, &unlinking, level->name, err) < 0)
+        return -1;
+    if (!failure)
+        return 0;
+    error_move(err, TAKE(failure));
+    return -1;
 }
 
 /* Leaves the innermost level, which is empty, and removes it. */
@@ -180,7 +181,7 @@ int fs_remove_tree(int dir_fd, const char *path, struct error **err)
         return 0;
     if (errno != EISDIR && errno != EPERM) /* POSIX says EPERM for a directory, Linux EISDIR */
         return error_errno(err, "removing %s", path);
-    AUTO(removal_release) struct removal removal = { .fd = -1 };
+    AUTO(removal_release) struct removal removal = { .fd = -1, .is_root = geteuid() == 0 };
     if (descend(&removal, dir_fd, path, err) < 0 || empty_tree(&removal, err) < 0)
         return error_wrap(err, "removing %s", path);
     if (unlinkat(dir_fd, path, AT_REMOVEDIR) < 0 && errno != ENOENT)

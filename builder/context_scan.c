@@ -91,7 +91,7 @@ static void names_release(struct names *names)
 }
 DEFINE_AUTO_STRUCT(struct names, names_release)
 
-static void add_name(void *data, const char *name)
+static void add_name(void *data, const char *name, unsigned char type UNUSED)
 {
     struct names *names = data;
     *ARRAY_PUSH(names, starts) = names->text.size;

@@ -102,6 +102,22 @@ static void list_is_sorted_by_bytes(void **state)
     }
 }
 
+static void no_name(void *data, const char *name, unsigned char type UNUSED)
+{
+    (void)data;
+    fail_msg("%s", name);
+}
+
+static void a_directory_that_was_removed_has_no_names(void **state)
+{
+    struct temp_dir *dir = *state;
+    struct error *err = NULL;
+    assert_int_equal(mkdirat(dir->fd, "d", 0700), 0);
+    AUTO(close) int fd = openat(dir->fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(unlinkat(dir->fd, "d", AT_REMOVEDIR), 0);
+    assert_ok(fs_each_name(fd, no_name, NULL, "d", &err), err);
+}
+
 static void links_are_read(void **state)
 {
     struct temp_dir *dir = *state;
@@ -130,6 +146,7 @@ int main(void)
         TEMP_DIR_TEST(fifos_and_directories_are_not_read),
         TEMP_DIR_TEST(mkdirs_makes_parents_and_refuses_links),
         TEMP_DIR_TEST(list_is_sorted_by_bytes),
+        TEMP_DIR_TEST(a_directory_that_was_removed_has_no_names),
         TEMP_DIR_TEST(links_are_read),
         TEMP_DIR_TEST(free_space_is_told),
     };
