@@ -490,8 +490,6 @@ static int bind_file(struct child *child, const char *name, const struct strbuf 
     int fd = write_file(child, name, content->data, content->size);
     if (fd < 0)
         return -1;
-    (void)close(fd);
-    fd = openat(child->files_fd, name, O_PATH | O_CLOEXEC);
     int done = lookup_in_root(child->root_fd, target->path, target->flags, &at, &child->report);
     if (done == 0)
         done = mounts_bind(fd, &at, BIND_READ_ONLY, child->plan->no_open_tree, &child->report);

@@ -54,10 +54,36 @@ static int open_node(const char *path, unsigned major_number, unsigned minor_num
     return -1;
 }
 
-static int lookup_child(const struct lookup *dev, const char *name, struct lookup *ret,
-                        struct report *report)
+/*
+ * A mount point in a file system of ours that nobody else has seen yet: it is as it was made, and
+ * there are no links on the way. `ret` borrows the directory; close its fd.
+ */
+static int make_point(const struct lookup *dir, const char *name, mode_t type, struct lookup *ret,
+                      struct report *report)
 {
-    return lookup_in_root(dev->fd, name, LOOKUP_NO_LINK, ret, report);
+    int made =
+        type == S_IFDIR ? mkdirat(dir->fd, name, 0755) : mknodat(dir->fd, name, S_IFREG | 0644, 0);
+    if (made < 0 && errno != EEXIST)
+        return report_errno(report, "making /dev", name);
+    ret->parent_fd = dir->fd;
+    ret->path[0] = '\0';
+    size_t used = 0;
+    (void)text_append(ret->path, sizeof(ret->path), &used, name); /* a name of ours: it fits */
+    return 0;
+}
+
+static int bind_node(int source_fd, const struct lookup *dev, const char *name,
+                     enum bind_flags flags, bool by_path, struct report *report)
+{
+    struct lookup point = LOOKUP_INIT;
+    if (make_point(dev, name, S_IFREG, &point, report) < 0)
+        return -1;
+    point.fd = openat(dev->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (point.fd < 0)
+        return report_errno(report, "opening /dev", name);
+    int done = mounts_bind(source_fd, &point, flags, by_path, report);
+    (void)close(point.fd);
+    return done;
 }
 
 static int add_node(const struct devices_spec *spec, const struct lookup *dev, size_t i, int own_fd,
@@ -72,13 +98,7 @@ static int add_node(const struct devices_spec *spec, const struct lookup *dev, s
     }
     if (source_fd < 0)
         return report_errno(report, "device of the host", nodes[i].host);
-    struct lookup target = LOOKUP_INIT;
-    int done = lookup_child(dev, nodes[i].name, &target, report);
-    if (done == 0)
-        done = lookup_create(&target, false, report);
-    if (done == 0)
-        done = mounts_bind(source_fd, &target, flags, spec->bind_by_path, report);
-    lookup_close(&target);
+    int done = bind_node(source_fd, dev, nodes[i].name, flags, spec->bind_by_path, report);
     (void)close(source_fd);
     return done;
 }
@@ -86,14 +106,10 @@ static int add_node(const struct devices_spec *spec, const struct lookup *dev, s
 static int add_directory(const struct lookup *dev, const char *name, const char *type,
                          unsigned long flags, const char *data, struct report *report)
 {
-    struct lookup target = LOOKUP_INIT;
-    int done = lookup_child(dev, name, &target, report);
-    if (done == 0)
-        done = lookup_create(&target, true, report);
-    if (done == 0)
-        done = mounts_new(&target, type, flags, data, report);
-    lookup_close(&target);
-    return done;
+    struct lookup point = LOOKUP_INIT;
+    return make_point(dev, name, S_IFDIR, &point, report) < 0
+               ? -1
+               : mounts_new(&point, type, flags, data, report);
 }
 
 /* An instance of its own. gid 5 is tty everywhere; a user namespace may not map it. */
