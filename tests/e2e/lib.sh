@@ -127,10 +127,14 @@ make_busybox_rootfs() { # DIR
     find "$1" -exec touch -h -d @1577836800 {} +
 }
 import_busybox() { # [NAME]
-    local dir=$TEST_TMP/busybox-rootfs
     [ -f "$TEST_TMP/busybox.tar" ] || {
-        make_busybox_rootfs "$dir"
-        tar --sort=name --owner=0 --group=0 --numeric-owner -C "$dir" -cf "$TEST_TMP/busybox.tar" .
+        # fifty programs start for it: once for a file of tests
+        [ -f "$FILE_TMP/busybox.tar" ] || {
+            make_busybox_rootfs "$FILE_TMP/busybox-rootfs"
+            tar --sort=name --owner=0 --group=0 --numeric-owner -C "$FILE_TMP/busybox-rootfs" -cf "$FILE_TMP/busybox.part" .
+            mv "$FILE_TMP/busybox.part" "$FILE_TMP/busybox.tar"
+        }
+        ln "$FILE_TMP/busybox.tar" "$TEST_TMP/busybox.tar"
     }
     SOURCE_DATE_EPOCH=1577836800 cbuild import "$TEST_TMP/busybox.tar" "${1:-busybox}" >/dev/null
 }
@@ -277,6 +281,7 @@ run_tests() {
     while read -r _ _ name; do case $name in test_*) tests+=("$name") ;; esac; done < <(declare -F)
     [ $# = 0 ] || tests=("$@")
     echo "1..${#tests[@]}"
+    FILE_TMP=$(mktemp -d) # what the file's tests share
     for name in "${tests[@]}"; do
         number=$((number + 1))
         work=$(mktemp -d)
@@ -295,5 +300,6 @@ run_tests() {
         echo "# seconds: $(cat "$work/seconds") ${name#test_}" # for tests/run --slow
         rm -rf "$work" 2>/dev/null || { chmod -Rf u+rwx "$work"; in_namespace rm -rf "$work"; }
     done
+    rm -rf "$FILE_TMP"
     [ $failed = 0 ]
 }

@@ -32,7 +32,7 @@ import_owners() {
     rm -rf "$dir"
     mkdir -p "$dir/bin" "$dir/data/shared" "$dir/data/again" "$dir/t/d" "$dir/home/app"
     ln -s busybox "$dir/bin/chroot"
-    cp -a "$TEST_TMP/busybox-rootfs/." "$dir/"
+    cp -a "$FILE_TMP/busybox-rootfs/." "$dir/"
     for name in www log gone replaced second; do echo $name >"$dir/data/$name"; done
     ln "$dir/data/second" "$dir/data/second-name"
     echo old >"$dir/data/again/f"
