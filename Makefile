@@ -109,11 +109,14 @@ deps-lint:
 	@.ci/deps lint
 
 # What takes long goes first: `make check SLOW=20` says what does.
-LONG := $(patsubst %,tests/e2e/test_%.sh,image_copy keys explain cache mounts registry registry_faults limits errors \
-    contexts escape registry_tools instructions)
+LONG := $(patsubst %,tests/e2e/test_%.sh,keys image_copy cache registry contexts limits registry_faults registry_tools \
+    errors mounts explain ladder scale rootless single_id platforms escape instructions)
+LONG_UNIT := $(filter $(UNIT),$(addprefix test_,pull image_copy uploads push context_scan credentials apply_tree store))
 E2E := $(LONG) $(filter-out $(LONG),$(wildcard tests/e2e/test_*.sh))
 SETTING ?= $(if $(filter 0,$(shell id -u)),root,user)
-TESTS = tests/conformance/run.py $(E2E) $(addprefix $(O)/unit/,$(UNIT))
+# after those that work most, as these wait
+TESTS = tests/conformance/run.py $(wordlist 1,3,$(E2E)) $(addprefix $(O)/unit/,$(LONG_UNIT)) $(wordlist 4,$(words $(E2E)),$(E2E)) \
+    $(addprefix $(O)/unit/,$(filter-out $(LONG_UNIT),$(UNIT)))
 test_env = CBUILD=$(abspath $(O)/cbuild) FAULT_SO=$(abspath $(O)/tests/fault.so) \
     FAULT_PROBE=$(abspath $(O)/tests/fault-probe) ESCAPE_PROBE=$(abspath $(O)/tests/escape-probe) FAULT_NO_MALLOC=$(filter asan tsan,$(MODE)) MODE=$(MODE) CBUILD_NETWORK=pasta,slirp4netns
 
