@@ -62,7 +62,7 @@ check-headers:
 	    $(CC) $(all_cppflags) $(all_cflags) -w -fsyntax-only -x c
 
 check-shell:
-	@shellcheck -x --severity=warning $(SCRIPTS)
+	@printf '%s\n' $(SCRIPTS) | xargs -P $(JOBS) -n 8 shellcheck -x --severity=warning
 
 check-spelling:
 	@codespell --ignore-words=.ci/codespell-ignore $(SOURCES) $(HEADERS) $(PROSE)
