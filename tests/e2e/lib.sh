@@ -27,8 +27,9 @@ skip() {
     exit 0
 }
 
-# So many seconds nobody else on this machine sleeps, who runs the same test.
-export LONG=10$$
+# So many seconds nobody else on this machine sleeps, who runs the same test: our number may be another's in a
+# container.
+export LONG=$((10000000 + RANDOM * 2700 + RANDOM % 2700))
 
 need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
 # What this user's builds have: "root", "ranges" of ids, a "single" one, or no namespaces: "none".
