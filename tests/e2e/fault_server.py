@@ -85,6 +85,8 @@ class Repo:
         if self.fault == "many-layers":
             layers = [layers[1]] * 10000
         entries = [descriptor("layer.v1.tar", layer) for layer in layers]
+        if self.fault == "two-sizes":
+            entries.append({**entries[0], "size": 5})
         if self.fault == "foreign":
             layers = layers[1:]
             entries[0]["mediaType"] = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
@@ -660,6 +662,12 @@ def token_insufficient(h):
         if not any(s.endswith(":pull,special") for s in getattr(h.repo, "scopes", [])):
             return unauthorized(h, challenge(h, error="insufficient_scope",
                                              scope="repository:%s:pull,special" % h.repo.name))
+
+
+@fault("token-plain-elsewhere")
+def token_plain_elsewhere(h):
+    """The token server is on another machine, and without TLS"""
+    return unauthorized(h, challenge(h, realm="http://192.0.2.1:9/token/"))
 
 
 @fault("token-plain-realm")

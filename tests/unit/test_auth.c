@@ -67,6 +67,17 @@ static void a_token_server_elsewhere_gets_the_password_and_not_the_token(void **
     assert_true(faults_count("http ", fixture->path, "/blobs/", "auth=Bearer", NULL) > 0);
 }
 
+/* Refused before anybody is asked; without a password there is nothing to lose. */
+static void a_token_server_without_tls_elsewhere_gets_no_password(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    fixture_login(fixture, faults.http, PASSWORD_ENTRY);
+    fixture_use(fixture, faults.http, "token-plain-elsewhere");
+    assert_fails(pull(fixture, &err), err, ERR_REFUSED,
+                 "without TLS, which isn't listed as insecure: http://192.0.2.1:9/token/");
+}
+
 /* auth.json of containers: who pulls a repository uses the entry with the longest path to it. */
 static void entries_with_a_path_are_for_what_is_below(void **state)
 {
@@ -128,6 +139,7 @@ int main(void)
         FIXTURE_TEST(tokens_are_renewed_before_they_end),
         FIXTURE_TEST(readers_never_ask_for_push),
         FIXTURE_TEST(a_token_server_elsewhere_gets_the_password_and_not_the_token),
+        FIXTURE_TEST(a_token_server_without_tls_elsewhere_gets_no_password),
         FIXTURE_TEST(entries_with_a_path_are_for_what_is_below),
         FIXTURE_TEST(an_identity_token_goes_before_the_user_beside_it),
         FIXTURE_TEST(mirrors_get_no_credentials_of_the_origin),

@@ -100,6 +100,7 @@ static void pulls_fail_in_order(void **state UNUSED)
         { "schema1", ERR_UNSUPPORTED, "schema 1", 1 },
         { "diff-ids", ERR_INVALID, "config", 4 },
         { "many-layers", ERR_LIMIT, "layers", 1 },
+        { "two-sizes", ERR_INVALID, "layers 1 and 3: one digest, two sizes", 1 },
         { "redirect-loop", ERR_NETWORK, "more than 10 redirects", 14 },
         { "loop-elsewhere", ERR_NETWORK, "more than 10 redirects", 14 },
         { "page-for-json", ERR_INVALID, "GET http://127.0.0.1:", 1 },

@@ -187,6 +187,22 @@ static void attributes_are_chosen(void **state UNUSED)
     assert_memory_equal(entry_find_xattr(&entry, "user.k")->value, "value", 5);
 }
 
+/* What the kernel takes, and no more. */
+static void attributes_have_at_most_64_KiB(void **state UNUSED)
+{
+    enum { MOST = 64 * 1024 };
+    AUTO(free) char *value = xcalloc(1, MOST + 1);
+    for (size_t size = MOST; size <= MOST + 1; size++) {
+        struct error *err = NULL;
+        AUTO(entry_release) struct entry entry = { 0 };
+        int found = read_pax("SCHILY.xattr.user.k", value, size, '0', &entry, &err);
+        if (size == MOST)
+            assert_ok(found, err);
+        else
+            assert_fails(found, err, ERR_LIMIT, "extended attribute of 65537 bytes");
+    }
+}
+
 static void times_are_rounded_down(void **state UNUSED)
 {
     static const struct {
@@ -470,6 +486,7 @@ int main(void)
         cmocka_unit_test(lengths_are_limited),
         cmocka_unit_test(pax_names_are_judged_too),
         cmocka_unit_test(attributes_are_chosen),
+        cmocka_unit_test(attributes_have_at_most_64_KiB),
         cmocka_unit_test(times_are_rounded_down),
         cmocka_unit_test(numbers_are_in_range),
         cmocka_unit_test(the_null_device_is_a_whiteout_in_layers),
