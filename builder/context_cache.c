@@ -2,7 +2,7 @@
 #include "builder/context_cache.h"
 
 #include "base/array.h"
-#include "base/fs.h"
+#include "base/file_writer.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -80,10 +80,8 @@ static uint64_t record_check(const struct record *record)
     return hash ^ hash >> 32;
 }
 
-static int compare_records(const void *a, const void *b)
+static int compare_files(const struct file_identity *x, const struct file_identity *y)
 {
-    const struct file_identity *x = &((const struct record *)a)->file;
-    const struct file_identity *y = &((const struct record *)b)->file;
     if (x->device != y->device)
         return x->device < y->device ? -1 : 1;
     if (x->inode != y->inode)
@@ -192,7 +190,7 @@ static void add_item(struct context_cache *cache, const void *item,
 
 static bool is_before(const struct context_cache *cache, size_t index, const struct record *key)
 {
-    return compare_records(&cache->old[index], key) < 0;
+    return compare_files(&cache->old[index].file, &key->file) < 0;
 }
 
 /* The first record that isn't before `key`: in steps that double, from `near` on, then between. */
@@ -228,7 +226,7 @@ static const struct record *find_old(const struct context_cache *cache,
     struct record key = { .file = *file };
     *near = find_place(cache, &key, *near);
     const struct record *record = &cache->old[*near];
-    if (*near == cache->n_old || compare_records(record, &key) != 0)
+    if (*near == cache->n_old || compare_files(&record->file, &key.file) != 0)
         return NULL;
     return record->check == record_check(record) ? record : NULL;
 }
@@ -282,39 +280,107 @@ void context_cache_put(struct context_cache *cache, const void *item, int64_t st
     pthread_mutex_unlock(&cache->lock);
 }
 
-static void add_old_records(struct context_cache *cache, struct strbuf *buf)
+/* Of the records in the file, those that stay. */
+struct old_records {
+    const struct context_cache *cache;
+    bool keeps_unused; /* they are few */
+    size_t next;
+};
+
+static struct old_records old_records_of(const struct context_cache *cache)
 {
     size_t n_unused = 0;
     for (size_t i = 0; i < cache->n_old; i++)
         n_unused += !cache->used[i];
-    for (size_t i = 0; i < cache->n_old; i++) {
+    return (struct old_records){ cache, n_unused <= UNUSED_KEPT, 0 };
+}
+
+/* In their order; NULL: there are no more. */
+static const struct record *next_old(struct old_records *records)
+{
+    const struct context_cache *cache = records->cache;
+    while (records->next < cache->n_old) {
+        size_t i = records->next++;
         const struct record *record = &cache->old[i];
-        bool wanted = cache->used[i] || n_unused <= UNUSED_KEPT;
-        if (wanted && !find_added(cache, &record->file) && record->check == record_check(record))
-            strbuf_add(buf, record, sizeof(*record));
+        if ((cache->used[i] || records->keeps_unused) && !find_added(cache, &record->file) &&
+            record->check == record_check(record))
+            return record;
     }
+    return NULL;
+}
+
+static size_t count_old(const struct context_cache *cache)
+{
+    struct old_records records = old_records_of(cache);
+    size_t n = 0;
+    while (next_old(&records))
+        n++;
+    return n;
+}
+
+static struct record added_record(const struct context_cache *cache, size_t index)
+{
+    struct file_content content = added_at(cache, index);
+    struct record record = { .file = content.file };
+    memcpy(record.digest, content.digest, SHA256_SIZE);
+    record.check = record_check(&record);
+    return record;
+}
+
+static int by_file(const void *a, const void *b, void *data)
+{
+    const struct context_cache *cache = data;
+    const struct file_content x = added_at(cache, *(const uint32_t *)a);
+    const struct file_content y = added_at(cache, *(const uint32_t *)b);
+    return compare_files(&x.file, &y.file);
+}
+
+/* Their numbers in the order of the records; free() it. Records themselves would take twenty times
+ * the memory. */
+static uint32_t *sort_added(struct context_cache *cache)
+{
+    uint32_t *order = xreallocarray(NULL, cache->n_added, sizeof(*order));
+    for (size_t i = 0; i < cache->n_added; i++)
+        order[i] = (uint32_t)i;
+    qsort_r(order, cache->n_added, sizeof(*order), by_file, cache);
+    return order;
+}
+
+/* Both in order, so one after the other. */
+static int put_records(struct file_writer *file, struct context_cache *cache, struct error **err)
+{
+    AUTO(free) uint32_t *order = sort_added(cache);
+    struct old_records records = old_records_of(cache);
+    const struct record *old = next_old(&records);
+    for (size_t i = 0; i < cache->n_added || old;) {
+        struct record added;
+        if (i < cache->n_added)
+            added = added_record(cache, order[i]);
+        bool is_old = old && (i == cache->n_added || compare_files(&old->file, &added.file) < 0);
+        strbuf_add(file_writer_buf(file), is_old ? old : &added, sizeof(added));
+        if (is_old)
+            old = next_old(&records);
+        else
+            i++;
+        if (file_writer_flush(file, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 int context_cache_write(struct context_cache *cache, struct error **err)
 {
     if (!cache->n_added)
         return 0;
-    AUTO(strbuf_release) struct strbuf buf = STRBUF_INIT;
+    AUTO(file_writer_free)
+    struct file_writer *file = file_writer_new(cache->dir_fd, cache->name, false, err);
+    if (!file)
+        return -1;
     struct header header = header_now;
     header.record_size = sizeof(struct record);
-    strbuf_add(&buf, &header, sizeof(header));
-    add_old_records(cache, &buf);
-    for (size_t i = 0; i < cache->n_added; i++) {
-        struct file_content content = added_at(cache, i);
-        struct record record = { .file = content.file };
-        memcpy(record.digest, content.digest, SHA256_SIZE);
-        record.check = record_check(&record);
-        strbuf_add(&buf, &record, sizeof(record));
-    }
-
-    size_t n = (buf.size - sizeof(header)) / sizeof(struct record);
-    qsort(buf.data + sizeof(header), n, sizeof(struct record), compare_records);
-    header.n_records = n;
-    memcpy(buf.data, &header, sizeof(header));
-    return fs_write_file(cache->dir_fd, cache->name, buf.data, buf.size, 0600, err);
+    header.n_records = cache->n_added + count_old(cache);
+    strbuf_add(file_writer_buf(file), &header, sizeof(header));
+    if (put_records(file, cache, err) < 0)
+        return -1;
+    return file_writer_commit(file, 0600, err);
 }

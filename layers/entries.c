@@ -3,10 +3,10 @@
 
 #include "base/array.h"
 #include "base/cancel.h"
+#include "base/file_writer.h"
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/relay.h"
-#include "base/tempfile.h"
 #include "layers/apply.h"
 #include "layers/compress.h"
 #include "layers/tar_read.h"
@@ -16,7 +16,6 @@
 
 #define MAGIC "cbuild entries 1\n"
 #define MAX_FILE_SIZE ((size_t)512 << 20)
-#define WRITE_SIZE ((size_t)64 << 10)
 #define SCAN_RING_SIZE ((size_t)2 << 20)
 #define HASH_SIZE ((size_t)128 << 10)
 #define MAX_MEMBER_SIZE ((uint64_t)16 << 20)
@@ -97,36 +96,9 @@ static void put_member(struct strbuf *buf, const struct member *member)
     strbuf_add(buf, member->input, sizeof(member->input));
 }
 
-/* The file in the making: a million entries needn't lie in memory once more as text. */
-struct writer {
-    struct strbuf buf;
-    struct tempfile *file;
-    struct sha256 *hash;
-};
-
-static void writer_release(struct writer *writer)
+static int put_all(struct file_writer *file, const struct entries *entries, struct error **err)
 {
-    strbuf_release(&writer->buf);
-    tempfile_free(writer->file);
-    sha256_free(writer->hash);
-}
-DEFINE_AUTO_STRUCT(struct writer, writer_release)
-
-static int flush(struct writer *writer, size_t least, struct error **err)
-{
-    if (writer->buf.size < least)
-        return 0;
-    sha256_update(writer->hash, writer->buf.data, writer->buf.size);
-    if (io_write_full(tempfile_fd(writer->file), writer->buf.data, writer->buf.size, "entries",
-                      err) < 0)
-        return -1;
-    strbuf_reset(&writer->buf);
-    return 0;
-}
-
-static int put_all(struct writer *writer, const struct entries *entries, struct error **err)
-{
-    struct strbuf *buf = &writer->buf;
+    struct strbuf *buf = file_writer_buf(file);
     strbuf_adds(buf, MAGIC);
     strbuf_add(buf, entries->diff_id.bytes, sizeof(entries->diff_id.bytes));
     put_number(buf, entries->tar_size);
@@ -139,34 +111,20 @@ static int put_all(struct writer *writer, const struct entries *entries, struct 
     for (size_t i = 0; i < entries->list.n_entries; i++) {
         put_entry(buf, previous, &entries->list.entries[i]);
         previous = entries->list.entries[i].path;
-        if (flush(writer, WRITE_SIZE, err) < 0)
+        if (file_writer_flush(file, err) < 0)
             return -1;
     }
-    return flush(writer, 0, err);
-}
-
-static int write_file(struct writer *writer, int dir_fd, const char *name,
-                      const struct entries *entries, struct error **err)
-{
-    uint8_t check[SHA256_SIZE];
-    writer->file = tempfile_new(dir_fd, FS_TEMP_PREFIX, err);
-    if (!writer->file || put_all(writer, entries, err) < 0)
-        return -1;
-    sha256_finish(writer->hash, check);
-    if (io_write_full(tempfile_fd(writer->file), check, sizeof(check), name, err) < 0)
-        return -1;
-    if (fchmod(tempfile_fd(writer->file), 0644) < 0)
-        return error_errno(err, "setting the mode of %s", name);
-    return tempfile_commit(writer->file, dir_fd, name, err);
+    return 0;
 }
 
 int entries_write(struct store *store, const struct digest *blob, const struct entries *entries,
                   struct error **err)
 {
-    AUTO(writer_release) struct writer writer = { STRBUF_INIT, NULL, sha256_new() };
     char name[DIGEST_HEX_SIZE];
     digest_format_hex(blob, name);
-    if (write_file(&writer, store_dir_fd(store, STORE_ENTRIES), name, entries, err) < 0)
+    AUTO(file_writer_free)
+    struct file_writer *file = file_writer_new(store_dir_fd(store, STORE_ENTRIES), name, true, err);
+    if (!file || put_all(file, entries, err) < 0 || file_writer_commit(file, 0644, err) < 0)
         return error_wrap(err, "store %s: entries of sha256:%s", store_path(store), name);
     return 0;
 }
