@@ -8,6 +8,7 @@
 
 #define BLOCK_LEAST ((size_t)1 << 10)
 #define BLOCK_MOST ((size_t)256 << 10)
+#define BLOCK_IN_FILE ((size_t)1 << 20)
 
 struct arena_block {
     struct arena_block *next;
@@ -20,18 +21,20 @@ void arena_release(struct arena *arena)
     while (arena->blocks) {
         struct arena_block *block = arena->blocks;
         arena->blocks = block->next;
-        free(block);
+        spill_free(arena->spill, block);
     }
-    *arena = (struct arena)ARENA_INIT;
+    *arena = (struct arena){ .spill = arena->spill };
 }
 
 static void add_block(struct arena *arena, size_t size)
 {
     size_t last = arena->blocks ? arena->blocks->size : 0;
     size_t usual = !last ? BLOCK_LEAST : last < BLOCK_MOST ? last * 2 : BLOCK_MOST;
+    if (usual == BLOCK_MOST && spill_is_full(arena->spill, BLOCK_MOST))
+        usual = BLOCK_IN_FILE;
     if (size < usual)
         size = usual;
-    struct arena_block *block = xmalloc(sizeof(*block) + size);
+    struct arena_block *block = spill_alloc(arena->spill, sizeof(*block) + size);
     block->next = arena->blocks;
     block->size = size < BLOCK_MOST ? size : BLOCK_MOST; /* one large thing says nothing */
     arena->blocks = block;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Many small things that go away together: memory that is only given out, in blocks that grow from
- * 1 to 256 KiB. A thing stays where it is until the arena is released. Not thread-safe.
+ * 1 to 256 KiB, or, where they come from a spill's files, of 1 MiB. A thing stays where it is until
+ * the arena is released. Not thread-safe.
  *
  *     AUTO(arena_release) struct arena arena = ARENA_INIT;
  *     const char *name = arena_text(&arena, entry->d_name, strlen(entry->d_name));
@@ -10,6 +11,7 @@
 #define CBUILD_BASE_ARENA_H
 
 #include "base/auto.h"
+#include "base/spill.h"
 
 #include <stddef.h>
 
@@ -17,14 +19,16 @@ struct arena_block;
 
 struct arena {
     struct arena_block *blocks;
-    char *at, *end; /* what is free of the last one */
+    char *at, *end;      /* what is free of the last one */
+    struct spill *spill; /* that blocks come from, borrowed; NULL: ordinary memory */
 };
 
 #define ARENA_INIT                                                                                 \
     {                                                                                              \
-        NULL, NULL, NULL                                                                           \
+        NULL, NULL, NULL, NULL                                                                     \
     }
 
+/* It keeps its spill. */
 void arena_release(struct arena *arena);
 DEFINE_AUTO_STRUCT(struct arena, arena_release)
 

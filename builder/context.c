@@ -23,6 +23,7 @@ static struct context *context_alloc(struct store *store, const char *path)
     context->store = store;
     pthread_mutex_init(&context->lock, NULL);
     hashmap_init(&context->capabilities, NULL);
+    context->arena.spill = store_spill(store);
     return context;
 }
 
@@ -105,7 +106,7 @@ void context_free(struct context *context)
     }
     viewers_free(context);
     for (size_t i = 0; i < SEGMENTS_MOST; i++)
-        free(context->segments[i]);
+        spill_free(context->arena.spill, context->segments[i]);
     for (size_t i = 0; i < DISK_SEGMENTS_MOST; i++)
         free(context->disks[i]);
     hashmap_release(&context->capabilities);
@@ -212,6 +213,7 @@ struct context_viewer *context_viewer_take(struct context *context)
         viewer = NEW(struct context_viewer);
         viewer->context = context;
         viewer->next_number = 1;
+        viewer->arena.spill = context->arena.spill;
     }
     return viewer;
 }
@@ -233,8 +235,8 @@ static void take_numbers(struct context_viewer *viewer)
     uint64_t n = atomic_load(&context->n_numbers), within;
     int segment = segment_of(n, FILES_AT_ONCE, &within);
     if (!context->segments[segment])
-        context->segments[segment] =
-            xcalloc((size_t)FILES_AT_ONCE << segment, sizeof(struct context_file));
+        context->segments[segment] = spill_alloc(
+            context->arena.spill, ((size_t)FILES_AT_ONCE << segment) * sizeof(struct context_file));
     atomic_store(&context->n_numbers, n + FILES_AT_ONCE);
     pthread_mutex_unlock(&context->lock);
     viewer->next_number = n + 1;

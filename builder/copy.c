@@ -144,7 +144,7 @@ int copy_workdir_changeset(struct tree *below, const char *path, uint32_t uid, u
                            int64_t now, struct changeset *ret, struct error **err)
 {
     AUTO(copy_content_free) struct copy_content *content = copy_content_new();
-    AUTO(copy_dest_free) struct copy_dest *dest = copy_dest_new(below, content, now);
+    AUTO(copy_dest_free) struct copy_dest *dest = copy_dest_new(below, content, now, NULL);
     AUTO(free) char *clean = path_clean_rooted(path);
     AUTO(free) char *real = NULL;
     struct copy_made made = { .mode = 0755, .uid = uid, .gid = gid };

@@ -380,7 +380,9 @@ int copy_changeset(struct copy *copy, struct tree *below, struct changeset *ret,
     if (copy->link)
         below = NULL; /* a layer of its own, whatever lies below */
     AUTO(copy_content_free) struct copy_content *content = copy_content_new();
-    AUTO(copy_dest_free) struct copy_dest *dest = copy_dest_new(below, content, copy->now);
+    AUTO(copy_dest_free)
+    struct copy_dest *dest =
+        copy_dest_new(below, content, copy->now, copy->store ? store_spill(copy->store) : NULL);
     if (copy->learns)
         copy_content_learn(content);
     struct apply apply = {

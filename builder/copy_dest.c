@@ -14,13 +14,15 @@
 
 #define LINKS_MAX 40
 
-struct copy_dest *copy_dest_new(struct tree *below, struct copy_content *content, int64_t now)
+struct copy_dest *copy_dest_new(struct tree *below, struct copy_content *content, int64_t now,
+                                struct spill *spill)
 {
     struct copy_dest *dest = NEW(struct copy_dest);
     dest->below = below;
     dest->content = content;
     dest->now = now;
     hashmap_init(&dest->groups, NULL);
+    copy_nodes_use(&dest->nodes, spill);
     struct copy_node *root = copy_nodes_add(&dest->nodes, NULL, "", NULL);
     root->entry.type = ENTRY_DIRECTORY;
     root->entry.mode = 0755;
@@ -58,10 +60,10 @@ static int load_below(struct copy_dest *dest, struct copy_node *node, struct err
         place = target;
         target = (struct tree_entry){ .entry = NULL };
     }
-    AUTO(free) char *path = TAKE(node->entry.path);
+    char *path = TAKE(node->entry.path);
     copy_tree_attributes(&node->entry, &place);
     free(node->entry.path);
-    node->entry.path = TAKE(path);
+    node->entry.path = path;
     node->below = arena_alloc(&dest->arena, sizeof(*node->below));
     *node->below = place;
     place = (struct tree_entry){ .entry = NULL };
@@ -263,8 +265,11 @@ int copy_dest_put(struct copy_dest *dest, struct entry *entry, const char *link_
     if (!is_directory(parent))
         return error_set(err, ERR_EXISTS, "/%s: is not a directory", dir);
     bool was_directory = is_directory(node);
+    char *path = TAKE(node->entry.path);
     entry_release(&node->entry);
+    free(entry->path);
     node->entry = *entry;
+    node->entry.path = path;
     *entry = (struct entry){ .type = ENTRY_FILE };
     node->touched = true;
     node->group = link_key ? group_of(dest, link_key) : 0;

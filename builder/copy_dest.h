@@ -27,7 +27,8 @@
 struct copy_dest;
 
 /* below: NULL or borrowed until free. `content`: borrowed. */
-struct copy_dest *copy_dest_new(struct tree *below, struct copy_content *content, int64_t now);
+struct copy_dest *copy_dest_new(struct tree *below, struct copy_content *content, int64_t now,
+                                struct spill *spill);
 void copy_dest_free(struct copy_dest *dest);
 DEFINE_AUTO(struct copy_dest, copy_dest_free)
 

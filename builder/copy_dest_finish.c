@@ -69,10 +69,10 @@ static void mark_with_parents(struct finish *finish, struct copy_node *node)
     }
 }
 
-static void add_whiteout(struct finish *finish, char *path)
+static void add_whiteout(struct finish *finish, const char *path)
 {
     struct entry *entry = ARRAY_PUSH(&finish->whiteouts, entries);
-    entry->path = path;
+    entry->path = xstrdup(path);
     entry->type = ENTRY_WHITEOUT;
 }
 
@@ -93,7 +93,7 @@ static int hide_old_content(struct finish *finish, const char *directory, struct
         AUTO(free) char *path = path_join(directory, names.items[i]);
         const struct copy_node *child = copy_nodes_find(&dest->nodes, path);
         if (!child || !child->present)
-            add_whiteout(finish, TAKE(path));
+            add_whiteout(finish, path);
     }
     return 0;
 }
@@ -118,7 +118,7 @@ static int finish_node(struct finish *finish, struct copy_node *node, struct err
 {
     const struct entry *entry = &node->entry;
     if (!node->present) {
-        add_whiteout(finish, xstrdup(entry->path));
+        add_whiteout(finish, entry->path);
         return 0;
     }
     if (node->group && node->touched)
@@ -174,8 +174,10 @@ int copy_dest_finish(struct copy_dest *dest, const struct file_times *times, str
     const struct entry_list *whiteouts = &finish.whiteouts;
     copy_nodes_take_entries(&dest->nodes, whiteouts->n_entries, ret);
     for (size_t i = 0; i < whiteouts->n_entries; i++) {
-        ret->entries[ret->n_entries++] = whiteouts->entries[i];
-        whiteouts->entries[i] = (struct entry){ .type = ENTRY_FILE };
+        const char *path = whiteouts->entries[i].path;
+        ret->entries[ret->n_entries++] =
+            (struct entry){ .path = arena_text(&ret->memory->paths, path, strlen(path)),
+                            .type = ENTRY_WHITEOUT };
     }
     entry_list_sort(ret);
     return 0;

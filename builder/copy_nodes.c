@@ -8,9 +8,16 @@
 #include <string.h>
 
 #define FIRST_SLOTS 64
+#define FIRST_NODES 8
+
+void copy_nodes_use(struct copy_nodes *nodes, struct spill *spill)
+{
+    nodes->spill = nodes->paths.spill = spill;
+}
 
 static void drop(struct copy_node *node)
 {
+    node->entry.path = NULL; /* of the nodes */
     entry_release(&node->entry);
     if (node->below)
         tree_entry_release(node->below);
@@ -22,7 +29,8 @@ void copy_nodes_release(struct copy_nodes *nodes)
 {
     for (size_t i = 0; i < nodes->n_list; i++)
         drop(&nodes->list[i]);
-    free(nodes->list);
+    spill_free(nodes->spill, nodes->list);
+    arena_release(&nodes->paths);
     free(nodes->slots);
     *nodes = (struct copy_nodes){ .list = NULL };
 }
@@ -67,6 +75,18 @@ static void grow_slots(struct copy_nodes *nodes)
     }
 }
 
+static struct copy_node *push(struct copy_nodes *nodes)
+{
+    if (nodes->n_list == nodes->list_capacity) {
+        nodes->list_capacity = nodes->list_capacity ? nodes->list_capacity * 2 : FIRST_NODES;
+        nodes->list =
+            spill_resize(nodes->spill, nodes->list, nodes->list_capacity * sizeof(*nodes->list));
+    }
+    struct copy_node *node = &nodes->list[nodes->n_list++];
+    *node = (struct copy_node){ .below = NULL };
+    return node;
+}
+
 struct copy_node *copy_nodes_add(struct copy_nodes *nodes, const struct copy_node *directory,
                                  const char *path, struct error **err)
 {
@@ -75,8 +95,8 @@ struct copy_node *copy_nodes_add(struct copy_nodes *nodes, const struct copy_nod
                               nodes->n_list);
     uint64_t hash = hashmap_hash(path, strlen(path));
     size_t number = nodes->n_list, above = number ? (size_t)(directory - nodes->list) : 0;
-    struct copy_node *node = ARRAY_PUSH(nodes, list);
-    node->entry.path = xstrdup(path);
+    struct copy_node *node = push(nodes);
+    node->entry.path = arena_text(&nodes->paths, path, strlen(path));
     node->tag = tag_of(hash);
     if (nodes->n_list * 3 > nodes->n_slots * 2)
         grow_slots(nodes);
@@ -120,13 +140,13 @@ void copy_nodes_take_entries(struct copy_nodes *nodes, size_t n_more, struct ent
         }
         drop(&node);
     }
-    *nodes = (struct copy_nodes){ .list = NULL };
-    if (n + n_more) { /* they stay for long, and can be many */
-        ret->entries = xreallocarray(entries, n + n_more, sizeof(*ret->entries));
+    /* they stay for long, and can be many */
+    ret->entries = spill_resize(nodes->spill, entries, (n + n_more) * sizeof(*ret->entries));
+    if (n_more)
         memset(&ret->entries[n], 0, n_more * sizeof(*ret->entries));
-    } else {
-        free(entries);
-    }
     ret->n_entries = n;
     ret->entries_capacity = n + n_more;
+    ret->memory = NEW(struct entry_memory);
+    *ret->memory = (struct entry_memory){ nodes->spill, nodes->paths };
+    *nodes = (struct copy_nodes){ .list = NULL };
 }

@@ -14,7 +14,7 @@
 /* Numbers are those of nodes[]; 0 is the root, which is nobody's child: as a link, none. */
 struct copy_node {
     struct entry entry; /* as it is now; only the path counts when not present; "" is the root,
-                           NULL: dropped */
+                           NULL: dropped; the path stays that of the node */
     struct tree_entry *below; /* what the layers below show there, when in_below; NULL: the root */
     uint32_t child, next;     /* the first in it; the next in its directory */
     uint32_t group;           /* names of one file; 0: none */
@@ -28,12 +28,16 @@ struct copy_node {
 };
 
 struct copy_nodes {
-    struct copy_node *list;
+    struct copy_node *list; /* from the spill, which is borrowed; NULL: ordinary memory */
+    struct spill *spill;
     size_t n_list, list_capacity;
-    uint32_t *slots; /* number + 1 by hash of the path; 0: free */
+    struct arena paths; /* of the entries; from the spill, too */
+    uint32_t *slots;    /* number + 1 by hash of the path; 0: free */
     size_t n_slots;
 };
 
+/* Before the first one is added. Without it nothing but zeros is needed. */
+void copy_nodes_use(struct copy_nodes *nodes, struct spill *spill);
 /* All that they own; `below` isn't. */
 void copy_nodes_release(struct copy_nodes *nodes);
 /* NULL: there is none. Pointers are valid until the next one is added. */
@@ -45,7 +49,8 @@ struct copy_node *copy_nodes_add(struct copy_nodes *nodes, const struct copy_nod
 /* All that is in it, at any depth. */
 void copy_nodes_drop_children(struct copy_nodes *nodes, struct copy_node *node);
 /* The entries of nodes in the layer, the root left out, in the order in which they were added;
- * nothing else is left of the nodes. The array has room for `n_more`, zeroed. */
+ * nothing else is left of the nodes. The list has room for `n_more`, zeroed, whose paths are to be
+ * of its memory. */
 void copy_nodes_take_entries(struct copy_nodes *nodes, size_t n_more, struct entry_list *ret);
 
 #endif

@@ -245,7 +245,7 @@ int archive_import(struct store *store, struct source *tar, const struct import_
         return -1;
 
     AUTO(changeset_release) struct changeset changeset = { import->list, &ops, NULL };
-    import->list = (struct entry_list){ NULL, 0, 0 };
+    import->list = (struct entry_list)ENTRY_LIST_INIT;
     changeset.data = TAKE(import);
     AUTO(descriptor_release) struct descriptor layer = { 0 };
     struct digest diff_id;

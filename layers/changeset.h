@@ -30,7 +30,7 @@ struct changeset {
 
 #define CHANGESET_INIT                                                                             \
     {                                                                                              \
-        { NULL, 0, 0 }, NULL, NULL                                                                 \
+        ENTRY_LIST_INIT, NULL, NULL                                                                \
     }
 
 void changeset_release(struct changeset *changeset);

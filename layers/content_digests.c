@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layers/content_digests.h"
 
+#include "base/file_writer.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
@@ -17,16 +18,16 @@
 #define NAME_PREFIX "content-"
 #define NAME_SIZE (sizeof(NAME_PREFIX) - 1 + DIGEST_HEX_SIZE)
 
-void content_digests_init(struct content_digests *digests, size_t n)
+void content_digests_init(struct content_digests *digests, size_t n, struct spill *spill)
 {
-    *digests = (struct content_digests){ .n = n };
-    digests->digests = xcalloc(n, sizeof(*digests->digests));
+    *digests = (struct content_digests){ .n = n, .spill = spill };
+    digests->digests = spill_alloc(spill, n * sizeof(*digests->digests));
     digests->known = xcalloc(n, sizeof(*digests->known));
 }
 
 void content_digests_release(struct content_digests *digests)
 {
-    free(digests->digests);
+    spill_free(digests->spill, digests->digests);
     free(digests->known);
     *digests = (struct content_digests){ .n = 0 };
 }
@@ -92,26 +93,32 @@ void content_digests_read(struct content_digests *digests, struct store *store,
     digests->is_new = is_new;
 }
 
-int content_digests_write(struct content_digests *digests, struct store *store,
-                          const struct digest *blob, struct error **err)
+static int put_known(struct file_writer *file, const struct content_digests *digests,
+                     struct error **err)
 {
-    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-    char name[NAME_SIZE];
-    uint8_t check[SHA256_SIZE];
-    strbuf_adds(&text, MAGIC);
-    put_number(&text, digests->n);
+    struct strbuf *buf = file_writer_buf(file);
+    strbuf_adds(buf, MAGIC);
+    put_number(buf, digests->n);
     for (size_t i = 0; i < digests->n; i++) {
         if (!digests->known[i])
             continue;
-        put_number(&text, i);
-        strbuf_add(&text, digests->digests[i], SHA256_SIZE);
+        put_number(buf, i);
+        strbuf_add(buf, digests->digests[i], SHA256_SIZE);
+        if (file_writer_flush(file, err) < 0)
+            return -1;
     }
-    sha256_of(text.data, text.size, check);
-    strbuf_add(&text, check, SHA256_SIZE);
+    return 0;
+}
+
+int content_digests_write(struct content_digests *digests, struct store *store,
+                          const struct digest *blob, struct error **err)
+{
+    char name[NAME_SIZE];
     file_name(blob, name);
-    if (fs_write_file(store_dir_fd(store, STORE_ENTRIES), name, text.data, text.size, 0600, err) <
-        0)
-        return -1;
+    AUTO(file_writer_free)
+    struct file_writer *file = file_writer_new(store_dir_fd(store, STORE_ENTRIES), name, true, err);
+    if (!file || put_known(file, digests, err) < 0 || file_writer_commit(file, 0600, err) < 0)
+        return error_wrap(err, "writing %s", name);
     digests->is_new = false;
     return 0;
 }

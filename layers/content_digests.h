@@ -16,13 +16,14 @@
 
 struct content_digests {
     size_t n; /* entries of the list; 0: nothing is known and nothing has been asked for */
-    uint8_t (*digests)[SHA256_SIZE];
+    uint8_t (*digests)[SHA256_SIZE]; /* from the spill; those that are known */
     bool *known;
-    bool is_new; /* something was learnt since it was read or written */
+    struct spill *spill; /* borrowed */
+    bool is_new;         /* something was learnt since it was read or written */
 };
 
 /* `n`: the length of the entry list that indexes mean. */
-void content_digests_init(struct content_digests *digests, size_t n);
+void content_digests_init(struct content_digests *digests, size_t n, struct spill *spill);
 void content_digests_release(struct content_digests *digests);
 DEFINE_AUTO_STRUCT(struct content_digests, content_digests_release)
 

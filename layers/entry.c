@@ -93,10 +93,20 @@ bool entry_same_attributes(const struct entry *a, const struct entry *b)
 
 void entry_list_release(struct entry_list *list)
 {
-    for (size_t i = 0; i < list->n_entries; i++)
+    struct entry_memory *memory = list->memory;
+    for (size_t i = 0; i < list->n_entries; i++) {
+        if (memory)
+            list->entries[i].path = NULL;
         entry_release(&list->entries[i]);
-    free(list->entries);
-    *list = (struct entry_list){ NULL, 0, 0 };
+    }
+    if (memory) {
+        spill_free(memory->spill, list->entries);
+        arena_release(&memory->paths);
+        free(memory);
+    } else {
+        free(list->entries);
+    }
+    *list = (struct entry_list)ENTRY_LIST_INIT;
 }
 
 /* What comes first of two entries with one path: what hides it, the thing itself, what hides in it.
@@ -209,8 +219,6 @@ static bool is_sorted(const struct entry_list *list)
 
 void entry_list_sort(struct entry_list *list)
 {
-    if (!list->n_entries)
-        return;
     if (!is_sorted(list)) /* what a walk has told is: one pass instead of twelve */
         qsort(list->entries, list->n_entries, sizeof(*list->entries), compare_void);
     order_hard_links(list);

@@ -6,7 +6,7 @@
 #ifndef CBUILD_LAYERS_ENTRY_H
 #define CBUILD_LAYERS_ENTRY_H
 
-#include "base/auto.h"
+#include "base/arena.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,7 +57,20 @@ bool entry_same_attributes(const struct entry *a, const struct entry *b);
 struct entry_list {
     struct entry *entries;
     size_t n_entries, entries_capacity;
+    /* Of a long list: the entries and their paths lie in it, none is added. Owned; NULL: each is
+     * allocated by itself. */
+    struct entry_memory *memory;
 };
+
+struct entry_memory {
+    struct spill *spill; /* that the entries are from; borrowed, may be NULL */
+    struct arena paths;
+};
+
+#define ENTRY_LIST_INIT                                                                            \
+    {                                                                                              \
+        NULL, 0, 0, NULL                                                                           \
+    }
 
 void entry_list_release(struct entry_list *list);
 DEFINE_AUTO_STRUCT(struct entry_list, entry_list_release)

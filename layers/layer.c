@@ -99,7 +99,7 @@ struct layer *layer_from_blob(struct store *store, const struct descriptor *blob
 
 static void stream_job_free(struct stream_job *job)
 {
-    job->changeset.list = (struct entry_list){ NULL, 0, 0 };
+    job->changeset.list = (struct entry_list)ENTRY_LIST_INIT;
     changeset_release(&job->changeset);
     layer_unref(job->layer);
     free(job);
@@ -232,7 +232,7 @@ static void prepare_contents(struct layer *layer)
 {
     if (layer->contents.n || !layer->has_list)
         return;
-    content_digests_init(&layer->contents, layer->list.n_entries);
+    content_digests_init(&layer->contents, layer->list.n_entries, store_spill(layer->store));
     if (layer->state == LAYER_DONE)
         content_digests_read(&layer->contents, layer->store, &layer->blob.digest);
 }
@@ -343,7 +343,7 @@ static int load_list(struct layer *layer, struct error **err)
     if (check_diff_id(layer, &entries.diff_id, err) < 0)
         return -1;
     layer->list = entries.list; /* nobody reads it before has_list is set */
-    entries.list = (struct entry_list){ NULL, 0, 0 };
+    entries.list = (struct entry_list)ENTRY_LIST_INIT;
     return 0;
 }
 

@@ -255,6 +255,7 @@ static struct store *store_alloc(void)
     for (int i = 0; i < STORE_N_DIRS; i++)
         store->dir_fds[i] = -1;
     store->tmp_fd = store->locks_fd = store->unsynced_fd = store->lease_fd = -1;
+    store->spill = (struct spill)SPILL_INIT(-1, SPILL_MOST);
     pthread_mutex_init(&store->lease_mutex, NULL);
     hashmap_init(&store->leased, NULL);
     return store;
@@ -268,7 +269,14 @@ struct store *store_open(const char *path, struct error **err)
         return NULL;
     if (open_parts(store, err) < 0)
         return error_wrap_null(err, "store %s", store->path);
+    if (!store->read_only)
+        store->spill.dir_fd = store->dir_fds[STORE_TMP];
     return TAKE(store);
+}
+
+struct spill *store_spill(struct store *store)
+{
+    return &store->spill;
 }
 
 void store_grew(struct store *store, uint64_t size)

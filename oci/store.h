@@ -17,6 +17,7 @@
 #define CBUILD_OCI_STORE_H
 
 #include "base/lockfile.h"
+#include "base/spill.h"
 #include "base/strbuf.h"
 #include "oci/descriptor.h"
 
@@ -78,6 +79,9 @@ int store_open_blob(const struct store *store, const struct digest *digest,
  */
 int store_read_blob(const struct store *store, const struct digest *digest, size_t max,
                     struct strbuf *buf, struct error **err) WARN_UNUSED;
+
+/* Memory for what there can be millions of; its files are in STORE_TMP. */
+struct spill *store_spill(struct store *store);
 
 /*
  * Bytes that this process put on the store's disk; store_gc_is_due() (store_gc.h) goes by the sum

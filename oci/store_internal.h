@@ -41,6 +41,8 @@ struct store {
     pthread_mutex_t lease_mutex; /* guards leased and writes to lease_fd */
     struct hashmap leased;       /* hex names in our lease file */
 
+    struct spill spill;
+
     atomic_uint_fast64_t grown; /* bytes since open */
     atomic_bool dirty;          /* we renamed something since our last store_sync() */
 };

@@ -62,10 +62,10 @@ static void run_copy_dest(void *data UNUSED)
 {
     struct error *err = NULL;
     AUTO(copy_content_free) struct copy_content *content = copy_content_new();
-    AUTO(copy_dest_free) struct copy_dest *dest = copy_dest_new(NULL, content, 0);
+    AUTO(copy_dest_free) struct copy_dest *dest = copy_dest_new(NULL, content, 0, NULL);
     const struct copy_made made = { .mode = 0755 };
     const struct file_times times = { .kind = FILE_TIMES_KEEP };
-    AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
+    AUTO(entry_list_release) struct entry_list list = ENTRY_LIST_INIT;
     for (int i = 0; i < N_OPS; i++) {
         AUTO(free) char *dir = xasprintf("node_modules/package%d", i / 50);
         if (i % 50 == 0)

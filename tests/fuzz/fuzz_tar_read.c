@@ -188,7 +188,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct error *err = NULL;
     compare_readers(data, size);
-    AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
+    AUTO(entry_list_release) struct entry_list list = ENTRY_LIST_INIT;
     AUTO(tar_reader_free)
     struct tar_reader *tar =
         tar_reader_new(source_memory_new(data, size), TAR_READ_LAYER | TAR_READ_TAR_ONLY, &err);

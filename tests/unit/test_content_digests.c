@@ -14,7 +14,7 @@ static struct digest put_two(struct fixture *fixture, struct content_digests *di
     struct error *err = NULL;
     struct digest blob = fixture_blob(fixture->store, "layer");
     uint8_t digest[SHA256_SIZE];
-    content_digests_init(digests, 300);
+    content_digests_init(digests, 300, NULL);
     digest_text("first", digest);
     content_digests_put(digests, 0, digest);
     digest_text("last", digest);
@@ -31,7 +31,7 @@ static void what_was_learnt_is_there_again(void **state)
     AUTO(content_digests_release) struct content_digests digests = { 0 }, again = { 0 };
     struct digest blob = put_two(fixture, &digests);
     uint8_t expected[SHA256_SIZE], got[SHA256_SIZE];
-    content_digests_init(&again, 300);
+    content_digests_init(&again, 300, NULL);
     content_digests_read(&again, fixture->store, &blob);
     assert_false(again.is_new);
     digest_text("last", expected);
@@ -57,7 +57,7 @@ static void damaged_files_and_those_of_another_list_are_empty(void **state)
     uint8_t got[SHA256_SIZE];
     {
         AUTO(content_digests_release) struct content_digests other = { 0 };
-        content_digests_init(&other, 299);
+        content_digests_init(&other, 299, NULL);
         content_digests_read(&other, fixture->store, &blob);
         assert_false(content_digests_get(&other, 0, got));
     }
@@ -66,7 +66,7 @@ static void damaged_files_and_those_of_another_list_are_empty(void **state)
         file.data[i] ^= 1;
         assert_ok(fs_write_file(entries, name, file.data, file.size, 0600, &err), err);
         file.data[i] ^= 1;
-        content_digests_init(&other, 300);
+        content_digests_init(&other, 300, NULL);
         content_digests_read(&other, fixture->store, &blob);
         assert_false(content_digests_get(&other, 0, got));
         assert_ok(fs_write_file(entries, name, file.data, i, 0600, &err), err);
@@ -85,7 +85,7 @@ static void collecting_removes_them_with_the_blob(void **state)
     fixture_reopen(fixture);
     struct store_gc_result result = { 0 };
     assert_ok(store_gc(fixture->store, 0, &result, &err), err);
-    content_digests_init(&again, 300);
+    content_digests_init(&again, 300, NULL);
     content_digests_read(&again, fixture->store, &blob);
     assert_false(content_digests_get(&again, 0, got));
 }

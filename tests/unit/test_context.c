@@ -2,7 +2,9 @@
 #include "builder/context.h"
 
 #include "base/clock.h"
+#include "builder/context_internal.h"
 #include "tests/unit/copy_fixture.h"
+#include "tests/unit/memory_growth.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -373,6 +375,41 @@ static void deep_directories_need_no_fds(void **state)
     strbuf_release(&seen.paths);
 }
 
+/* One file under many names: what is remembered of each is about 110 bytes, most of them in files.
+ */
+static void many_files_take_little_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    enum { N = 60000 };
+    AUTO(context_free)
+    struct context *context = fixture_context(fixture, "f f 0644 - 5 abc\n", NULL);
+    struct spill *spill = store_spill(fixture->store);
+    spill->most = (size_t)1 << 20;
+    struct stat st;
+    uint64_t number, first = 0;
+    assert_ok(fstatat(context_fd(context), "f", &st, 0), err);
+    size_t before = memory_in_use();
+    struct context_viewer *viewer = context_viewer_take(context);
+    for (int i = 0; i < N; i++) {
+        char name[80];
+        (void)snprintf(name, sizeof(name), "a-name-that-is-as-long-as-those-of-others-%05d", i);
+        assert_ok(context_see(viewer, context_fd(context), "d", name, &st, &number, &err), err);
+        first = i ? first : number;
+    }
+    context_viewer_return(viewer);
+    if (memory_has_files(store_dir_fd(fixture->store, STORE_TMP), (size_t)64 << 20)) {
+        assert_true(memory_in_use() - before <= spill->most + (size_t)N * PER_ENTRY / 4);
+        assert_true(spill->in_files > (size_t)N * 80);
+    }
+    for (int i = 0; i < N; i++) {
+        struct entry entry;
+        context_entry(context, first + (uint64_t)i, &entry);
+        assert_int_equal(entry.size, 3);
+        assert_int_equal(strtol(strrchr(entry.path, '-') + 1, NULL, 10), i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +425,7 @@ int main(void)
         fixture_test(attributes_are_asked_for_where_they_may_be),
         fixture_test(the_empty_context_has_nothing),
         fixture_test(deep_directories_need_no_fds),
+        fixture_test(many_files_take_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

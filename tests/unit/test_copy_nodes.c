@@ -2,7 +2,8 @@
 #include "builder/copy_nodes.h"
 
 #include "base/mem.h"
-#include "tests/unit/test.h"
+#include "tests/unit/memory_growth.h"
+#include "tests/unit/temp_dir.h"
 
 static struct copy_node *add(struct copy_nodes *nodes, const char *directory, const char *path)
 {
@@ -60,7 +61,7 @@ static void dropped_are_all_in_a_directory_at_any_depth(void **state UNUSED)
 static void entries_are_those_in_the_layer_with_room_for_more(void **state UNUSED)
 {
     struct copy_nodes nodes = { .list = NULL };
-    AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
+    AUTO(entry_list_release) struct entry_list list = ENTRY_LIST_INIT;
     add(&nodes, NULL, "");
     add(&nodes, "", "a");
     add(&nodes, "", "gone")->present = false;
@@ -78,12 +79,46 @@ static void entries_are_those_in_the_layer_with_room_for_more(void **state UNUSE
     copy_nodes_release(&nodes);
 }
 
+/* Of each a node, a path and, in the end, an entry: about 190 bytes, most of which lie in files. */
+static void many_paths_take_little_memory(void **state)
+{
+    const struct temp_dir *dir = *state;
+    enum { N = 60000 };
+    struct spill spill = SPILL_INIT(dir->fd, (size_t)1 << 20);
+    struct copy_nodes nodes = { .list = NULL };
+    struct entry_list list = ENTRY_LIST_INIT;
+    size_t before = memory_in_use();
+    copy_nodes_use(&nodes, &spill);
+    add(&nodes, NULL, "");
+    for (int i = 0; i < N; i++) {
+        char path[80];
+        (void)snprintf(path, sizeof(path), "a-name-that-is-as-long-as-those-of-others-%05d", i);
+        add(&nodes, "", path)->entry.size = (uint64_t)i;
+    }
+    size_t planned = memory_in_use() - before;
+    copy_nodes_take_entries(&nodes, 0, &list);
+    size_t listed = memory_in_use() - before;
+    if (memory_has_files(dir->fd, (size_t)64 << 20)) {
+        assert_true(planned <= spill.most + (size_t)N * PER_ENTRY);
+        assert_true(listed <= spill.most + (size_t)N * PER_ENTRY);
+    }
+    entry_list_sort(&list);
+    assert_int_equal(list.n_entries, N);
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(list.entries[i].size, i);
+        assert_int_equal(strtol(strrchr(list.entries[i].path, '-') + 1, NULL, 10), i);
+    }
+    entry_list_release(&list);
+    assert_int_equal(spill.in_memory + spill.in_files, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_paths_are_found),
         cmocka_unit_test(dropped_are_all_in_a_directory_at_any_depth),
         cmocka_unit_test(entries_are_those_in_the_layer_with_room_for_more),
+        TEMP_DIR_TEST(many_paths_take_little_memory),
     };
     return cmocka_run_group_tests_name("copy_nodes", tests, NULL, NULL);
 }

@@ -163,7 +163,7 @@ static void a_scan_agrees_with_what_was_written(void **state)
 {
     struct fixture *fixture = *state;
     struct error *err = NULL;
-    AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
+    AUTO(entry_list_release) struct entry_list list = ENTRY_LIST_INIT;
     AUTO(strbuf_release) struct strbuf tar = STRBUF_INIT;
     AUTO(sink_free) struct sink *sink = sink_strbuf_new(&tar);
     AUTO(tar_writer_free) struct tar_writer *writer = tar_writer_new(sink);

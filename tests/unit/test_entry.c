@@ -25,7 +25,7 @@ static void order_is_that_of_a_walk_with_whiteouts_first(void **state UNUSED)
         { ENTRY_FILE, "a.b" },      { ENTRY_FILE, "ab" },       { ENTRY_WHITEOUT, "h/b" },
         { ENTRY_FILE, "h/a" },      { ENTRY_FILE, "x" },        { ENTRY_FILE, "\303\244" },
     };
-    AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
+    AUTO(entry_list_release) struct entry_list list = ENTRY_LIST_INIT;
     for (size_t i = 0; i < ARRAY_SIZE(sorted); i++) { /* 7 and 15 have no common divisor */
         size_t from = (i * 7 + 3) % ARRAY_SIZE(sorted);
         add(&list, sorted[from].type, sorted[from].path, NULL);
@@ -39,7 +39,7 @@ static void order_is_that_of_a_walk_with_whiteouts_first(void **state UNUSED)
 
 static void the_first_name_of_a_file_is_the_file(void **state UNUSED)
 {
-    AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
+    AUTO(entry_list_release) struct entry_list list = ENTRY_LIST_INIT;
     struct entry *file = add(&list, ENTRY_FILE, "m", NULL);
     file->size = 5;
     file->content = 9;
@@ -70,7 +70,7 @@ static void the_first_name_of_a_file_is_the_file(void **state UNUSED)
 
 static void links_in_a_circle_end(void **state UNUSED)
 {
-    AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
+    AUTO(entry_list_release) struct entry_list list = ENTRY_LIST_INIT;
     add(&list, ENTRY_HARDLINK, "a", "b");
     add(&list, ENTRY_HARDLINK, "b", "c");
     add(&list, ENTRY_HARDLINK, "c", "b");

@@ -65,7 +65,7 @@ static const struct {
 static void entries_combine_in_their_order(void **state UNUSED)
 {
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
+        AUTO(entry_list_release) struct entry_list list = ENTRY_LIST_INIT;
         parse_list(cases[i].list, &list);
         AUTO(tree_index_free) struct tree_index *index = tree_index_new(&list, 0);
         AUTO(free) char *text = describe(index);
@@ -95,7 +95,7 @@ static const struct {
 static void layers_merge(void **state UNUSED)
 {
     for (size_t i = 0; i < ARRAY_SIZE(merges); i++) {
-        AUTO(entry_list_release) struct entry_list upper = { NULL, 0, 0 }, lower = { NULL, 0, 0 };
+        AUTO(entry_list_release) struct entry_list upper = ENTRY_LIST_INIT, lower = ENTRY_LIST_INIT;
         parse_list(merges[i].upper, &upper);
         parse_list(merges[i].lower, &lower);
         AUTO(tree_index_free) struct tree_index *u = tree_index_new(&upper, 1);
@@ -108,7 +108,7 @@ static void layers_merge(void **state UNUSED)
 
 static void children_are_found(void **state UNUSED)
 {
-    AUTO(entry_list_release) struct entry_list list = { NULL, 0, 0 };
+    AUTO(entry_list_release) struct entry_list list = ENTRY_LIST_INIT;
     parse_list("f a/b/c,f a/b-c,f a/bc,f a/B,f ab,f a/b/d/e", &list);
     AUTO(tree_index_free) struct tree_index *index = tree_index_new(&list, 0);
     const struct tree_record *a = tree_index_child(index, &index->records[0], "a", 1);
