@@ -88,6 +88,7 @@ static void add_field(struct strbuf *bytes, const char *text)
     char *at = strbuf_grow(bytes, FIELD_HEAD + size);
     for (int i = 0; i < FIELD_HEAD; i++) /* big-endian, so that keys travel between machines */
         at[i] = (char)((uint64_t)size >> (56 - 8 * i));
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): its size stands before it */
     memcpy(at + FIELD_HEAD, text, size);
     strbuf_set_size(bytes, bytes->size + FIELD_HEAD + size);
 }

@@ -7,6 +7,7 @@
 #include "base/suggest.h"
 #include "builder/values.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -134,6 +135,7 @@ static int find_kind(const char *text, const char *type, enum output_kind *ret, 
 static int take_image(const char *text, const struct fields *fields, struct output_value *value,
                       struct error **err)
 {
+    assert(fields->type); /* find_type() saw it */
     bool is_registry = strcmp(fields->type, "registry") == 0;
     bool is_stored = !is_registry;
     value->push = is_registry;

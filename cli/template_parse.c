@@ -421,7 +421,7 @@ static struct template_command *parse_command(struct parser *parser, size_t n_pi
         parser->p += size;
     struct template_operand **last = &command->operands;
     for (skip_blanks(parser); !ends_command(parser); skip_blanks(parser), n++) {
-        if (!command->function && command->operands) {
+        if (!command->function && n > n_piped) {
             FAIL(parser, err, "only a function takes arguments");
             return NULL;
         }

@@ -88,7 +88,7 @@ static void add_text(const struct verb *verb, const json_t *value, struct strbuf
 static void add_sign(const struct verb *verb, bool is_negative, struct strbuf *out)
 {
     if (is_negative || verb->plus || verb->blank)
-        strbuf_addc(out, is_negative ? '-' : verb->plus ? '+' : ' ');
+        strbuf_adds(out, is_negative ? "-" : verb->plus ? "+" : " ");
 }
 
 static int add_integer(const struct verb *verb, const json_t *value, struct strbuf *out,

@@ -81,13 +81,13 @@ static void any_number_of_threads_tells_the_same(void **state)
         const char *path, *rules, *closed;
         size_t n_lines;
     } cases[] = {
-        { "", NULL, NULL, 20 * (1 + 20 * 4 + 2) },
-        { "d07", NULL, NULL, 20 * 4 + 2 },
-        { "", NULL, "e05", 20 * (1 + 19 * 4 + 1 + 2) },
-        { "", NULL, "e19", 20 * (1 + 19 * 4 + 1 + 2) },
-        { "", "*/e*/link\n", NULL, 20 * (1 + 20 * 3 + 2) },
+        { "", NULL, NULL, 20UL * (1 + 20 * 4 + 2) },
+        { "d07", NULL, NULL, 20UL * 4 + 2 },
+        { "", NULL, "e05", 20UL * (1 + 19 * 4 + 1 + 2) },
+        { "", NULL, "e19", 20UL * (1 + 19 * 4 + 1 + 2) },
+        { "", "*/e*/link\n", NULL, 20UL * (1 + 20 * 3 + 2) },
         { "", "d*\n!d11/z\n!d03/e04/name\n", NULL, 6 },
-        { "", "*/e*\n!*/e12\n*/e12/link\n", NULL, 20 * (1 + 3 + 2) },
+        { "", "*/e*\n!*/e12\n*/e12/link\n", NULL, 20UL * (1 + 3 + 2) },
     };
     struct fixture *fixture = *state;
     struct error *err = NULL;
@@ -214,7 +214,7 @@ struct slow_walk {
 
 static int tell_slowly(void *data, const struct entry *entry UNUSED, struct error **err UNUSED)
 {
-    const struct timespec moment = { .tv_nsec = 50 * 1000 * 1000 };
+    const struct timespec moment = { .tv_nsec = 50L * 1000 * 1000 };
     struct slow_walk *walk = data;
     uint64_t before = 0;
     while (walk->n_seen != before || !before) {

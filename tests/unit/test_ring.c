@@ -195,7 +195,7 @@ static void *wait_once(void *data)
 /* Time for who is woken, and shouldn't be, to run. */
 static void pause_briefly(void)
 {
-    const struct timespec moment = { .tv_nsec = 20 * 1000 * 1000 };
+    const struct timespec moment = { .tv_nsec = 20L * 1000 * 1000 };
     (void)nanosleep(&moment, NULL);
 }
 
