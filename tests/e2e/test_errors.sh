@@ -132,9 +132,12 @@ test_kill_at_any_time_costs_no_repair() {
         wait $pid 2>/dev/null || :
         store_verifies
     done
-    ok cbuild -t x .
+    n_in_tmp() { # a killed step has a moment to die, and holds locks until then
+        ok cbuild -t x .
+        find "$CBUILD_ROOT/tmp" -mindepth 1 | wc -l
+    }
+    becomes 0 n_in_tmp
     store_verifies
-    equal "$(find "$CBUILD_ROOT/tmp" -mindepth 1 | wc -l)" 0 "files in tmp/"
 }
 
 test_full_disk_is_said_and_a_small_job_fits_again() {
