@@ -132,7 +132,13 @@ test_a_failure_ends_what_other_stages_make_at_once() {
     need_run
     import_busybox
     truncate -s 60G f
-    printf 'FROM scratch AS a\nCOPY f /f\nFROM busybox AS b\nRUN sleep 0.5; exit 7\nFROM a\nCOPY --from=b / /\n' >Dockerfile
+    printf 'FROM scratch AS a\nCOPY f /f\nFROM busybox AS b\nRUN --mount=type=cache,target=/c touch /c/f; until test -e /c/end; do sleep 0.05; done; exit 7\nFROM a\nCOPY --from=b / /\n' >Dockerfile
+    # the other stage fails once the layer is being made
+    {
+        await_text '^#[0-9]* \[a 2/2\] COPY' "$TEST_TMP/err"
+        in_mounts() { in_namespace find "$CBUILD_ROOT/cache/mounts" "$@" 2>/dev/null; }
+        until [ -n "$(in_mounts -name f -execdir touch end \; -print)" ]; do sleep 0.05; done
+    } &
     fails 1 timeout 120 "$CBUILD" --network none -t x .
     err_has 'Dockerfile:4: process'
     err_has 'CANCELED'
