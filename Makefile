@@ -129,7 +129,7 @@ check-run: check-arrows $(O)/cbuild unit-tests $(O)/tests/fault.so $(O)/tests/fa
 	    tests/fault/test_fault.sh $(addprefix $(O)/fuzz/,$(FUZZ))
 
 # Unit tests of what has threads, for MODE=tsan.
-THREADED := $(addprefix test_,pool ring relay entries form_files apply arrival layer tree http http_body pull push image_copy schedule recorder context_scan)
+THREADED := $(addprefix test_,pool ring relay entries form_files arrival layer tree http http_body pull push image_copy schedule recorder context_scan)
 .PHONY: check-threads
 check-threads: $(addprefix $(O)/unit/,$(filter $(THREADED),$(UNIT)))
 	@tests/run --jobs $(TEST_JOBS) --setting '$(SETTING)' $^

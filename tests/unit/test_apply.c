@@ -77,7 +77,7 @@ static void so_are_those_that_begin_with_many_files(void **state)
     SKIP_UNLESS_ROOT();
     AUTO(strbuf_release) struct strbuf files = STRBUF_INIT, others = STRBUF_INIT;
     strbuf_adds(&others, " ~/");
-    for (unsigned i = 10; i < 80; i++) {
+    for (unsigned i = 10; i < 50; i++) {
         strbuf_addf(&files, "f ~/%u=%u; ", i, i);
         strbuf_addf(&others, " ~/%u=%u", i, i);
     }

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MANY = 300, PIECE = 100000 };
+enum { MANY = 130, PIECE = 100000 };
 
 static struct form_files *new_files(void)
 {
