@@ -216,6 +216,7 @@ static int fill_directory(struct plain *plain, const char *path, struct error **
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     AUTO(close) int parent = open_directory(plain, path, err);
     if (parent < 0 || tree_list(plain->tree, path, &names, err) < 0 ||
+        (plain->again && attributes_clear_directory(parent, err) < 0) ||
         (plain->deletes && delete_others(parent, path, &names, err) < 0))
         return -1;
     for (size_t i = 0; i < names.n; i++) {
@@ -245,8 +246,7 @@ static int finish_directory(struct plain *plain, const char *path, struct error 
     if (fd < 0 || tree_lookup(plain->tree, path, TREE_NO_LINKS, &found, err) < 0)
         return -1;
     const struct entry unnamed = { .type = ENTRY_DIRECTORY, .mode = 0755 };
-    if ((plain->again && attributes_clear_directory(fd, err) < 0) ||
-        attributes_set_directory(fd, found.entry ? found.entry : &unnamed, &plain->rights, err) < 0)
+    if (attributes_set_directory(fd, found.entry ? found.entry : &unnamed, &plain->rights, err) < 0)
         return error_wrap(err, "%s", path);
     return 0;
 }

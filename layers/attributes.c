@@ -108,11 +108,8 @@ int attributes_set_directory(int fd, const struct entry *entry, const struct rig
     return set_time(dir, entry, err);
 }
 
-int attributes_clear_directory(int fd, struct error **err)
+static int clear_xattrs(int dir, struct error **err)
 {
-    AUTO(close) int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0)
-        return error_errno(err, "opening a directory");
     ssize_t size = flistxattr(dir, NULL, 0);
     if (size == 0 || (size < 0 && errno == ENOTSUP))
         return 0;
@@ -124,6 +121,16 @@ int attributes_clear_directory(int fd, struct error **err)
         if (strcmp(name, "security.selinux") != 0 && fremovexattr(dir, name) < 0)
             return error_errno(err, "removing attribute %s", name);
     return 0;
+}
+
+int attributes_clear_directory(int fd, struct error **err)
+{
+    AUTO(close) int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return error_errno(err, "opening a directory");
+    if (fchmod(dir, 0700) < 0)
+        return error_errno(err, "setting the mode");
+    return clear_xattrs(dir, err);
 }
 
 int attributes_set_node(int dir_fd, const char *name, const struct entry *entry,

@@ -35,8 +35,9 @@ int attributes_set_file(int fd, const struct entry *entry, const struct rights *
  * rwx. */
 int attributes_set_directory(int fd, const struct entry *entry, const struct rights *rights,
                              struct error **err) WARN_UNUSED;
-/* Takes extended attributes away, whoever gave them, but the label of SELinux, which all files have
- * by themselves; fd may be O_PATH. */
+/* As if just made by us: what is made in it gets no group and no access list of it. Extended
+ * attributes go, whoever gave them, but the label of SELinux, which all files have by themselves.
+ * fd may be O_PATH. */
 int attributes_clear_directory(int fd, struct error **err) WARN_UNUSED;
 /* A symlink, device or FIFO. */
 int attributes_set_node(int dir_fd, const char *name, const struct entry *entry,

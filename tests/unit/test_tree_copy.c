@@ -120,6 +120,12 @@ static struct tree *push_words(struct fixture *fixture, struct tree *below, cons
     return tree_push(below, layer);
 }
 
+/* rwx for user 33, too */
+#define DEFAULT_LIST                                                                               \
+    "0x02000000"                                                                                   \
+    "01000700ffffffff0200070021000000"                                                             \
+    "04000500ffffffff10000700ffffffff20000500ffffffff"
+
 /* What a RUN did, and the layer that it gave: which needn't tell all of it. */
 static const struct {
     const char *commands, *layer;
@@ -144,6 +150,9 @@ static const struct {
     /* of directories */
     { "chmod 700 . d; setfattr -n user.x -v 1 d; chown 5:6 e", "f x=1" },
     { ":", "d d 0700,3,4,99" },
+    /* what is made in them gets nothing of them */
+    { "chgrp 6 . d; chmod 2775 . d; echo 3 >d/a", "d d 02775,0,6,99; f d/a=3\n; d d/new" },
+    { "setfattr -n system.posix_acl_default -v " DEFAULT_LIST " d; echo 3 >d/a", "f d/a=3\n" },
     /* of a COPY since */
     { ":", "f d/a=3; w d/b" },
 };
