@@ -109,6 +109,9 @@ struct source *context_open_file(struct context *context, const struct entry *en
  * then needn't read it again. */
 struct source *context_open_learning(struct context *context, const struct entry *entry,
                                      struct error **err);
+/* It will be opened soon: its content begins to come from the disk, if those opened before weren't
+ * in memory. False: they were. Nothing is said of a file that can't be opened. */
+bool context_read_ahead(struct context *context, const struct entry *entry);
 /* The file itself, with the same check; an fd. */
 int context_open_fd(struct context *context, const struct entry *entry,
                     struct error **err) WARN_UNUSED;

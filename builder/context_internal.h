@@ -62,6 +62,7 @@ struct context {
     struct context_cache *cache;
     unsigned n_threads; /* that a walk may use; 0: as many as there are CPUs */
     bool has_time, git_modes;
+    atomic_uint n_waits; /* first reads that would have waited for a disk; to WAITS_UNKNOWN */
     int64_t time; /* context_set_time() */
 
     pthread_mutex_t lock; /* what follows */

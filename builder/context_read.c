@@ -7,11 +7,16 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "builder/context_internal.h"
+#include "layers/changeset.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <sys/uio.h>
 
 #define READ_SIZE (128UL * 1024)
+#define WAITS_TELL 8U          /* files not in memory: few are by chance */
+#define WAITS_UNKNOWN UINT_MAX /* the file system can't tell */
 
 static int changed(const struct context_file *file, struct error **err)
 {
@@ -141,6 +146,33 @@ static void learn(struct file_source *from)
         context_cache_put(from->context->cache, from->file, from->started_ns);
 }
 
+/* The first bytes, if they are in memory; else -1, and that is counted. */
+static ssize_t read_at_once(const struct file_source *from, void *data, size_t size)
+{
+    atomic_uint *n_waits = &from->context->n_waits;
+    if (atomic_load_explicit(n_waits, memory_order_relaxed) >= WAITS_TELL)
+        return -1;
+    const struct iovec room = { .iov_base = data, .iov_len = size };
+    ssize_t n = preadv2(from->fd, &room, 1, -1, RWF_NOWAIT);
+    if (n < 0 && errno == EAGAIN)
+        atomic_fetch_add(n_waits, 1);
+    else if (n < 0)
+        atomic_store(n_waits, WAITS_UNKNOWN);
+    return n;
+}
+
+bool context_read_ahead(struct context *context, const struct entry *entry)
+{
+    const unsigned n_waits = atomic_load_explicit(&context->n_waits, memory_order_relaxed);
+    if (n_waits < WAITS_TELL || n_waits == WAITS_UNKNOWN)
+        return false;
+    AUTO(error_free) struct error *ignored = NULL; /* who opens it to read it is told */
+    AUTO(close) int fd = open_file(context, context_file_of(context, entry), &ignored);
+    if (fd >= 0)
+        (void)posix_fadvise(fd, 0, CHANGESET_AHEAD_SIZE, POSIX_FADV_WILLNEED);
+    return true;
+}
+
 static ssize_t file_source_read(struct source *source, void *data, size_t size, struct error **err)
 {
     struct file_source *from = CONTAINER_OF(source, struct file_source, source);
@@ -148,10 +180,12 @@ static ssize_t file_source_read(struct source *source, void *data, size_t size, 
         return 0;
     if (size > from->left)
         size = from->left;
-    ssize_t n;
-    do {
+    ssize_t n = from->left == from->file->size ? read_at_once(from, data, size) : -1;
+    while (n < 0) {
         n = read(from->fd, data, size);
-    } while (n < 0 && errno == EINTR);
+        if (n < 0 && errno != EINTR)
+            break;
+    }
     if (n < 0 && errno != EISDIR && errno != EAGAIN) /* a directory, a FIFO */
         return error_errno(err, "reading %s", from->file->path);
     if (n <= 0)

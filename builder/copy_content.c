@@ -199,7 +199,15 @@ static void free_content(void *data)
     copy_content_free(data);
 }
 
-const struct changeset_ops copy_content_ops = { open_entry, free_content };
+/* What isn't the context's was written by this build, or comes of one file. */
+static bool read_ahead(void *data, const struct entry *entry)
+{
+    struct copy_content *content = data;
+    const struct entry there = { .size = entry->size, .content = entry->content & ~OF_CONTEXT };
+    return !(entry->content & OF_CONTEXT) || context_read_ahead(content->context, &there);
+}
+
+const struct changeset_ops copy_content_ops = { open_entry, free_content, read_ahead };
 
 /* SHA-256 of a file's content, where that is known without reading it. */
 static bool known_digest(const struct copy_content *content, const struct entry *entry,

@@ -231,7 +231,7 @@ static int put_image(struct store *store, const struct import_options *options,
 int archive_import(struct store *store, struct source *tar, const struct import_options *options,
                    struct descriptor *ret, struct error **err)
 {
-    static const struct changeset_ops ops = { open_content, free_content };
+    static const struct changeset_ops ops = { open_content, free_content, NULL };
     AUTO(source_free) struct source *source = tar;
     AUTO(import_free) struct import *import = import_new(store, err);
     if (!import)

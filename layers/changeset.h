@@ -20,7 +20,15 @@ struct changeset_ops {
      */
     struct source *(*open)(void *data, const struct entry *entry, struct error **err);
     void (*free)(void *data);
+    /*
+     * The content of this ENTRY_FILE will be asked for soon: where reading waits for a disk, its
+     * first CHANGESET_AHEAD_SIZE bytes may begin to come. False: nothing waits, so nothing was
+     * done. Called as open() is; NULL: it is never wanted.
+     */
+    bool (*ahead)(void *data, const struct entry *entry);
 };
+
+#define CHANGESET_AHEAD_SIZE ((uint64_t)512 * 1024)
 
 struct changeset {
     struct entry_list list;

@@ -11,6 +11,9 @@
 #include <string.h>
 
 #define READ_SIZE ((size_t)256 * 1024)
+/* What comes from a disk while what stands before it is compressed. */
+#define AHEAD_ENTRIES 256
+#define AHEAD_BYTES ((uint64_t)32 * 1024 * 1024)
 
 /* A changeset on its way: to the tar, and to the directory form. */
 struct pass {
@@ -19,6 +22,8 @@ struct pass {
     struct tar_writer *tar;
     struct form_writer *form; /* NULL: none is wanted, or it couldn't be made */
     char *buffer;
+    size_t ahead;         /* the entry after those that ops->ahead() was told of */
+    uint64_t ahead_bytes; /* of those of them that aren't read yet */
 };
 
 static void pass_release(struct pass *pass)
@@ -97,6 +102,36 @@ static int write_entry(struct pass *pass, const struct entry *entry, struct erro
     return is_named ? -1 : error_wrap(err, "%s", entry->path);
 }
 
+/* That ops->ahead() counts. */
+static uint64_t content_size(const struct entry *entry)
+{
+    if (entry->type != ENTRY_FILE)
+        return 0;
+    return entry->size < CHANGESET_AHEAD_SIZE ? entry->size : CHANGESET_AHEAD_SIZE;
+}
+
+/* Before entry i is read. */
+static void read_ahead(struct pass *pass, size_t i)
+{
+    const struct changeset *changeset = pass->changeset;
+    const struct entry_list *list = &changeset->list;
+    if (pass->ahead > i) { /* it was told of */
+        pass->ahead_bytes -= content_size(&list->entries[i]);
+    } else {
+        pass->ahead = i + 1;
+        pass->ahead_bytes = 0;
+    }
+    while (changeset->ops->ahead && pass->ahead < list->n_entries &&
+           pass->ahead <= i + AHEAD_ENTRIES && pass->ahead_bytes < AHEAD_BYTES) {
+        const struct entry *next = &list->entries[pass->ahead];
+        const uint64_t size = content_size(next);
+        if (size && !changeset->ops->ahead(changeset->data, next))
+            return;
+        pass->ahead_bytes += size;
+        pass->ahead++;
+    }
+}
+
 /* The changeset as a tar into `to`; `members` below it is told where entries begin. */
 static int write_tar(struct pass *pass, struct sink *to, struct sink *members, struct error **err)
 {
@@ -104,6 +139,7 @@ static int write_tar(struct pass *pass, struct sink *to, struct sink *members, s
     pass->tar = tar_writer_new(to);
     for (size_t i = 0; i < pass->changeset->list.n_entries; i++) {
         const struct entry *entry = &pass->changeset->list.entries[i];
+        read_ahead(pass, i);
         if (member_sink_entry(members, entry->path, err) < 0 || write_entry(pass, entry, err) < 0)
             return -1;
     }

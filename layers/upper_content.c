@@ -87,7 +87,7 @@ static void content_free(void *data)
 int upper_content_set(struct changeset *changeset, int root_fd, struct tree_copy *copy,
                       struct error **err)
 {
-    static const struct changeset_ops ops = { content_open, content_free };
+    static const struct changeset_ops ops = { content_open, content_free, NULL };
     int fd = io_dup(root_fd, err);
     if (fd < 0)
         return -1;

@@ -267,6 +267,25 @@ opens() { # of context files, by strace
     grep -c '"[^"]*/file[0-9]*"' trace || true
 }
 
+# As if the disk had to be waited for: eight files tell, the others come before they are opened.
+test_files_that_are_not_in_memory_are_read_ahead() {
+    need strace
+    export SOURCE_DATE_EPOCH=1
+    many_files one
+    ok cbuild -q -t hot .
+    rm -rf "$CBUILD_ROOT"/cache
+    ok env ASAN_OPTIONS=detect_leaks=0 strace -f -y -o trace -e trace=preadv2,fadvise64 -e inject=preadv2:error=EAGAIN "$CBUILD" -q -t cold .
+    equal "$(image_id cold)" "$(image_id hot)"
+    equal "$(grep -c 'preadv2.*RWF_NOWAIT' trace)" 8
+    equal "$(grep -c 'fadvise64([0-9]*<.*/file[0-9]*>, 0, 524288, POSIX_FADV_WILLNEED) = 0' trace)" 31 "all but those and the one that is next"
+    # where all is in memory, or nobody can tell, none is opened twice
+    rm -rf "$CBUILD_ROOT"/cache
+    ok env ASAN_OPTIONS=detect_leaks=0 strace -f -y -o trace -e trace=preadv2,fadvise64 -e inject=preadv2:error=EOPNOTSUPP "$CBUILD" -q -t untold .
+    equal "$(image_id untold)" "$(image_id hot)"
+    equal "$(grep -c 'preadv2.*RWF_NOWAIT' trace)" 1
+    equal "$(grep -c fadvise64 trace)" 0
+}
+
 traced() { ok env ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e trace=openat,openat2,open "$CBUILD" -q -t x .; }
 
 test_a_cold_copy_opens_each_file_once_and_a_rebuild_none() {
@@ -351,7 +370,7 @@ FROM scratch
 COPY --from=one /a /
 COPY --from=two /b /
 END
-    ok env ASAN_OPTIONS=detect_leaks=0 strace -ff -qq -y -o trace -e trace=read,pread64 "$CBUILD" --progress plain -t x .
+    ok env ASAN_OPTIONS=detect_leaks=0 strace -ff -qq -y -o trace -e trace=read,pread64,preadv2 "$CBUILD" --progress plain -t x .
     err_lacks CACHED
     equal "$(cat trace.* | grep "$PWD/f>" | awk '{ n += $NF } END { print n }')" 3000000 'bytes read'
     # each stage has the file
@@ -398,7 +417,7 @@ test_a_layer_that_is_run_on_is_unpacked_on_the_pass_that_makes_it() {
     printf 'FROM busybox\nRUN mkdir /many\nCOPY --chown=5:6 many /many\nRUN test -L /many/link && rm /many/d/file9\n' >Dockerfile
     # blobs are opened for their sync, too
     local -x ASAN_OPTIONS=detect_leaks=0
-    reads() { strace -f -y -o trace -e trace=read,pread64,readv,preadv,mmap,copy_file_range "$@"; }
+    reads() { strace -f -y -o trace -e trace=read,pread64,preadv2,readv,preadv,mmap,copy_file_range "$@"; }
     ok reads "$CBUILD" -q -t x .
     blob=$(cbuild inspect --raw x | sed 's/.*"layers":\[//' | grep -o 'sha256:[0-9a-f]*' | sed -n '3s/sha256://p')
     diff_id=$(cbuild inspect -f '{{index .RootFS.Layers 2}}' x)

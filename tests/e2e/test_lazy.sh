@@ -135,7 +135,7 @@ test_layers_that_a_run_mounts_are_not_read_again() {
     need strace
     start
     printf 'FROM %s\nRUN cmp /g /etc/deep/f\n' "$BASE" >Dockerfile
-    ok env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -y -o trace -e trace=read,pread64,mmap,execve,sync,syncfs,fsync,fdatasync "$CBUILD" -t app .
+    ok env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -y -o trace -e trace=read,pread64,preadv2,mmap,execve,sync,syncfs,fsync,fdatasync "$CBUILD" -t app .
     local layer n=0
     for layer in $layers; do n=$((n + $(grep -cE "(read|pread64|mmap)\(.*/blobs/sha256/${layer#sha256:}>" trace || :))); done
     equal "$n" 0 "reads of layers"

@@ -153,7 +153,7 @@ static inline void texts_free(void *data)
     free(texts);
 }
 
-static const struct changeset_ops texts_ops = { texts_open, texts_free };
+static const struct changeset_ops texts_ops = { texts_open, texts_free, NULL };
 
 static inline void changeset_from_lines(const char *lines, struct changeset *ret)
 {

@@ -58,7 +58,7 @@ static void content_free(void *data)
     free(content);
 }
 
-static const struct changeset_ops content_ops = { content_open, content_free };
+static const struct changeset_ops content_ops = { content_open, content_free, NULL };
 
 static struct content *make_changeset(struct changeset *changeset, size_t n, size_t size)
 {
@@ -110,6 +110,68 @@ static void make(struct made *made, struct store *store, unsigned threads,
                  struct changeset *changeset)
 {
     make_at(made, store, threads, (struct compression){ kind, 0 }, previous, changeset);
+}
+
+/* Which contents were asked for ahead, and what was open when. */
+struct ahead {
+    struct content content;
+    size_t refusals; /* so often nothing waits */
+    size_t told, open, most_ahead;
+};
+
+static struct source *ahead_open(void *data, const struct entry *entry, struct error **err)
+{
+    struct ahead *ahead = data;
+    ahead->open = entry->content;
+    return content_open(data, entry, err);
+}
+
+static bool ahead_tell(void *data, const struct entry *entry)
+{
+    struct ahead *ahead = data;
+    assert_true(entry->content > ahead->open && entry->content > ahead->told);
+    if (ahead->refusals && ahead->refusals--)
+        return false;
+    ahead->told = entry->content;
+    if (ahead->told - ahead->open > ahead->most_ahead)
+        ahead->most_ahead = ahead->told - ahead->open;
+    return true;
+}
+
+static void ahead_free(void *data)
+{
+    (void)data; /* the test's */
+}
+
+static void contents_are_asked_for_ahead_in_bounds(void **state)
+{
+    static const struct changeset_ops ops = { ahead_open, ahead_free, ahead_tell };
+    static const struct {
+        size_t n, size, refusals, told, most;
+    } rows[] = {
+        { 600, 10, 0, 600, 257 },           /* 256 entries after the one to be opened */
+        { 600, 0, 0, 0, 0 },                /* nothing comes of empty files */
+        { 150, 512 * KIB, 0, 150, 65 },     /* 32 MiB */
+        { 70, 1024 * KIB, 0, 70, 65 },      /* whose first half MiB each counts */
+        { 600, 10, 20, 600, 257 },          /* asked again for each until it waits */
+        { 600, 10, (size_t)1 << 40, 0, 0 }, /* never */
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct changeset changeset;
+        struct ahead ahead = { .refusals = rows[i].refusals };
+        free(make_changeset(&changeset, rows[i].n, rows[i].size));
+        for (size_t k = 0; k < changeset.list.n_entries; k++) /* in their order */
+            changeset.list.entries[k].content = k;
+        changeset.ops = &ops;
+        changeset.data = &ahead;
+        AUTO(made_release) struct made made = { NULL, NULL, NULL };
+        struct error *err = NULL;
+        make(&made, fixture->store, 1, COMPRESSION_NONE, NULL, &changeset);
+        assert_ok(pool_group_wait(made.group, &err), err);
+        assert_int_equal(ahead.told, rows[i].told);
+        assert_int_equal(ahead.most_ahead, rows[i].most);
+    }
 }
 
 static void digest_is(const struct digest *digest, const char *hex)
@@ -547,6 +609,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_are_golden_whatever_the_threads),
+        cmocka_unit_test(contents_are_asked_for_ahead_in_bounds),
         cmocka_unit_test(entries_are_known_before_and_kept_after),
         cmocka_unit_test(the_blob_holds_the_files),
         cmocka_unit_test(every_waiter_and_the_group_get_the_error),
