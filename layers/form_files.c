@@ -170,11 +170,13 @@ static int locked_failure(struct form_files *files, struct error **err)
 /* A piece of the ring for `size` bytes, and what it takes of it; NULL: there is none now. */
 static uint8_t *locked_find_room(const struct form_files *files, size_t size, size_t *room)
 {
-    size_t tail = RING_SIZE - files->head, skipped = size <= tail ? 0 : tail;
-    *room = skipped + size;
+    size_t tail = RING_SIZE - files->head;
+    bool fits =
+        size <= tail; /* else at the ring's begin: the tail, may be of no byte, is skipped */
+    *room = fits ? size : tail + size;
     if (files->n_jobs + 2 > N_JOBS || *room > RING_SIZE - files->used) /* 2: its end, too */
         return NULL;
-    return files->ring + (skipped ? 0 : files->head);
+    return files->ring + (fits ? files->head : 0);
 }
 
 static void locked_wait_for_room(struct form_files *files)

@@ -122,6 +122,34 @@ static void many_files_have_a_second_thread(void **state)
     assert_ok(form_files_settle(files, &err), err);
 }
 
+/* Four of them fill the ring to its last byte, the next lies at its begin again. */
+static void files_that_end_where_the_ring_ends_are_complete(void **state)
+{
+    enum { N_SMALL = 32, N = N_SMALL + 16, SIZE = 256 << 10 };
+    static uint8_t content[SIZE];
+    struct error *err = NULL;
+    AUTO(form_files_free) struct form_files *files = new_files();
+    for (unsigned i = 0; i < N; i++) {
+        AUTO(free) char *name = xasprintf("%u", i);
+        const struct entry entry = { .path = name, .size = i < N_SMALL ? 0 : SIZE };
+        AUTO(close) int fd = make(*state, name, O_RDWR);
+        form_files_begin(files, &fd, &entry);
+        memset(content, (int)i, SIZE);
+        assert_ok(form_files_data(files, content, entry.size, &err), err);
+        assert_ok(form_files_end(files, &err), err);
+    }
+    assert_ok(form_files_settle(files, &err), err);
+    for (unsigned i = N_SMALL; i < N; i++) {
+        struct temp_dir *dir = *state;
+        AUTO(strbuf_release) struct strbuf there = STRBUF_INIT;
+        AUTO(free) char *name = xasprintf("%u", i);
+        assert_ok(fs_read_file(dir->fd, name, &there, SIZE, &err), err);
+        memset(content, (int)i, SIZE);
+        assert_int_equal(there.size, SIZE);
+        assert_memory_equal(there.data, content, SIZE);
+    }
+}
+
 static void sizes_are_held_to_by_either_thread(void **state)
 {
     char path[] = "file";
@@ -190,6 +218,7 @@ int main(void)
         /* first, since a thread that was joined may be listed for a moment */
         TEMP_DIR_TEST(many_files_have_a_second_thread),
         TEMP_DIR_TEST(files_are_complete_when_all_is_settled),
+        TEMP_DIR_TEST(files_that_end_where_the_ring_ends_are_complete),
         TEMP_DIR_TEST(sizes_are_held_to_by_either_thread),
         TEMP_DIR_TEST(failures_of_the_second_thread_are_told),
         TEMP_DIR_TEST(what_is_given_up_is_closed),
