@@ -63,7 +63,7 @@ struct context {
     unsigned n_threads; /* that a walk may use; 0: as many as there are CPUs */
     bool has_time, git_modes;
     atomic_uint n_waits; /* first reads that would have waited for a disk; to WAITS_UNKNOWN */
-    int64_t time; /* context_set_time() */
+    int64_t time;        /* context_set_time() */
 
     pthread_mutex_t lock; /* what follows */
     /* Segment k has room for FILES_AT_ONCE << k files, so that none ever moves: who was given a
