@@ -3,7 +3,10 @@
  * 1. A file is written by one thread alone: by the second one when there is room for its first
  *    piece, else by the caller, who thus never waits while both have work of their own. A file of
  *    which one piece was handed over is handed over whole.
- * 2. Pieces lie in a ring of bytes, jobs in a ring of their own; both are given back in order.
+ * 2. Files that wait for a second thread are open. All writers together, which are as many as
+ *    processors, have no more of them than a part of what the process may open: the rest is written
+ *    by the callers.
+ * 3. Pieces lie in a ring of bytes, jobs in a ring of their own; both are given back in order.
  */
 #include "layers/form_files.h"
 
@@ -12,8 +15,11 @@
 #include "base/pool.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define HOLE_SIZE ((size_t)4096) /* zeros of at least this size aren't written */
@@ -21,6 +27,7 @@
 #define N_JOBS 128u /* at most half of them are ends of files: open ones */
 #define MAX_PIECE ((size_t)256 << 10)
 #define MAX_HANDED ((uint64_t)512 << 10) /* larger files aren't worth a copy */
+#define OPEN_SHARE 4u                    /* of what may be open, one part waits: rule 2 */
 #define N_ALONE 32u                      /* files before a thread is worth its start */
 /* neither side is woken for less than this, but at the end */
 #define WAKE_JOBS (N_JOBS / 2)
@@ -32,6 +39,7 @@ struct file {
     uint64_t given; /* of its content, by the caller */
     bool has_hole;  /* its writer's */
     bool is_handed;
+    bool has_place; /* in n_waiting */
 };
 
 struct job {
@@ -40,9 +48,12 @@ struct job {
     size_t size, room;   /* room: of the ring, with what was skipped at its end */
 };
 
+static atomic_uint n_waiting; /* rule 2 */
+
 struct form_files {
     struct rights rights;
     mode_t made_mask;
+    unsigned max_waiting;
     struct file *file; /* begun and not ended; or NULL */
     unsigned n_files;
     struct thread *thread; /* NULL: none yet */
@@ -61,11 +72,20 @@ struct form_files {
     struct error *error; /* of the thread; what follows is dropped */
 };
 
+static unsigned get_max_waiting(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    return (unsigned)(limit.rlim_cur < UINT_MAX ? limit.rlim_cur : UINT_MAX) / OPEN_SHARE;
+}
+
 struct form_files *form_files_new(const struct rights *rights, mode_t made_mask)
 {
     struct form_files *files = NEW(struct form_files);
     files->rights = *rights;
     files->made_mask = made_mask;
+    files->max_waiting = get_max_waiting();
     pthread_mutex_init(&files->mutex, NULL);
     pthread_cond_init(&files->more, NULL);
     pthread_cond_init(&files->less, NULL);
@@ -77,6 +97,8 @@ static void file_free(struct file *file)
     if (!file)
         return;
     close_auto(&file->fd);
+    if (file->has_place)
+        atomic_fetch_sub(&n_waiting, 1);
     entry_release(&file->entry);
     free(file);
 }
@@ -171,8 +193,7 @@ static int locked_failure(struct form_files *files, struct error **err)
 static uint8_t *locked_find_room(const struct form_files *files, size_t size, size_t *room)
 {
     size_t tail = RING_SIZE - files->head;
-    bool fits =
-        size <= tail; /* else at the ring's begin: the tail, may be of no byte, is skipped */
+    bool fits = size <= tail; /* else it lies at the ring's begin; the tail may be of no byte */
     *room = fits ? size : tail + size;
     if (files->n_jobs + 2 > N_JOBS || *room > RING_SIZE - files->used) /* 2: its end, too */
         return NULL;
@@ -223,6 +244,26 @@ static int hand_over(struct form_files *files, struct file *file, const void *da
 
 /* The caller */
 
+/* Where there is none the thread gets to work: it may have been let sleep. */
+static bool take_place(struct form_files *files, struct file *file)
+{
+    file->has_place = atomic_fetch_add(&n_waiting, 1) < files->max_waiting;
+    if (file->has_place)
+        return true;
+    atomic_fetch_sub(&n_waiting, 1);
+    pthread_mutex_lock(&files->mutex);
+    if (files->thread_waits && files->n_jobs)
+        pthread_cond_signal(&files->more);
+    pthread_mutex_unlock(&files->mutex);
+    return false;
+}
+
+static bool may_hand_over(struct form_files *files, struct file *file)
+{
+    return files->thread && file->given == 0 && file->entry.size <= MAX_HANDED &&
+           take_place(files, file);
+}
+
 static void start_thread(struct form_files *files)
 {
     AUTO(error_free) struct error *ignored = NULL; /* then there is one thread */
@@ -261,8 +302,7 @@ void form_files_begin(struct form_files *files, int *fd, const struct entry *ent
 static int give(struct form_files *files, const uint8_t *data, size_t size, struct error **err)
 {
     struct file *file = files->file;
-    bool is_first = file->given == 0;
-    if (file->is_handed || (is_first && files->thread && file->entry.size <= MAX_HANDED)) {
+    if (file->is_handed || may_hand_over(files, file)) {
         int handed = hand_over(files, file, data, size, file->is_handed, err);
         if (handed < 0)
             return -1;

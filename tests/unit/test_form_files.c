@@ -5,7 +5,9 @@
 #include "base/strvec.h"
 #include "tests/unit/temp_dir.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -196,6 +198,41 @@ static void failures_of_the_second_thread_are_told(void **state)
     assert_int_equal(count("/proc/self/fd"), n_open + (fd >= 0));
 }
 
+/* Several layers may be made at once, each with files that wait for a thread: here one that hangs.
+ */
+static void few_files_wait_where_few_may_be_open(void **state)
+{
+    enum { LIMIT = 80 };
+    static const uint8_t byte[1];
+    struct error *err = NULL;
+    struct rlimit before;
+    int ends[2];
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit few = { LIMIT, before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    while (pool_n_cpus() > 1 && write(ends[1], byte, 1) == 1)
+        ;
+    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+    struct form_files *files = new_files();
+    size_t n_open = count("/proc/self/fd");
+    for (unsigned i = 0; i < MANY; i++) {
+        AUTO(free) char *name = xasprintf("%u", i);
+        const struct entry entry = { .path = name, .mode = 0600, .size = 1 };
+        AUTO(close) int fd = i == 32 ? ends[1] : make(*state, name, O_WRONLY);
+        form_files_begin(files, &fd, &entry);
+        assert_ok(form_files_data(files, byte, 1, &err), err);
+        assert_ok(form_files_end(files, &err), err);
+        assert_true(count("/proc/self/fd") <= n_open + LIMIT / 4);
+    }
+    while (read(ends[0], (uint8_t[4096]){ 0 }, 4096) > 0)
+        ;
+    assert_ok(form_files_settle(files, &err), err);
+    form_files_free(files);
+    (void)close(ends[0]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 static void what_is_given_up_is_closed(void **state)
 {
     struct error *err = NULL;
@@ -221,6 +258,7 @@ int main(void)
         TEMP_DIR_TEST(files_that_end_where_the_ring_ends_are_complete),
         TEMP_DIR_TEST(sizes_are_held_to_by_either_thread),
         TEMP_DIR_TEST(failures_of_the_second_thread_are_told),
+        TEMP_DIR_TEST(few_files_wait_where_few_may_be_open),
         TEMP_DIR_TEST(what_is_given_up_is_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
