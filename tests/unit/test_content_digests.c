@@ -75,6 +75,16 @@ static void damaged_files_and_those_of_another_list_are_empty(void **state)
     }
 }
 
+static void they_lie_in_the_spills_memory(void **state UNUSED)
+{
+    struct spill spill = SPILL_INIT(-1, 0);
+    struct content_digests digests;
+    content_digests_init(&digests, 1000, &spill);
+    assert_true(spill.in_memory >= (size_t)1000 * SHA256_SIZE);
+    content_digests_release(&digests);
+    assert_int_equal(spill.in_memory, 0);
+}
+
 static void collecting_removes_them_with_the_blob(void **state)
 {
     struct fixture *fixture = *state;
@@ -96,6 +106,7 @@ int main(void)
         fixture_test(what_was_learnt_is_there_again),
         fixture_test(damaged_files_and_those_of_another_list_are_empty),
         fixture_test(collecting_removes_them_with_the_blob),
+        cmocka_unit_test(they_lie_in_the_spills_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

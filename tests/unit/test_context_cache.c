@@ -4,6 +4,18 @@
 #include "base/fs.h"
 #include "tests/unit/temp_dir.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* In place of the C library's. */
+static size_t largest_write;
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+    largest_write = size > largest_write ? size : largest_write;
+    return syscall(SYS_write, fd, data, size);
+}
+
 #define SECOND 1000000000LL
 
 static const struct file_identity one = { 1, 10, 100, 5 * SECOND + 1, 6 * SECOND + 1 };
@@ -202,6 +214,48 @@ static void records_are_found_from_wherever_the_last_one_was(void **state)
         }
 }
 
+enum { MORE = 65537 }; /* than are kept */
+
+static void records_that_nobody_asks_for_go_when_they_are_many(void **state)
+{
+    struct temp_dir *dir = *state;
+    AUTO(free) struct content *contents = xcalloc(MORE, sizeof(*contents));
+    AUTO(context_cache_free) struct context_cache *first = open_cache(dir, "c");
+    for (uint64_t i = 0; i < MORE; i++) {
+        contents[i] = (struct content){ { 7, 10 + i, 1, 1, 1 }, { (uint8_t)i } };
+        context_cache_put(first, &contents[i], 100 * SECOND);
+    }
+    largest_write = 0;
+    write_cache(first);
+    assert_in_range(largest_write, 1, 128 << 10); /* piece by piece */
+    AUTO(context_cache_free) struct context_cache *second = open_cache(dir, "c");
+    put(second, &one, 'x');
+    write_cache(second);
+    AUTO(context_cache_free) struct context_cache *third = open_cache(dir, "c");
+    assert_int_equal(get(third, &one), 'x');
+    assert_int_equal(get(third, &contents[0].file), '-');
+}
+
+static void damaged_records_are_not_handed_on(void **state)
+{
+    struct temp_dir *dir = *state;
+    struct error *err = NULL;
+    struct stat st;
+    AUTO(context_cache_free) struct context_cache *first = open_cache(dir, "c");
+    put(first, &one, 'a');
+    put(first, &two, 'b');
+    write_cache(first);
+    AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+    assert_ok(fs_read_file(dir->fd, "c", &text, 1 << 20, &err), err);
+    text.data[text.size - 1] ^= 1; /* of the second record */
+    assert_ok(fs_write_file(dir->fd, "c", text.data, text.size, 0600, &err), err);
+    AUTO(context_cache_free) struct context_cache *second = open_cache(dir, "c");
+    put(second, &(struct file_identity){ 1, 12, 1, 1, 1 }, 'c');
+    write_cache(second);
+    assert_int_equal(fstatat(dir->fd, "c", &st, 0), 0);
+    assert_int_equal(st.st_size, text.size); /* one went, one came */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +266,8 @@ int main(void)
         TEMP_DIR_TEST(damage_is_as_if_nothing_were_there),
         TEMP_DIR_TEST(records_are_found_from_wherever_the_last_one_was),
         TEMP_DIR_TEST(records_that_nobody_asks_for_stay_while_they_are_few),
+        TEMP_DIR_TEST(records_that_nobody_asks_for_go_when_they_are_many),
+        TEMP_DIR_TEST(damaged_records_are_not_handed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

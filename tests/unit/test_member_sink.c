@@ -303,6 +303,32 @@ static void writer_leaves_small_members_to_helpers(void **state UNUSED)
     assert_int_equal(run.list.n_members, 9);
 }
 
+/* 4 MiB for each thread: with two of them the third member is too much, though it is the first of
+ * which the writer compresses any. */
+static void two_threads_have_eight_mebibytes_in_flight(void **state UNUSED)
+{
+    struct error *err = NULL;
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    AUTO(pool_free) struct pool *pool = pool_new(2);
+    AUTO(pool_group_free) struct pool_group *group = pool_group_new(pool);
+    const struct member_options options = { { COMPRESSION_NONE, 1 }, group, 2, NULL };
+    AUTO(run_release) struct run run = { STRBUF_INIT, { NULL, 0, 0 } };
+    AUTO(free) char *data = xcalloc(1, MIB);
+    pthread_mutex_lock(&gate);
+    for (int i = 0; i < 2; i++)
+        pool_submit(group, wait_at_gate, NULL, &gate);
+    AUTO(sink_free)
+    struct sink *sink = member_sink_new(sink_strbuf_new(&run.packed), &options, &run.list);
+    for (size_t i = 0; i < 13; i++) {
+        assert_ok(sink_write(sink, data, MIB, &err), err);
+        if (i == 8)
+            assert_int_equal(run.packed.size, 0);
+    }
+    assert_true(run.packed.size > 0);
+    pthread_mutex_unlock(&gate);
+    assert_ok(sink_finish(sink, &err), err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +341,7 @@ int main(void)
         cmocka_unit_test(a_pool_full_of_writers_makes_progress),
         cmocka_unit_test(memory_does_not_grow_with_threads),
         cmocka_unit_test(writer_leaves_small_members_to_helpers),
+        cmocka_unit_test(two_threads_have_eight_mebibytes_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,7 @@ static void exceptions_are_hosts_domains_nets_and_ports(void **state UNUSED)
         { ".example:5000", "r.example", 5000, true },
         { "r.example: 443", "r.example", 443, false },
         { "r.example:443x", "r.example", 443, false },
+        { "r.example:43=", "r.example", 443, false },         /* which, as a digit, is 13 */
         { "r.example:42949673403", "r.example", 443, false }, /* 443 in 32 bits */
         { "10.1.2.3", "10.1.2.3", 80, true },
         { "10.1.2.3:80", "10.1.2.3", 80, true },

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,6 +21,17 @@ int fallocate(int fd, int mode, off_t offset, off_t size)
         return (int)syscall(SYS_fallocate, fd, mode, offset, size);
     errno = ENOSPC;
     return -1;
+}
+
+/* So is this: what is left of the disk; 0: as it is. */
+static uint64_t free_size;
+
+int fstatfs(int fd, struct statfs *fs)
+{
+    int result = (int)syscall(SYS_fstatfs, fd, fs);
+    if (result == 0 && free_size)
+        fs->f_bavail = free_size / (uint64_t)fs->f_bsize;
+    return result;
 }
 
 #define MIB ((size_t)1 << 20)
@@ -36,6 +48,14 @@ static void assert_filled(const unsigned char *p, size_t size, unsigned char sal
         assert_int_equal(p[i], (unsigned char)(i / 509 + salt));
 }
 
+/* The page in which it lies. */
+static bool is_mapped(const unsigned char *p)
+{
+    unsigned char is_in_core;
+    uintptr_t page = (uintptr_t)p & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
+    return mincore((void *)page, 1, &is_in_core) == 0;
+}
+
 static void what_is_above_the_most_lies_in_files(void **state)
 {
     const struct temp_dir *dir = *state;
@@ -44,8 +64,11 @@ static void what_is_above_the_most_lies_in_files(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
         parts[i] = spill_alloc(&spill, MIB);
         fill(parts[i], MIB, (unsigned char)i);
+        if (i < 3)
+            assert_int_equal(spill.in_files, 0);
     }
-    if (memory_has_files(dir->fd, 64 * MIB)) {
+    bool has_files = memory_has_files(dir->fd, 64 * MIB);
+    if (has_files) {
         assert_true(spill.in_memory <= 4 * MIB);
         assert_true(spill.in_files >= 4 * MIB);
         assert_true(spill_is_full(&spill, MIB));
@@ -56,6 +79,8 @@ static void what_is_above_the_most_lies_in_files(void **state)
     }
     assert_int_equal(spill.in_memory, 0);
     assert_int_equal(spill.in_files, 0);
+    if (has_files)
+        assert_false(is_mapped(parts[ARRAY_SIZE(parts) - 1]));
 }
 
 static void small_things_never_lie_in_files(void **state)
@@ -128,6 +153,25 @@ static void a_full_disk_means_memory(void **state)
     assert_int_equal(spill.in_memory, 0);
 }
 
+static void a_gibibyte_of_the_disk_is_left_to_others(void **state)
+{
+    const struct temp_dir *dir = *state;
+    struct spill spill = SPILL_INIT(dir->fd, 0);
+    bool has_files = memory_has_files(dir->fd, 64 * MIB);
+    free_size = 1026 * MIB;
+    void *first = spill_alloc(&spill, MIB);
+    if (has_files)
+        assert_in_range(spill.in_files, MIB, 2 * MIB);
+    size_t in_files = spill.in_files;
+    free_size = 1024 * MIB;
+    void *second = spill_alloc(&spill, MIB);
+    free_size = 0;
+    assert_int_equal(spill.in_files, in_files);
+    assert_true(spill.is_refused);
+    spill_free(&spill, first);
+    spill_free(&spill, second);
+}
+
 /* A file system that isn't one of those which keep room for good, or a folder that is gone. */
 static void where_no_file_can_be_had_it_is_memory(void **state UNUSED)
 {
@@ -151,6 +195,7 @@ int main(void)
         TEMP_DIR_TEST(growing_keeps_the_content_wherever_it_lies),
         TEMP_DIR_TEST(a_limit_of_file_sizes_means_memory),
         TEMP_DIR_TEST(a_full_disk_means_memory),
+        TEMP_DIR_TEST(a_gibibyte_of_the_disk_is_left_to_others),
         TEMP_DIR_TEST(where_no_file_can_be_had_it_is_memory),
     };
     return cmocka_run_group_tests_name("spill", tests, NULL, NULL);
