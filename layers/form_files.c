@@ -282,6 +282,7 @@ static void end_thread(struct form_files *files, bool drop)
     pthread_mutex_unlock(&files->mutex);
     if (files->thread)
         thread_join(TAKE(files->thread));
+    assert(!files->n_jobs && !files->used);
     files->is_last = false;
     free(TAKE(files->ring));
     files->head = 0;

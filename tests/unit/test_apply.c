@@ -247,6 +247,33 @@ static void zeros_become_holes(void **state)
     assert_int_equal(stat_in(fd, "rest").st_size, SIZE + 1);
 }
 
+static size_t n_open_files(void)
+{
+    struct error *err = NULL;
+    AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+    assert_ok(fs_list(AT_FDCWD, "/proc/self/fd", &names, &err), err);
+    return names.n;
+}
+
+/* Nor files that wait for the second thread, which isn't woken for so few. */
+static void resting_it_has_no_file_open(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(form_writer_free)
+    struct form_writer *form = form_writer_new(fixture->store, NULL, &err);
+    assert_ok_ptr(form, err);
+    size_t n_open = n_open_files();
+    for (unsigned i = 0; i < 50; i++) {
+        AUTO(free) char *path = xasprintf("f%u", i);
+        const struct entry entry = { .path = path, .type = ENTRY_FILE, .mode = 0644, .size = 1 };
+        assert_ok(form_writer_entry(form, &entry, &err), err);
+        assert_ok(form_writer_data(form, "x", 1, &err), err);
+    }
+    assert_ok(form_writer_rest(form, &err), err);
+    assert_int_equal(n_open_files(), n_open);
+}
+
 static void sizes_are_held_to(void **state)
 {
     struct fixture *fixture = *state;
@@ -433,6 +460,7 @@ int main(void)
         fixture_test(parents_that_a_layer_leaves_out_look_as_below),
         fixture_test(hard_links_are_one_file),
         fixture_test(zeros_become_holes),
+        fixture_test(resting_it_has_no_file_open),
         fixture_test(sizes_are_held_to),
         fixture_test(nothing_leaves_the_form),
         fixture_test(overlay_shows_what_the_tree_says),

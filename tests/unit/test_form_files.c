@@ -6,6 +6,10 @@
 #include "tests/unit/temp_dir.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -249,6 +253,165 @@ static void what_is_given_up_is_closed(void **state)
     assert_int_equal(count("/proc/self/fd"), n_open);
 }
 
+enum { STUCK = 256 << 10, LARGE = 600000 };
+
+/* `size` bytes; whether they are complete at once, that is not handed over. */
+static bool is_complete(struct temp_dir *dir, struct form_files *files, const char *name,
+                        size_t size)
+{
+    struct error *err = NULL;
+    struct stat st;
+    AUTO(free) char *path = xstrdup(name), *content = xmalloc(size);
+    const struct entry entry = { .path = path, .mode = 0600, .size = size, .mtime = 1000 };
+    memset(content, 'x', size);
+    AUTO(close) int fd = make(dir, name, O_WRONLY);
+    form_files_begin(files, &fd, &entry);
+    assert_ok(form_files_data(files, content, size, &err), err);
+    assert_ok(form_files_end(files, &err), err);
+    assert_int_equal(fstatat(dir->fd, name, &st, 0), 0);
+    return st.st_mtim.tv_sec == 1000;
+}
+
+/* The second thread gets as far as a FIFO that nobody empties. Its other end. */
+static int make_stuck(struct temp_dir *dir, struct form_files *files)
+{
+    static uint8_t content[STUCK];
+    struct error *err = NULL;
+    char path[] = "fifo";
+    const struct entry entry = { .path = path, .mode = 0600, .size = STUCK, .mtime = 1000 };
+    for (unsigned i = 0; i < 40; i++) {
+        AUTO(free) char *name = xasprintf("first-%u", i);
+        (void)is_complete(dir, files, name, 1); /* by whichever thread */
+    }
+    memset(content, 'x', sizeof(content));
+    assert_int_equal(mkfifoat(dir->fd, path, 0600), 0);
+    int reader = openat(dir->fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    AUTO(close) int fd = openat(dir->fd, path, O_WRONLY | O_CLOEXEC);
+    assert_true(reader >= 0 && fd >= 0);
+    form_files_begin(files, &fd, &entry);
+    assert_ok(form_files_data(files, content, STUCK, &err), err);
+    assert_ok(form_files_end(files, &err), err);
+    return reader;
+}
+
+static void read_stuck(int reader)
+{
+    static uint8_t content[STUCK];
+    assert_int_equal(fcntl(reader, F_SETFL, 0), 0);
+    for (size_t n = 0; n < STUCK;) {
+        ssize_t got = read(reader, content, STUCK - n);
+        assert_true(got > 0);
+        n += (size_t)got;
+    }
+}
+
+/* What is handed over is bounded, too: memory and open files. */
+static void a_slow_second_thread_holds_up_nobody(void **state)
+{
+    struct temp_dir *dir = *state;
+    struct error *err = NULL;
+    if (pool_n_cpus() == 1)
+        skip();
+    size_t n_open = count("/proc/self/fd"), n_handed = 0;
+    AUTO(form_files_free) struct form_files *files = new_files();
+    AUTO(close) int reader = make_stuck(dir, files);
+    assert_true(is_complete(dir, files, "large", LARGE)); /* though there is room for it */
+    for (unsigned i = 0; i < 10; i++) {
+        AUTO(free) char *name = xasprintf("some-%u", i);
+        n_handed += !is_complete(dir, files, name, 200000);
+    }
+    assert_in_range(n_handed, 1, ((1 << 20) - STUCK) / 200000);
+    for (unsigned i = 0; i < 200; i++) {
+        AUTO(free) char *name = xasprintf("small-%u", i);
+        n_handed += !is_complete(dir, files, name, 1);
+    }
+    assert_in_range(n_handed, 50, 64);
+    assert_in_range(count("/proc/self/fd"), n_open, n_open + 66);
+    read_stuck(reader);
+    assert_ok(form_files_settle(files, &err), err);
+    assert_int_equal(count("/proc/self/fd"), n_open + 1);
+}
+
+/* Lets the second thread go on once the caller sleeps, or has come through without. */
+struct release {
+    pid_t caller;
+    int reader;
+    atomic_bool came_through;
+};
+
+static bool sleeps(pid_t thread)
+{
+    char text[512] = "";
+    AUTO(free) char *path = xasprintf("/proc/self/task/%d/stat", (int)thread);
+    AUTO(close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+        return false;
+    const char *name_end = strrchr(text, ')');
+    return name_end && name_end[1] == ' ' && name_end[2] == 'S';
+}
+
+static void *release_when_it_sleeps(void *data)
+{
+    struct release *release = data;
+    while (!sleeps(release->caller) && !atomic_load(&release->came_through))
+        (void)sched_yield();
+    read_stuck(release->reader);
+    return NULL;
+}
+
+/* Though the caller has to wait for it: else the pieces were in disorder. */
+static void a_file_that_was_handed_over_in_part_is_so_whole(void **state)
+{
+    enum { PART = 100000 };
+    struct temp_dir *dir = *state;
+    struct error *err = NULL;
+    if (pool_n_cpus() == 1)
+        skip();
+    static char parts[3][PART];
+    char path[] = "parts";
+    const struct entry entry = { .path = path, .mode = 0600, .size = sizeof(parts) };
+    AUTO(form_files_free) struct form_files *files = new_files();
+    AUTO(close) int reader = make_stuck(dir, files);
+    for (unsigned i = 0; i < 3; i++) {
+        AUTO(free) char *name = xasprintf("some-%u", i);
+        assert_false(is_complete(dir, files, name, 200000));
+        memset(parts[i], 'a' + (int)i, PART);
+    }
+    struct release release = { .caller = gettid(), .reader = reader };
+    pthread_t thread;
+    AUTO(close) int fd = make(dir, path, O_WRONLY);
+    form_files_begin(files, &fd, &entry);
+    assert_ok(form_files_data(files, parts[0], PART, &err), err); /* there is room */
+    assert_int_equal(pthread_create(&thread, NULL, release_when_it_sleeps, &release), 0);
+    for (unsigned i = 1; i < 3; i++)
+        assert_ok(form_files_data(files, parts[i], PART, &err), err); /* and now there is none */
+    assert_ok(form_files_end(files, &err), err);
+    atomic_store(&release.came_through, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_ok(form_files_settle(files, &err), err);
+    AUTO(strbuf_release) struct strbuf content = STRBUF_INIT;
+    assert_ok(fs_read_file(dir->fd, path, &content, sizeof(parts) + 1, &err), err);
+    assert_int_equal(content.size, sizeof(parts));
+    assert_memory_equal(content.data, parts, sizeof(parts));
+}
+
+static void after_a_failure_nothing_more_is_written(void **state)
+{
+    struct temp_dir *dir = *state;
+    struct error *err = NULL;
+    struct stat st;
+    if (pool_n_cpus() == 1)
+        skip();
+    (void)signal(SIGPIPE, SIG_IGN);
+    AUTO(form_files_free) struct form_files *files = new_files();
+    AUTO(close) int reader = make_stuck(dir, files);
+    assert_false(is_complete(dir, files, "after", 1));
+    close_auto(&reader);
+    assert_fails(form_files_settle(files, &err), err, ERR_IO, "fifo");
+    assert_int_equal(fstatat(dir->fd, "after", &st, 0), 0);
+    assert_int_equal(st.st_size, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +423,9 @@ int main(void)
         TEMP_DIR_TEST(failures_of_the_second_thread_are_told),
         TEMP_DIR_TEST(few_files_wait_where_few_may_be_open),
         TEMP_DIR_TEST(what_is_given_up_is_closed),
+        TEMP_DIR_TEST(a_slow_second_thread_holds_up_nobody),
+        TEMP_DIR_TEST(a_file_that_was_handed_over_in_part_is_so_whole),
+        TEMP_DIR_TEST(after_a_failure_nothing_more_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
