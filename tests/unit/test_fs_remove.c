@@ -1,12 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/temp_dir.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* In place of the C library's: a file system that tells no types, another process that removes the
+ * same files, files that can't be removed. */
+static bool has_no_types, others_are_faster, files_stay;
+
+ssize_t getdents64(int fd, void *buffer, size_t size)
+{
+    ssize_t n = syscall(SYS_getdents64, fd, buffer, size);
+    for (char *at = buffer; has_no_types && n > 0 && at < (char *)buffer + n;) {
+        struct dirent64 *entry = (struct dirent64 *)(void *)at;
+        entry->d_type = DT_UNKNOWN;
+        at += entry->d_reclen;
+    }
+    return n;
+}
+
+int unlinkat(int fd, const char *name, int flags)
+{
+    if (files_stay && name[0] == 'f') {
+        errno = EIO;
+        return -1;
+    }
+    if (others_are_faster)
+        (void)syscall(SYS_unlinkat, fd, name, flags);
+    return (int)syscall(SYS_unlinkat, fd, name, flags);
+}
 
 static void put(int dir_fd, const char *path)
 {
@@ -35,6 +64,30 @@ static void trees_files_and_nothing_are_removed(void **state)
     assert_ok(fs_remove_tree(dir->fd, "absent", &err), err);
     assert_false(is_there(dir->fd, "t"));
     assert_false(is_there(dir->fd, "f"));
+}
+
+static void so_they_are_without_types_and_beside_others(void **state)
+{
+    bool *const odd[] = { &has_no_types, &others_are_faster };
+    for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+        *odd[i] = true;
+        trees_files_and_nothing_are_removed(state);
+        *odd[i] = false;
+    }
+}
+
+static void the_first_file_that_stays_is_named(void **state)
+{
+    struct temp_dir *dir = *state;
+    struct error *err = NULL;
+    assert_ok(fs_mkdirs(dir->fd, "t", 0755, &err), err);
+    put(dir->fd, "t/f1");
+    put(dir->fd, "t/f2");
+    put(dir->fd, "t/other");
+    files_stay = true;
+    assert_fails(fs_remove_tree(dir->fd, "t", &err), err, ERR_IO, "removing t: removing f");
+    files_stay = false;
+    assert_true(is_there(dir->fd, "t/f1") && is_there(dir->fd, "t/f2"));
 }
 
 static void links_are_removed_not_followed(void **state)
@@ -147,6 +200,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEMP_DIR_TEST(trees_files_and_nothing_are_removed),
+        TEMP_DIR_TEST(so_they_are_without_types_and_beside_others),
+        TEMP_DIR_TEST(the_first_file_that_stays_is_named),
         TEMP_DIR_TEST(links_are_removed_not_followed),
         TEMP_DIR_TEST(depth_has_no_limit),
         TEMP_DIR_TEST(many_files_are_removed),
