@@ -22,6 +22,24 @@ at_most() { # N PATTERN
     [ "$n" -le "$1" ] || fail "$n calls a step of $2, at most $1 are expected"
 }
 
+# How often the program of the tree was copied out of its layer, which is unpacked once besides.
+copies() { # OPTION...
+    ok env ASAN_OPTIONS=detect_leaks=0 strace -f -qq -e signal=none -e trace=openat -o calls "$CBUILD" build -q --no-cache --network host "$@" -t x .
+    grep -cE 'openat\([0-9]+, "busybox", .*O_CREAT.*, 0600' calls || true
+}
+
+test_runs_of_a_stage_share_one_copy_of_the_tree() {
+    need_run
+    need strace
+    import_busybox
+    export CBUILD_FORCE=no-overlay
+    printf 'FROM busybox\nRUN echo 1 >/a\nRUN echo 2 >/b\nRUN echo 3 >/c\n' >Dockerfile
+    equal "$(copies)" 1
+    # but for one that could set the clock: what it left isn't told by its time
+    sed -i '2s/RUN/RUN --security=insecure/' Dockerfile
+    equal "$(copies --allow security.insecure)" 2
+}
+
 test_a_step_costs_few_processes_files_and_waits() {
     need_run
     need strace

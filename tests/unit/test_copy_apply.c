@@ -305,6 +305,22 @@ static void working_directories_are_made(void **state)
     }
 }
 
+static void what_is_planned_lies_in_the_stores_spill(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    const struct copy_case what = { .from = "f a - - - 1\n", .words = "a /b" };
+    const struct spill *spill = store_spill(fixture->store);
+    AUTO(setting_release) struct setting setting;
+    setting_init(&setting, fixture, &what);
+    size_t before = spill->in_memory;
+    struct changeset changeset = CHANGESET_INIT;
+    assert_ok(run_copy(&setting, &changeset, &err), err);
+    assert_true(spill->in_memory >= before + sizeof(struct entry));
+    changeset_release(&changeset);
+    assert_int_equal(spill->in_memory, before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +330,7 @@ int main(void)
         cmocka_unit_test(owners_and_modes_are_set),
         cmocka_unit_test(warnings_name_what_is_odd),
         fixture_test(working_directories_are_made),
+        fixture_test(what_is_planned_lies_in_the_stores_spill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,28 @@ static void manifest_is_chosen_by_platform(void **state)
     descriptor_release(&manifests[1]);
 }
 
+static void indexes_are_nested_four_deep(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    static const char *const platforms[] = { "linux/amd64" };
+    struct descriptor levels[6] = { 0 };
+    AUTO(platform_release) struct platform want = { 0 };
+    AUTO(image_release) struct image image = { 0 }, too_deep = { 0 };
+    assert_ok(platform_parse(platforms[0], &want, &err), err);
+    fixture_image(fixture->store, "a", platforms[0], &levels[0]);
+    for (size_t i = 1; i < ARRAY_SIZE(levels); i++)
+        put_index(fixture->store, &levels[i - 1], platforms, 1, &levels[i]);
+    assert_ok(image_read(fixture->store, &levels[4], &want, &image, &err), err);
+    assert_ok(fixture_tag(fixture->store, "four", &levels[4], &err), err);
+    assert_fails(image_read(fixture->store, &levels[5], &want, &too_deep, &err), err, ERR_LIMIT,
+                 "indexes nested more than 4 deep");
+    assert_fails(fixture_tag(fixture->store, "five", &levels[5], &err), err, ERR_LIMIT,
+                 "indexes nested more than 4 deep");
+    for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
+        descriptor_release(&levels[i]);
+}
+
 static void put_manifest(struct store *store, const char *config_type, const char *config,
                          size_t n_layers, struct descriptor *ret)
 {
@@ -120,6 +142,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(manifest_is_chosen_by_platform),
+        fixture_test(indexes_are_nested_four_deep),
         fixture_test(bad_images_are_refused),
         fixture_test(descriptor_must_tell_the_size),
     };
