@@ -353,6 +353,21 @@ test_who_wants_the_same_cold_copy_waits_for_it() {
     equal "$(image_id x)" "$(image_id y)"
 }
 
+# A record of files that were known leaves its shape, too: else who doesn't know them looks for none.
+test_a_copy_of_known_files_is_found_by_who_has_to_read_them() {
+    many_files one
+    head -c 3000000 /dev/urandom >many/large
+    printf 'FROM scratch\nCOPY many /a\n' >Dockerfile
+    ok cbuild -t x .
+    printf 'FROM scratch\nCOPY many /b\n' >Dockerfile
+    ok cbuild -t x .
+    err_lacks CACHED
+    mkdir other
+    cp -r many Dockerfile other
+    ok cbuild -t y other
+    err_has CACHED
+}
+
 # Their steps have different keys, as they stand on different layers, and what they make is the same.
 test_a_layer_that_stages_share_is_made_once() {
     need strace
