@@ -216,6 +216,23 @@ static void bytes_are_golden_whatever_the_threads(void **state)
         }
 }
 
+static void digests_of_contents_lie_in_the_stores_spill(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    struct changeset changeset;
+    uint8_t digest[SHA256_SIZE];
+    const struct spill *spill = store_spill(fixture->store);
+    make_changeset(&changeset, 3, 10);
+    AUTO(made_release) struct made made = { NULL, NULL, NULL };
+    make(&made, fixture->store, 1, COMPRESSION_ZSTD, NULL, &changeset);
+    const struct entry_list *list = layer_entries(made.layer, &err);
+    assert_ok_ptr(list, err);
+    size_t before = spill->in_memory;
+    assert_false(layer_known_content(made.layer, &list->entries[1], digest));
+    assert_true(spill->in_memory >= before + list->n_entries * SHA256_SIZE);
+}
+
 static void entries_are_known_before_and_kept_after(void **state)
 {
     struct fixture *fixture = *state;
@@ -610,6 +627,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_are_golden_whatever_the_threads),
         cmocka_unit_test(contents_are_asked_for_ahead_in_bounds),
+        cmocka_unit_test(digests_of_contents_lie_in_the_stores_spill),
         cmocka_unit_test(entries_are_known_before_and_kept_after),
         cmocka_unit_test(the_blob_holds_the_files),
         cmocka_unit_test(every_waiter_and_the_group_get_the_error),
