@@ -10,7 +10,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pthread.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #define WORK "work"
@@ -27,6 +29,7 @@ struct tree_copy {
     int work_fd;           /* -1: sealed */
     struct hashmap inodes; /* path → ino_t, of what was made */
     struct timespec last;  /* latest change time of all that */
+    bool hides_writes;     /* tmpfs: of a page mapped by reading it they change no time */
 };
 
 static bool is_later(const struct timespec *a, const struct timespec *b)
@@ -107,6 +110,15 @@ static struct tree_copy *copy_alloc(void)
     return copy;
 }
 
+static int look_at_fs(struct tree_copy *copy, struct error **err)
+{
+    struct statfs fs;
+    if (fstatfs(private_form_fd(copy->form), &fs) < 0)
+        return error_errno(err, "asking for the file system");
+    copy->hides_writes = fs.f_type == TMPFS_MAGIC;
+    return 0;
+}
+
 /* It holds the tree, as apply.h made it. */
 static int begin(struct tree_copy *copy, struct tree *tree, struct error **err)
 {
@@ -116,7 +128,9 @@ static int begin(struct tree_copy *copy, struct tree *tree, struct error **err)
     hashmap_init(&copy->inodes, free);
     copy->last = (struct timespec){ 0 };
     copy->work_fd = private_form_add(copy->form, WORK, err);
-    return copy->work_fd < 0 || note_all(copy, err) < 0 ? -1 : await_tick(copy, err);
+    return copy->work_fd < 0 || look_at_fs(copy, err) < 0 || note_all(copy, err) < 0
+               ? -1
+               : await_tick(copy, err);
 }
 
 struct tree_copy *tree_copy_new(struct store *store, struct tree *tree, struct error **err)
@@ -235,5 +249,7 @@ bool tree_copy_has_kept(const struct tree_copy *copy, const char *path, const st
 
 bool tree_copy_is_untouched(const struct tree_copy *copy, const char *path, const struct stat *st)
 {
+    if (copy->hides_writes && S_ISREG(st->st_mode) && st->st_size)
+        return false;
     return has_inode(copy, path, st) && !is_later(&st->st_ctim, &copy->last);
 }

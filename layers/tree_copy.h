@@ -11,6 +11,7 @@
  *
  * Devices that may not be made here (a user namespace) are missing in the copy, and that isn't
  * taken for a removal.
+ * On tmpfs, where a write through memory may change no time, the content of files is compared.
  */
 #ifndef CBUILD_LAYERS_TREE_COPY_H
 #define CBUILD_LAYERS_TREE_COPY_H
