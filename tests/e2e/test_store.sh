@@ -174,6 +174,10 @@ test_df_counts_while_a_folder_goes_away() {
     ok env ASAN_OPTIONS=detect_leaks=0 strace -o trace -P "$CBUILD_ROOT/cache/contexts/going" -e trace=getdents64 -e inject=getdents64:error=ENOENT "$CBUILD" df
     grep -q INJECTED trace || fail "nothing was listed: $(cat trace)"
     equal "$(awk '/^Context records/ { print $3 }' "$TEST_TMP/out")" $((before - 1))
+    # or before its opening
+    ok env ASAN_OPTIONS=detect_leaks=0 strace -o trace -P going -e trace=openat,openat2 -e inject=openat,openat2:error=ENOENT "$CBUILD" df
+    grep -q INJECTED trace || fail "nothing was opened: $(cat trace)"
+    equal "$(awk '/^Context records/ { print $3 }' "$TEST_TMP/out")" $((before - 1))
 }
 
 run_tests "$@"
