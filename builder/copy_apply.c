@@ -381,8 +381,7 @@ int copy_changeset(struct copy *copy, struct tree *below, struct changeset *ret,
         below = NULL; /* a layer of its own, whatever lies below */
     AUTO(copy_content_free) struct copy_content *content = copy_content_new();
     AUTO(copy_dest_free)
-    struct copy_dest *dest =
-        copy_dest_new(below, content, copy->now, copy->store ? store_spill(copy->store) : NULL);
+    struct copy_dest *dest = copy_dest_new(below, content, copy->now, store_spill(copy->store));
     if (copy->learns)
         copy_content_learn(content);
     struct apply apply = {

@@ -276,7 +276,7 @@ struct store *store_open(const char *path, struct error **err)
 
 struct spill *store_spill(struct store *store)
 {
-    return &store->spill;
+    return store ? &store->spill : NULL;
 }
 
 void store_grew(struct store *store, uint64_t size)

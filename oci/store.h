@@ -80,7 +80,8 @@ int store_open_blob(const struct store *store, const struct digest *digest,
 int store_read_blob(const struct store *store, const struct digest *digest, size_t max,
                     struct strbuf *buf, struct error **err) WARN_UNUSED;
 
-/* Memory for what there can be millions of; its files are in STORE_TMP. */
+/* Memory for what there can be millions of; its files are in STORE_TMP. NULL, ordinary memory,
+ * where there is no store. */
 struct spill *store_spill(struct store *store);
 
 /*
