@@ -94,12 +94,12 @@ send \x03
 expect #
 send echo status=$?\n
 expect \nstatus=130
-send sh -c "echo again; exec sleep 100"\n
+send sh -c "trap \x27echo back\x27 CONT; echo again; while :; do sleep 0.1; done"\n
 expect \nagain
 send \x1a
 expect Stopped
 send fg\n
-expect \nsh -c
+expect \nback
 send \x03
 expect #
 send exit 4\n
