@@ -18,6 +18,7 @@ reads it next.
 import fcntl, os, pty, select, signal, struct, sys, termios, time
 
 TIMEOUT = 120
+END = b"\0end of what was shown\0"
 
 
 def resize(fd, rows, columns):
@@ -60,16 +61,29 @@ class Terminal:
             elif time.monotonic() > end:
                 self.fail("doesn't end")
             self.read(0.05)
-        self.read(0.05)
+        self.read_rest()
+
+    def read_rest(self):
+        """What the command wrote comes a part at a time, and the kernel may still be passing it on: ours comes last."""
+        while select.select([self.master], [], [], 0)[0]:
+            self.read(0)
+        os.write(self.slave, END)
+        end = time.monotonic() + TIMEOUT
+        while END not in self.shown:
+            if time.monotonic() > end:
+                self.fail("its end was never shown")
+            self.read(0.2)
+        self.shown = self.shown.replace(END, b"")
 
     def fail(self, why):
-        os.kill(self.pid, signal.SIGKILL)
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
         sys.stdout.buffer.write(self.shown)
         sys.exit("\n" + why)
 
     def is_raw(self):
         """The keeper has a moment where the command was killed."""
-        for _ in range(600):
+        for _ in range(20 * TIMEOUT):
             if termios.tcgetattr(self.slave) == self.before:
                 return False
             time.sleep(0.05)

@@ -4,12 +4,15 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# on_terminal COMMAND...: its output, with what moves the cursor, in $TEST_TMP/out
+# on_terminal STATUS COMMAND...: its output, with what moves the cursor, in $TEST_TMP/out. Not by script(1), which
+# doesn't wait for the rest where the kernel takes its time. SCRIPT: what happens meanwhile (on_pty.py).
 on_terminal() {
-    need script
-    local line
-    printf -v line '%q ' "$@"
-    run env TERM=xterm script -qec "stty rows 20 cols 60; $line" /dev/null </dev/null
+    need python3
+    local expected=$1
+    shift
+    printf '%s\n' "${SCRIPT:-wait}" >"$TEST_TMP/script"
+    ok env TERM=xterm python3 "$TOP/tests/e2e/on_pty.py" "$TEST_TMP/script" "$@"
+    out_has "[status $expected]"
 }
 json() { sed -n 's/^{/{/p' "$TEST_TMP/err" | jq -r "$@"; }
 
@@ -38,16 +41,15 @@ test_rawjson_is_one_status_a_line() {
 
 test_tty_leaves_a_line_for_each_step() {
     printf 'FROM scratch\nCOPY Dockerfile /a-long-name-that-does-not-fit-into-the-line-of-a-terminal-of-sixty-columns\n' >Dockerfile
-    on_terminal "$CBUILD" -t x .
-    equal "$status" 0
+    on_terminal 0 "$CBUILD" -t x .
     out_has $'\033[34m => [2/2] COPY Dockerfile /a-long-name'
     out_has ' => exporting the image'
     out_has 'tagged docker.io/library/x:latest'
     sed -e 's/\x1b\[[0-9;]*[A-Za-z]//g' -e 's/\r//g' "$TEST_TMP/out" | awk 'length > 60 && !/^sha256/ { exit 1 }' || { show; fail "a line wraps"; }
-    NO_COLOR=1 on_terminal "$CBUILD" --no-cache -t x .
+    NO_COLOR=1 on_terminal 0 "$CBUILD" --no-cache -t x .
     ! grep -q $'\033\\[[0-9;]*m' "$TEST_TMP/out" || fail "colors"
     out_has $'\033[2A'
-    on_terminal "$CBUILD" --progress=plain --no-cache -t x .
+    on_terminal 0 "$CBUILD" --progress=plain --no-cache -t x .
     out_has '#1 DONE'
     ! grep -q $'\033' "$TEST_TMP/out" || fail "no plain lines"
 }
@@ -56,8 +58,7 @@ test_tty_shows_all_that_a_failing_step_put_out() {
     need_run
     import_busybox
     printf 'FROM busybox\nRUN seq 1 20000; printf "a\\033[31mb\\n"; printf "no end"; exit 4\n' >Dockerfile
-    on_terminal "$CBUILD" -t x .
-    equal "$status" 1
+    on_terminal 1 "$CBUILD" -t x .
     tr -d '\r' <"$TEST_TMP/out" | sed -n '/^------/,/^------/p' >log
     equal "$(grep -cE '^[0-9]+$' log)" 20000
     grep -qx $'a\033\[31mb' log
@@ -67,12 +68,13 @@ test_tty_shows_all_that_a_failing_step_put_out() {
     out_has 'exit code: 4'
     # also where stages run beside each other
     printf 'FROM busybox AS a\nRUN echo only once; exit 4\nFROM busybox\nCOPY --from=a / /\n' >Dockerfile
-    on_terminal "$CBUILD" -t x .
+    on_terminal 1 "$CBUILD" -t x .
     equal "$(tr -d '\r' <"$TEST_TMP/out" | grep -cx 'only once')" 1
     # and while it runs its last lines are shown
-    printf 'FROM busybox\nRUN echo shown meanwhile; sleep 2\n' >Dockerfile
-    on_terminal "$CBUILD" -t x .
-    out_has ' => => # shown meanwhile'
+    printf 'FROM busybox\nRUN echo shown meanwhile; sleep 1000\n' >Dockerfile
+    SCRIPT=$'expect  => => # shown meanwhile\nsignal INT\nwait' on_terminal 130 "$CBUILD" -t x .
+    printf 'FROM busybox\nRUN sleep 1.1\n' >Dockerfile
+    on_terminal 0 "$CBUILD" -t x .
     grep -q '[1-9]\.[0-9]s' "$TEST_TMP/out" || fail "no time goes by"
 }
 
