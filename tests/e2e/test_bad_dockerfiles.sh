@@ -28,7 +28,7 @@ ask() { # DIR NUMBER
     cp "$1/$2.Dockerfile" Dockerfile
     got=0
     # shellcheck disable=SC2086
-    ASAN_OPTIONS=detect_leaks=0 timeout 20 "${tracer[@]}" "$CBUILD" build -q $options . >out 2>err </dev/null || got=$?
+    ASAN_OPTIONS=detect_leaks=0 timeout 120 "${tracer[@]}" "$CBUILD" build -q $options . >out 2>err </dev/null || got=$?
     answer=$(cat err)
     if grep -q 'Sanitizer' err; then cat err; fail "a sanitizer complained"; fi
     rm -f out err

@@ -256,7 +256,7 @@ test_one_locked_cache_at_two_places_does_not_wait_for_itself() {
 FROM busybox
 RUN --mount=type=cache,id=c,target=/a,sharing=locked --mount=type=cache,id=./c,target=/b,sharing=locked touch /a/f && ls /b/f
 EOT
-    ok timeout 60 "$CBUILD" -t x .
+    ok timeout 120 "$CBUILD" -t x .
 }
 
 test_a_failing_stage_ends_the_wait_for_a_lock() {
@@ -566,7 +566,7 @@ test_a_cache_mount_in_use_stays() {
         : >begun # not the last build's, which the next one's shell may not have emptied yet
         cbuild --no-cache --progress=plain -t x . 2>begun &
         pid=$!
-        for _ in $(seq 600); do grep -q ' begun$' begun && break; sleep 0.05; done
+        await_text ' begun$' begun
         ok cbuild prune -a
         equal "$(listed)" '/c '
         in_namespace find "$CBUILD_ROOT/cache/mounts" -name f -execdir touch end \;
