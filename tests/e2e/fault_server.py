@@ -16,6 +16,7 @@ repository has a state of its own, and holds an image under every tag: a config,
 of 3000. What is pushed is kept in memory. `grep '^@fault' fault_*.py` lists the faults;
 fault_quirks.py has those that are habits of certain registries, fault_lists.py those of lists and referrers.
 """
+import fcntl
 import hashlib
 import http.server
 import json
@@ -26,6 +27,7 @@ import ssl
 import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 import urllib.parse
@@ -56,6 +58,11 @@ def noise(seed, size):
 
 
 LARGE = noise(b"large", 1000000)
+
+
+def unsent(connection):
+    """Bytes that the other side hasn't got yet"""
+    return struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0" * 4))[0]
 
 
 def descriptor(media_type, data):
@@ -157,8 +164,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return True
 
     def reset(self):
-        """RST instead of FIN, once what was written is out"""
+        """RST instead of FIN, once what was written has come to the other side"""
         self.wfile.flush()
+        end = time.monotonic() + 30
+        while unsent(self.connection) and time.monotonic() < end:
+            time.sleep(0.01)
         time.sleep(0.05)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
@@ -811,7 +821,7 @@ def push_held(h):
         counts["at it"] = counts.get("at it", 0) + 1
         counts["most"] = max(counts.get("most", 0), counts["at it"])
         HELD.notify_all()
-        HELD.wait_for(lambda: counts["most"] >= 4, 10)
+        HELD.wait_for(lambda: counts["most"] >= 4, 60)
         HELD.wait_for(lambda: counts["most"] > 4, 0.3) # for one more than may be
         with open(os.path.join(DIR, "at-once"), "w") as out:
             out.write("%d\n" % counts["most"])
