@@ -485,7 +485,7 @@ test_a_kill_with_several_layers_pending_reruns_none_of_their_steps() {
     kill_with_all_pending() {
         local pid _
         for n in $(seq 50); do
-            in_namespace rm -rf "$CBUILD_ROOT"
+            await in_namespace rm -rf "$CBUILD_ROOT" # steps of the last one take a moment to die
             import_busybox
             "$CBUILD" -t x --compression gzip:9 . >/dev/null 2>&1 &
             pid=$!
