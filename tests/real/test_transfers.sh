@@ -28,7 +28,7 @@ test_a_gibibyte_is_pushed_and_pulled_in_little_memory() {
     equal "$(n_requests PATCH 'blobs/uploads/')" 0
     rm -rf "$CBUILD_ROOT"
     in_bounds pull "$(peak_anonymous "$CBUILD" pull -q "$REGISTRY_HOST/x/big:1")"
-    equal "$(n_requests GET 'blobs/')" 2 "downloads"
+    becomes 2 n_requests GET 'blobs/' # its log has a line after the last byte
     equal "$(image_id "$REGISTRY_HOST/x/big:1")" "$digest"
     layer=$(cd "$CBUILD_ROOT/blobs/sha256" && find . -size +1000M -type f)
     equal "./$(sha256sum <"$CBUILD_ROOT/blobs/sha256/$layer" | cut -d' ' -f1)" "$layer"
