@@ -11,14 +11,18 @@ traced() { # N OPTION...
     ASAN_OPTIONS=detect_leaks=0 strace -f -qq -e signal=none -o "calls.$n" "$CBUILD" build -q --no-cache --network host "$@" -t x . >/dev/null 2>err || { cat err; fail "the build"; }
 }
 
-# Calls a step: those of 16 steps without those of 6, of which every step has one.
+# Calls of ten steps: those of 16 without those of 6, of which every step has one.
+ten_steps() { # PATTERN
+    echo $(($(grep -cE "$1" calls.16 || true) - $(grep -cE "$1" calls.6 || true)))
+}
+# Calls a step, to the nearest: one that a signal interrupts is made, and seen, twice.
 a_step() { # PATTERN
-    echo $((($(grep -cE "$1" calls.16 || true) - $(grep -cE "$1" calls.6 || true)) / 10))
+    echo $((($(ten_steps "$1") + 5) / 10))
 }
 
 at_most() { # N PATTERN
     local n
-    n=$(a_step "$2")
+    n=$(($(ten_steps "$2") / 10))
     [ "$n" -le "$1" ] || fail "$n calls a step of $2, at most $1 are expected"
 }
 
