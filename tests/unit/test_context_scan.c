@@ -3,8 +3,8 @@
 
 #include "builder/context_internal.h"
 #include "tests/unit/copy_fixture.h"
+#include "tests/unit/threads.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sys/resource.h>
 
@@ -22,23 +22,6 @@ static void told_release(struct told *told)
     strbuf_release(&told->text);
 }
 DEFINE_AUTO_STRUCT(struct told, told_release)
-
-#ifdef __SANITIZE_THREAD__
-#define N_OWN 2 /* threads: TSan has one */
-#else
-#define N_OWN 1
-#endif
-
-static size_t count_threads(void)
-{
-    size_t n = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    assert_non_null(tasks);
-    for (const struct dirent *entry; (entry = readdir(tasks));)
-        n += entry->d_name[0] != '.';
-    assert_int_equal(closedir(tasks), 0);
-    return n;
-}
 
 static int tell(void *data, const struct entry *entry, struct error **err UNUSED)
 {
@@ -132,10 +115,7 @@ static void threads_are_started_where_there_is_much(void **state)
         AUTO(context_free)
         struct context *context = open_tree(fixture, path, NULL, cases[i].n_threads);
         AUTO(told_release) struct told told = { .closed = NULL };
-        /* one that was joined is seen a moment longer */
-        for (int k = 0; count_threads() > N_OWN && k < 120000; k++)
-            (void)usleep(1000);
-        size_t before = count_threads();
+        size_t before = count_threads_at_rest();
         assert_ok(context_walk(context, "", tell, &told, &err), err);
         assert_int_equal(told.n_threads, before + (cases[i].starts ? cases[i].n_threads - 1 : 0));
     }

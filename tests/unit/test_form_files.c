@@ -4,6 +4,7 @@
 #include "base/pool.h"
 #include "base/strvec.h"
 #include "tests/unit/temp_dir.h"
+#include "tests/unit/threads.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -117,14 +118,14 @@ static void files_are_complete_when_all_is_settled(void **state)
 static void many_files_have_a_second_thread(void **state)
 {
     struct error *err = NULL;
-    size_t n_threads = count("/proc/self/task");
+    size_t n_threads = count_threads_at_rest();
     AUTO(form_files_free) struct form_files *files = new_files();
     for (unsigned i = 0; i < 10; i++)
         write_one(*state, files, i);
-    assert_int_equal(count("/proc/self/task"), n_threads);
+    assert_int_equal(count_threads(), n_threads);
     for (unsigned i = 10; i < MANY; i++)
         write_one(*state, files, i);
-    assert_int_equal(count("/proc/self/task") > n_threads, pool_n_cpus() > 1);
+    assert_int_equal(count_threads() > n_threads, pool_n_cpus() > 1);
     assert_ok(form_files_settle(files, &err), err);
 }
 
