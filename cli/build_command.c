@@ -13,6 +13,7 @@
 void build_command_release(struct build_command *command)
 {
     strvec_release(&command->operands);
+    peer_options_release(&command->peer);
     strvec_release(&command->tags);
     strvec_release(&command->build_args);
     strvec_release(&command->arg_files);
@@ -355,6 +356,8 @@ static void fill_options(struct build_command *command, const char *context)
 static int take_values(struct app *app, const struct command_help *help,
                        struct build_command *command, struct error **err)
 {
+    if (peer_options_check(&command->peer, err) < 0)
+        return -1;
     if (command->operands.n == 0) {
         error_set_(err, ERR_USAGE, "no build context");
         error_hint(err, "the current directory is \".\": cbuild %s.",
@@ -462,10 +465,7 @@ int build_command_parse(struct app *app, const struct command_help *help, char *
                    "check, outline or targets: tell about the Dockerfile, and build nothing"),
         APP_REGISTRY_OPTIONS(app),
         APP_OPTIONS(app),
-        /* what scripts for other builders say and is so anyway */
-        OPT_FLAG(0, "load", &command->harmless, NULL),
-        OPT_FLAG(0, "rm", &command->harmless, NULL),
-        OPT_FLAG(0, "force-rm", &command->harmless, NULL),
+        PEER_OPTIONS(&command->peer),
         OPT_END(),
     };
     int parsed = options_parse(options, help, argv, &command->operands, err);

@@ -8,6 +8,7 @@
 #include "cli/build_values.h"
 #include "cli/limit_values.h"
 #include "cli/output_value.h"
+#include "cli/peer_options.h"
 #include "runner/terminal.h"
 
 struct build_command {
@@ -19,7 +20,7 @@ struct build_command {
         *source_date_epoch, *timestamp, *context_mode, *isolation, *on_error, *shell_at;
     const char *call;
     unsigned jobs;
-    bool no_cache, pull, push, quiet, harmless, check, explain, rewrite_timestamp;
+    bool no_cache, pull, push, quiet, check, explain, rewrite_timestamp;
     struct strvec resolved_args, proxies, no_cache_stages, allowed_devices;
     struct build_annotations annotations;
     struct reference *references;
@@ -30,6 +31,7 @@ struct build_command {
     size_t n_platforms, platforms_capacity;
     struct limit_texts limit_texts;
     struct sandbox_limits limits;
+    struct peer_options peer;
     struct terminal terminal;
     struct strvec operands;
     struct build_options options;
@@ -37,7 +39,7 @@ struct build_command {
 
 #define BUILD_COMMAND_INIT                                                                         \
     {                                                                                              \
-        .options = BUILD_OPTIONS_INIT, .rewrite_timestamp = true                                   \
+        .options = BUILD_OPTIONS_INIT, .peer = PEER_OPTIONS_INIT, .rewrite_timestamp = true        \
     }
 
 void build_command_release(struct build_command *command);

@@ -68,6 +68,7 @@ static const struct {
     { "image", "prune", "prune" },     { "system", "df", "df" },
     { "system", "prune", "prune" },    { "builder", "build", "build" },
     { "builder", "prune", "prune" },   { "buildx", "build", "build" },
+    { "buildx", "du", "df" },          { "buildx", "prune", "prune" },
     { "auth", "login", "login" },      { "auth", "logout", "logout" },
     { "repo", "tags", "ls" },          { "buildx", "imagetools", "imagetools" },
 };
@@ -102,10 +103,31 @@ static const struct app_command *find_grouped(char *const *argv)
     return NULL;
 }
 
-/*
- * A word that is neither a command nor an option nor a directory was meant as a command: without
- * this, `cbuild pusj` would look for a context of that name.
- */
+static bool is_group(const char *word)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(grouped); i++)
+        if (!strcmp(grouped[i].group, word))
+            return true;
+    return false;
+}
+
+/* "image lss": one of a group that there is */
+static int unknown_in_group(const char *group, const char *name, struct error **err)
+{
+    const char *names[ARRAY_SIZE(grouped)];
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(grouped); i++)
+        if (!strcmp(grouped[i].group, group))
+            names[n++] = grouped[i].name;
+    const char *near = suggest_nearest(name, names, n);
+    error_set_(err, ERR_USAGE, "\"%s %s\" is no command", group, name);
+    if (near)
+        error_hint(err, "did you mean \"cbuild %s %s\"?", group, near);
+    else
+        error_hint(err, "cbuild --help lists the commands");
+    return -1;
+}
+
 static int unknown_command(const char *word, struct error **err)
 {
     const char *names[ARRAY_SIZE(commands)];
@@ -118,6 +140,19 @@ static int unknown_command(const char *word, struct error **err)
     else
         error_hint(err, "cbuild --help lists the commands");
     return -1;
+}
+
+/*
+ * A word that is neither a command nor an option nor a directory, with nothing or another word
+ * after it, was meant as a command: without this, `cbuild pusj` would look for a context of that
+ * name, and `cbuild run app` complain of a second one.
+ */
+static bool is_meant_as_command(char *const *argv)
+{
+    const char *word = argv[1];
+    struct stat st;
+    return word[0] != '-' && !strpbrk(word, "/:") && (!argv[2] || argv[2][0] != '-') &&
+           stat(word, &st) < 0;
 }
 
 /* "cbuild --root DIR COMMAND": what every command takes may stand before it. */
@@ -149,6 +184,8 @@ static int dispatch(struct app *app, char *const *argv, struct error **err)
         const struct app_command *asked = word && argv[2] ? find_command(argv[2]) : NULL;
         if (asked)
             return asked->run(app, (char *const[]){ argv[2], (char[]){ "--help" }, NULL }, err);
+        if (word && !strcmp(word, "help") && argv[2])
+            return unknown_command(argv[2], err);
         print_help();
         return 0;
     }
@@ -160,9 +197,9 @@ static int dispatch(struct app *app, char *const *argv, struct error **err)
     command = find_grouped(argv);
     if (command)
         return command->run(app, argv + 2, err);
-    struct stat st;
-    if (word[0] != '-' && stat(word, &st) < 0 && !strchr(word, '/') && !argv[2])
-        return unknown_command(word, err);
+    if (is_meant_as_command(argv))
+        return argv[2] && is_group(word) ? unknown_in_group(word, argv[2], err)
+                                         : unknown_command(word, err);
     return cmd_build(app, argv, err);
 }
 

@@ -271,8 +271,46 @@ test_groups_of_commands_as_docker_has_them() {
     out_has 'Cache mounts'
     ok cbuild buildx build -q -t y ctx
     ok cbuild builder prune -a -f
+    ok cbuild buildx du
+    out_has 'Cache mounts'
+    ok cbuild buildx prune -f
     ok cbuild image rm app
     fails 3 cbuild inspect app
+}
+
+# Not taken for build's context with a second one after it
+test_words_that_are_no_commands_are_named() {
+    fails 2 cbuild run app
+    err_has '"run" is neither a command nor a directory'
+    fails 2 cbuild imagse app
+    err_has 'did you mean "cbuild images"?'
+    fails 2 cbuild image hisotry app
+    err_has '"image hisotry" is no command'
+    err_has 'did you mean "cbuild image history"?'
+    fails 2 cbuild buildx create
+    err_has '"buildx create" is no command'
+    fails 2 cbuild help psuh
+    err_has 'did you mean "cbuild push"?'
+    # what may be a context is one
+    fails 3 cbuild nowhere -t x
+    err_has 'build context nowhere'
+    mkdir image && printf 'FROM scratch\nLABEL a=b\n' >image/Dockerfile
+    ok cbuild image -t x
+    fails 2 cbuild image second
+    err_has 'unexpected argument "second"'
+}
+
+test_what_scripts_for_other_builders_say() {
+    printf 'FROM scratch\nLABEL a=b\n' >Dockerfile
+    ok cbuild buildx build --builder ci --load --provenance=false --sbom=false -t x .
+    ok cbuild build --rm --layers --format oci -t x .
+    for option in --provenance=true --sbom=true --attest=type=sbom --squash --layers=false --format=docker \
+        --cache-from=type=gha --cache-to=type=inline; do
+        fails 2 cbuild build "$option" .
+        err_has "cbuild: ${option%%=*}"
+        err_has 'hint: '
+        err_lacks 'unknown option'
+    done
 }
 
 test_import_checks_the_name_first() {
