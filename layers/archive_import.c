@@ -131,9 +131,13 @@ static int complete_parents(struct import *import, struct error **err)
         if (!parent[0])
             continue;
         size_t index = find(import, parent);
-        if (index && import->list.entries[index - 1].type != ENTRY_DIRECTORY)
-            return error_set(err, ERR_INVALID, "%s: stands beneath what is no directory",
-                             import->list.entries[i].path);
+        if (index && import->list.entries[index - 1].type != ENTRY_DIRECTORY) {
+            error_set_(err, ERR_INVALID, "%s: stands beneath what is no directory",
+                       import->list.entries[i].path);
+            if (import->list.entries[index - 1].type == ENTRY_SYMLINK)
+                error_hint(err, "ADD follows links: in a Dockerfile, FROM scratch and ADD the tar");
+            return -1;
+        }
         if (index)
             continue;
         if (check_name(parent, err) < 0)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cancel.h"
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/mem.h"
@@ -13,12 +14,14 @@
 
 #define READ_SIZE ((size_t)256 << 10)
 
-/* 0 hashed, 1 the disk couldn't give the content */
-static int hash_fd(int fd, struct digest *ret)
+/* 0 hashed, 1 the disk couldn't give the content; ERR_CANCELLED */
+static int hash_fd(int fd, struct digest *ret, struct error **err)
 {
     AUTO(sha256_free) struct sha256 *hash = sha256_new();
     AUTO(free) char *data = xmalloc(READ_SIZE);
     for (;;) {
+        if (cancel_check(err) < 0)
+            return -1;
         ssize_t n = read(fd, data, READ_SIZE);
         if (n < 0 && errno == EINTR)
             continue;
@@ -57,8 +60,9 @@ int store_check_blob(const struct store *store, const struct digest *digest, boo
         return 0;
     struct digest got;
     *why = "the disk can't read it";
-    if (hash_fd(fd, &got) != 0)
-        return 0;
+    int hashed = hash_fd(fd, &got, err);
+    if (hashed != 0)
+        return hashed < 0 ? -1 : 0;
     *why = "its content has another digest";
     *good = digest_equal(&got, digest);
     return 0;

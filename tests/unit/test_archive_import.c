@@ -119,6 +119,21 @@ static void what_no_layer_can_hold_is_refused(void **state)
     assert_int_equal(fixture_count(fixture, "blobs/sha256"), 0);
 }
 
+static void a_tar_that_needs_links_followed_is_refused_with_the_way_out(void **state)
+{
+    static const struct member_row rows[] = {
+        { ENTRY_SYMLINK, "bin", "usr/bin" },
+        { ENTRY_DIRECTORY, "usr/bin", NULL },
+        { ENTRY_FILE, "bin/sh", "x" },
+    };
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(descriptor_release) struct descriptor desc = { 0 };
+    assert_int_equal(import(fixture->store, rows, ARRAY_SIZE(rows), &desc, &err), -1);
+    assert_non_null(strstr(error_hint_text(err), "FROM scratch and ADD the tar"));
+    assert_fails(-1, err, ERR_INVALID, "bin/sh: stands beneath what is no directory");
+}
+
 static void what_is_no_tar_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -154,6 +169,7 @@ int main(void)
         fixture_test(the_order_of_the_tar_does_not_matter),
         fixture_test(parents_are_made_and_later_entries_count),
         fixture_test(what_no_layer_can_hold_is_refused),
+        fixture_test(a_tar_that_needs_links_followed_is_refused_with_the_way_out),
         fixture_test(what_is_no_tar_is_refused),
         fixture_test(a_cut_tar_leaves_nothing),
     };

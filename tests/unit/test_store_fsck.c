@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/store_gc.h"
 
+#include "base/cancel.h"
 #include "tests/unit/store_fixture.h"
+
+#include <signal.h>
 
 static void note(void *data, const struct digest *digest, const char *why)
 {
@@ -63,11 +66,29 @@ static void odd_files_are_no_blobs(void **state)
     assert_int_equal(fixture_count(fixture, "blobs/sha256"), 1);
 }
 
+/* For good: the last test. */
+static void an_interrupted_check_removes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    struct store_fsck_result result;
+    struct digest a = digest_of("a", 1);
+    char hex[DIGEST_HEX_SIZE];
+    digest_format_hex(&a, hex);
+    assert_ok(fs_write_file(store_dir_fd(fixture->store, STORE_BLOBS), hex, "b", 1, 0600, &err),
+              err);
+    cancel_trigger(SIGINT);
+    assert_fails(store_fsck(fixture->store, true, NULL, NULL, &result, &err), err, ERR_CANCELLED,
+                 "interrupted");
+    assert_true(store_has_blob(fixture->store, &a, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(damage_is_told_and_repaired),
         fixture_test(odd_files_are_no_blobs),
+        fixture_test(an_interrupted_check_removes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
