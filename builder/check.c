@@ -5,6 +5,7 @@
 #include "builder/build_input.h"
 #include "builder/context_remote.h"
 #include "builder/executor.h"
+#include "builder/lint_bases.h"
 #include "builder/precheck.h"
 #include "builder/ssh_agents.h"
 #include "oci/image.h"
@@ -27,41 +28,6 @@ bool build_check_needs_store(const struct build_options *options)
            (file && context_place_kind(file) == PLACE_HTTP);
 }
 
-/* --- base images that are in the store ------------------------------------------------------- */
-
-struct bases {
-    struct build *build;
-    struct image *images; /* per stage */
-    bool *is_read;
-};
-
-static const struct image_config *base_config(void *data, const struct stage *stage)
-{
-    struct bases *bases = data;
-    struct image *image = &bases->images[stage->index];
-    AUTO(reference_release) struct reference reference = { 0 };
-    AUTO(error_free) struct error *ignored = NULL; /* the build will tell; here less is known */
-    if (!bases->build->store || stage->base.kind != STAGE_SOURCE_IMAGE ||
-        reference_parse(stage->base.name, &reference, &ignored) < 0)
-        return NULL;
-    if (!bases->is_read[stage->index] &&
-        base_image_read_local(bases->build->store, &reference, &stage->platform, image, &ignored) <=
-            0)
-        return NULL;
-    bases->is_read[stage->index] = true;
-    return &image->config;
-}
-
-static void bases_release(struct bases *bases)
-{
-    for (size_t i = 0; i < bases->build->graph->n_stages; i++)
-        if (bases->is_read[i])
-            image_release(&bases->images[i]);
-    free(bases->images);
-    free(bases->is_read);
-}
-DEFINE_AUTO_STRUCT(struct bases, bases_release)
-
 /* --- the checks ------------------------------------------------------------------------------ */
 
 static int lint_target(struct build *build, const struct build_target *target,
@@ -70,10 +36,8 @@ static int lint_target(struct build *build, const struct build_target *target,
 {
     const struct build_options *options = build->options;
     AUTO(lint_findings_release) struct lint_findings findings = { 0 };
-    AUTO(bases_release)
-    struct bases bases = { .build = build,
-                           .images = xcalloc(build->graph->n_stages, sizeof(*bases.images)),
-                           .is_read = xcalloc(build->graph->n_stages, sizeof(*bases.is_read)) };
+    AUTO(lint_bases_release) struct lint_bases bases = { .store = NULL };
+    lint_bases_init(&bases, build->store, target->graph);
     const struct lint_options lint_options = {
         .graph = target->graph,
         .ignore = ignore,
@@ -81,7 +45,7 @@ static int lint_target(struct build *build, const struct build_target *target,
         .platform = &target->globals->target_platform,
         .all_stages = !options->target,
         .checking = true,
-        .base_config = base_config,
+        .base_config = lint_bases_config,
         .data = &bases,
     };
     if (lint_run(&lint_options, &findings, err) < 0)

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/suggest.h"
+#include "builder/context.h"
 
 #include <string.h>
 #include <strings.h>
@@ -184,6 +185,11 @@ static char *file_on_the_way(struct copy_view *view, const char *path)
 static void hint(struct copy_view *view, const char *path, struct error **err)
 {
     bool by_case = false;
+    if (view->context && context_fd(view->context) < 0) {
+        error_hint(err, "the Dockerfile came without a context: name a directory as that, and "
+                        "give the Dockerfile with -f");
+        return;
+    }
     AUTO(free) char *file = file_on_the_way(view, path);
     AUTO(free) char *near = file ? NULL : similar_path(view, path, &by_case);
     AUTO(free) char *other = file || near ? NULL : same_name_elsewhere(view, path);

@@ -9,6 +9,7 @@
 #include "builder/build_input.h"
 #include "builder/executor.h"
 #include "builder/lint.h"
+#include "builder/lint_bases.h"
 #include "builder/precheck.h"
 
 #include <string.h>
@@ -81,22 +82,33 @@ static const struct image_config *base_config(void *data, const struct stage *st
     return run->done && run->base ? &run->base->config : NULL;
 }
 
-/* Of all platforms: what is found for several is told once. */
-static int lint(struct build *build, struct lint_findings *ret, struct error **err)
+/* Of a platform: before anything ran, of bases is known what the store has. */
+static int lint_target(struct build *build, struct build_target *target, bool is_before,
+                       struct lint_findings *ret, struct error **err)
 {
-    for (size_t i = 0; i < build->n_targets; i++) {
-        AUTO(lint_findings_release) struct lint_findings findings = { 0 };
-        struct build_target *target = &build->targets[i];
-        struct lint_options options = { .graph = target->graph,
-                                        .ignore = context_ignore(build->context),
-                                        .target = build->options->target,
-                                        .platform = &target->globals->target_platform,
-                                        .base_config = base_config,
-                                        .data = target };
-        if (lint_run(&options, &findings, err) < 0)
+    AUTO(lint_bases_release) struct lint_bases bases = { .store = NULL };
+    AUTO(lint_findings_release) struct lint_findings findings = { 0 };
+    lint_bases_init(&bases, build->store, target->graph);
+    const struct lint_options options = {
+        .graph = target->graph,
+        .ignore = context_ignore(build->context),
+        .target = build->options->target,
+        .platform = &target->globals->target_platform,
+        .base_config = is_before ? lint_bases_config : base_config,
+        .data = is_before ? (void *)&bases : (void *)target,
+    };
+    if (lint_run(&options, &findings, err) < 0)
+        return -1;
+    lint_findings_join(ret, &findings);
+    return 0;
+}
+
+/* Of all platforms: what is found for several is told once. */
+static int lint(struct build *build, bool is_before, struct lint_findings *ret, struct error **err)
+{
+    for (size_t i = 0; i < build->n_targets; i++)
+        if (lint_target(build, &build->targets[i], is_before, ret, err) < 0)
             return -1;
-        lint_findings_join(ret, &findings);
-    }
     return 0;
 }
 
@@ -118,7 +130,7 @@ int build_lint_before(struct build *build, struct error **err)
     if (!build->check->error)
         return 0;
     AUTO(lint_findings_release) struct lint_findings findings = { 0 };
-    if (lint(build, &findings, err) < 0)
+    if (lint(build, true, &findings, err) < 0)
         return -1;
     return findings.n_items ? refuse(build, &findings, err) : 0;
 }
@@ -126,7 +138,7 @@ int build_lint_before(struct build *build, struct error **err)
 int build_lint_after(struct build *build, struct error **err)
 {
     AUTO(lint_findings_release) struct lint_findings findings = { 0 };
-    if (lint(build, &findings, err) < 0)
+    if (lint(build, false, &findings, err) < 0)
         return -1;
     if (build->check->error && findings.n_items)
         return refuse(build, &findings, err);

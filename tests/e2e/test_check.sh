@@ -166,6 +166,19 @@ test_mistakes_of_words_come_before_everything_else() {
     err_lacks 'pulling'
 }
 
+# The same findings as --check: what the store knows of bases counts
+test_error_true_knows_the_base_of_the_store() {
+    printf 'FROM scratch\nSHELL ["/bin/sh","-c"]\nENV FROM_BASE=1\n' >Dockerfile
+    ok cbuild -t base .
+    printf '# check=error=true\nFROM base\nLABEL a=$FROM_BASE\nCMD run it\n' >Dockerfile
+    ok cbuild build --check .
+    ok cbuild -t x .
+    printf '# check=error=true\nFROM base\nLABEL a=$NOT_OF_BASE\nRUN none\n' >Dockerfile
+    fails 6 cbuild -t x .
+    err_has "'\$NOT_OF_BASE'"
+    err_lacks 'DONE' # nothing was begun
+}
+
 outline_dockerfile() {
     cat >Dockerfile <<'EOT'
 # VERSION of the base
@@ -257,6 +270,19 @@ test_error_true_fails_a_build_before_it_asks_for_anything() {
     err_has 'StageNameCasing'
     err_has '>>> FROM no.such.host.invalid/image AS Build'
     err_lacks 'pulling'
+}
+
+# The same findings as --check: what the store knows of bases counts
+test_error_true_knows_the_base_of_the_store() {
+    printf 'FROM scratch\nSHELL ["/bin/sh","-c"]\nENV FROM_BASE=1\n' >Dockerfile
+    ok cbuild -t base .
+    printf '# check=error=true\nFROM base\nLABEL a=$FROM_BASE\nCMD run it\n' >Dockerfile
+    ok cbuild build --check .
+    ok cbuild -t x .
+    printf '# check=error=true\nFROM base\nLABEL a=$NOT_OF_BASE\nRUN none\n' >Dockerfile
+    fails 6 cbuild -t x .
+    err_has "'\$NOT_OF_BASE'"
+    err_lacks 'DONE' # nothing was begun
 }
 
 test_quotes_in_a_heredoc_are_ordinary() {

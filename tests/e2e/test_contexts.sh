@@ -75,8 +75,11 @@ test_a_dockerfile_on_stdin_has_no_context() {
     ok cbuild -q -t x - <D
     fails 2 cbuild -f D - <D
     err_has "standard input is a Dockerfile"
-    printf 'FROM scratch\nCOPY f /\n' >D
-    fails 3 cbuild - <D
+    for source in f .; do
+        printf 'FROM scratch\nCOPY %s /\n' $source >D
+        fails 3 cbuild - <D
+        err_has 'hint: the Dockerfile came without a context'
+    done
 }
 
 test_f_dash_with_a_tar_is_refused() {
