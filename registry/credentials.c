@@ -35,6 +35,7 @@ struct credentials {
     struct file *files;
     size_t n_files, files_capacity;
     struct hashmap helper_answers; /* "helper server" → struct credential, source NULL: none */
+    struct hashmap troubles;       /* server (files: "") → what was passed over first */
 };
 
 void credential_release(struct credential *credential)
@@ -72,6 +73,7 @@ struct credentials *credentials_new(const char *fixed, const char *docker_config
     credentials->progress = progress;
     pthread_mutex_init(&credentials->mutex, NULL);
     hashmap_init(&credentials->helper_answers, free_answer);
+    hashmap_init(&credentials->troubles, free);
     return credentials;
 }
 
@@ -92,6 +94,7 @@ void credentials_free(struct credentials *credentials)
     free(credentials->files);
     hashmap_release(&credentials->helper_answers);
     pthread_mutex_destroy(&credentials->mutex);
+    hashmap_release(&credentials->troubles);
     free(credentials);
 }
 
@@ -129,13 +132,24 @@ char *credentials_login_file(const char *docker_config, struct error **err)
     return name;
 }
 
+/* With the mutex. What is passed over is remembered for who is refused later on; server "": a file.
+ */
+static void pass_over(struct credentials *credentials, const char *server, const char *what,
+                      const char *then)
+{
+    progress_warning(credentials->progress, 0, "%s; %s", what, then);
+    if (!hashmap_get(&credentials->troubles, server))
+        hashmap_put(&credentials->troubles, server, xstrdup(what));
+}
+
 static void add_text(struct credentials *credentials, const char *name, const char *text,
                      size_t size, bool bare)
 {
     AUTO(error_free) struct error *err = NULL;
     struct auth_config config = { 0 };
     if (auth_config_parse(text, size, bare, &config, &err) < 0) {
-        progress_warning(credentials->progress, 0, "%s: %s; passed over", name, error_message(err));
+        (void)error_wrap(&err, "%s", name);
+        pass_over(credentials, "", error_message(err), "passed over");
         return;
     }
     struct file *file = ARRAY_PUSH(credentials, files);
@@ -153,7 +167,7 @@ static void add_file(struct credentials *credentials, const char *name, bool bar
     if (fs_read_file(AT_FDCWD, name, &text, AUTH_CONFIG_MAX_SIZE, &err) == 0)
         add_text(credentials, name, text.data, text.size, bare);
     else if (!error_is(err, ERR_NOT_FOUND))
-        progress_warning(credentials->progress, 0, "%s; passed over", error_message(err));
+        pass_over(credentials, "", error_message(err), "passed over");
 }
 
 static void PRINTF(2, 3) add_filef(struct credentials *credentials, const char *format, ...)
@@ -274,8 +288,7 @@ static int ask_or_warn(struct credentials *credentials, const char *helper, cons
     if (error_is(trouble, ERR_CANCELLED))
         return error_set(err, ERR_CANCELLED, "%s", error_message(trouble));
     if (!strstr(error_message(trouble), "no credentials"))
-        progress_warning(credentials->progress, 0, "%s; going on without it",
-                         error_message(trouble));
+        pass_over(credentials, server, error_message(trouble), "going on without it");
     return 0;
 }
 
@@ -362,6 +375,15 @@ int credentials_find(struct credentials *credentials, const char *domain, const 
     ret->password = xstrdup(colon ? colon + 1 : "");
     ret->source = xstrdup("--creds");
     return 0;
+}
+
+char *credentials_trouble(struct credentials *credentials, const char *domain)
+{
+    pthread_mutex_lock(&credentials->mutex);
+    const char *found = hashmap_get(&credentials->troubles, endpoint_server_key(domain));
+    char *trouble = xstrdup(found ? found : hashmap_get(&credentials->troubles, ""));
+    pthread_mutex_unlock(&credentials->mutex);
+    return trouble;
 }
 
 void credentials_headers(struct credentials *credentials, struct strvec *headers)

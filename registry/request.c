@@ -379,19 +379,28 @@ static void add_hint(const struct request *request, const struct reply *reply, s
         error_hint(err, "the registry, or a proxy before it, limits the size of what is sent");
 }
 
+/* " (as user ...)", or why nobody is known */
+static char *describe_asker(const struct request *request, const struct reply *reply)
+{
+    if (reply->who)
+        return xasprintf(" (as %s)", reply->who);
+    if (!request->host)
+        return NULL;
+    AUTO(free)
+    char *trouble = credentials_trouble(session_credentials(request->host->session),
+                                        request->host->endpoint.domain);
+    return trouble ? xasprintf(" (anonymous: %s)", trouble) : xstrdup(" (anonymous)");
+}
+
 int request_error(const struct request *request, const struct reply *reply, struct error **err)
 {
     int status = reply_status(reply);
     AUTO(free) char *text = url_format(&reply->url);
     AUTO(free) char *shown = url_redact(text);
     AUTO(strbuf_release) struct strbuf said = STRBUF_INIT;
-    AUTO(free) char *who = NULL;
-    api_error_text(status, reply->body.data, reply->body.size, &said);
     bool is_about_access = status == 401 || status == 403 || status == 429;
-    if (is_about_access && reply->who)
-        who = xasprintf(" (as %s)", reply->who);
-    else if (is_about_access && request->host)
-        who = xstrdup(" (anonymous)");
+    AUTO(free) char *who = is_about_access ? describe_asker(request, reply) : NULL;
+    api_error_text(status, reply->body.data, reply->body.size, &said);
     error_set_(err, api_error_code(status), "%s %.300s: %d %s%s", request->method, shown, status,
                said.data, who ? who : "");
     add_hint(request, reply, err);

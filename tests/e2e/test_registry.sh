@@ -103,6 +103,12 @@ test_a_missing_helper_is_warned_of_and_passed_over() {
     make_image "$REGISTRY_HOST/a/b:1" hello
     fails 4 cbuild push "$REGISTRY_HOST/a/b:1"
     err_has docker-credential-nowhere
+    # without warnings, the message has it
+    fails 4 cbuild push -q "$REGISTRY_HOST/a/b:1"
+    err_has '(anonymous: credential helper docker-credential-nowhere: '
+    echo '{"credsStore":' >"$DOCKER_CONFIG/config.json"
+    fails 4 cbuild push -q "$REGISTRY_HOST/a/b:1"
+    err_has "(anonymous: $DOCKER_CONFIG/config.json: JSON, line 1"
 }
 
 test_token_authentication() {
