@@ -108,7 +108,7 @@ test_a_missing_helper_is_warned_of_and_passed_over() {
     err_has '(anonymous: credential helper docker-credential-nowhere: '
     echo '{"credsStore":' >"$DOCKER_CONFIG/config.json"
     fails 4 cbuild push -q "$REGISTRY_HOST/a/b:1"
-    err_has "(anonymous: $DOCKER_CONFIG/config.json: JSON, line 1"
+    err_has "(anonymous: $DOCKER_CONFIG/config.json: JSON, line "
 }
 
 test_token_authentication() {
