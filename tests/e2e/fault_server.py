@@ -897,6 +897,7 @@ def push_wrong_digest(h):
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128 # who isn't taken yet asks again after seconds
 
     def __init__(self, name, tls=None):
         self.name, self.tls = name, tls

@@ -104,8 +104,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
 
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128 # who isn't taken yet asks again after seconds
+
+
 def main():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with open(os.path.join(DIR, "port.new"), "w") as f:
         f.write(str(server.server_address[1]))

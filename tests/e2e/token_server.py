@@ -100,6 +100,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.give(user, form.get("service", ""), form.get("scope", "").split(), "access_token")
 
 
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128 # who isn't taken yet asks again after seconds
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("--users", "--key", "--cert", "--tls-key", "--tls-cert", "--log"):
@@ -108,7 +112,7 @@ def main():
     args = parser.parse_args()
     args.passwords = dict(line.rstrip("\n").split(":", 1) for line in open(args.users))
     Handler.args = args
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     scheme = "http"
     if args.tls_key:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

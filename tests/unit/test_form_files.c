@@ -416,7 +416,6 @@ static void after_a_failure_nothing_more_is_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        /* first, since a thread that was joined may be listed for a moment */
         TEMP_DIR_TEST(many_files_have_a_second_thread),
         TEMP_DIR_TEST(files_are_complete_when_all_is_settled),
         TEMP_DIR_TEST(files_that_end_where_the_ring_ends_are_complete),
