@@ -4,6 +4,7 @@
  * first; what they don't know is read, by several threads where that is worth it.
  */
 #include "base/array.h"
+#include "base/cancel.h"
 #include "base/hashmap.h"
 #include "base/mem.h"
 #include "base/pool.h"
@@ -71,7 +72,7 @@ static int hash_some(void *data, struct error **err)
         struct source_item item;
         uint8_t digest[SHA256_SIZE];
         get_item(hashing->places[i].source, hashing->places[i].index, &item);
-        if (content_digest(hashing->copy, &item, digest, err) < 0)
+        if (cancel_check(err) < 0 || content_digest(hashing->copy, &item, digest, err) < 0)
             return -1;
     }
 }

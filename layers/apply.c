@@ -12,6 +12,7 @@
 #include "layers/apply.h"
 
 #include "base/array.h"
+#include "base/cancel.h"
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/path.h"
@@ -347,7 +348,7 @@ static int put_link(struct form_writer *form, const struct entry *entry, struct 
 
 int form_writer_entry(struct form_writer *form, const struct entry *entry, struct error **err)
 {
-    if (form_files_end(form->files, err) < 0)
+    if (cancel_check(err) < 0 || form_files_end(form->files, err) < 0)
         return -1;
     assert(entry->path[0] || entry->type == ENTRY_DIRECTORY || entry->type == ENTRY_OPAQUE);
     switch (entry->type) {
@@ -372,7 +373,7 @@ int form_writer_entry(struct form_writer *form, const struct entry *entry, struc
 
 int form_writer_data(struct form_writer *form, const void *data, size_t size, struct error **err)
 {
-    return form_files_data(form->files, data, size, err);
+    return cancel_check(err) < 0 ? -1 : form_files_data(form->files, data, size, err);
 }
 
 int form_writer_unpack(struct form_writer *form, struct tar_reader *tar, const struct entry *entry,

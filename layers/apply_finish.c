@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of a form: hard links that wait, whiteouts, attributes of directories, its name. */
+#include "base/cancel.h"
 #include "base/fs.h"
 #include "base/io.h"
 #include "base/mem.h"
@@ -225,7 +226,8 @@ static int finish_directories(struct form_writer *form, struct error **err)
         const struct form_directory *directory = sorted[i]->value;
         if (opaque && !path_is_within(sorted[i]->key, opaque))
             opaque = NULL;
-        if (finish_directory(form, sorted[i]->key, directory, opaque || directory->hide, err) < 0)
+        if (cancel_check(err) < 0 ||
+            finish_directory(form, sorted[i]->key, directory, opaque || directory->hide, err) < 0)
             return -1;
         if (!opaque && (directory->opaque || directory->hide))
             opaque = sorted[i]->key;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cancel.h"
 #include "base/fs.h"
 #include "base/hashmap.h"
 #include "base/io.h"
@@ -222,7 +223,8 @@ static int fill_directory(struct plain *plain, const char *path, struct error **
     for (size_t i = 0; i < names.n; i++) {
         AUTO(tree_entry_release) struct tree_entry found = { 0 };
         AUTO(free) char *child = path_join(path, names.items[i]);
-        if (tree_lookup(plain->tree, child, TREE_NO_LINKS, &found, err) < 0)
+        if (cancel_check(err) < 0 ||
+            tree_lookup(plain->tree, child, TREE_NO_LINKS, &found, err) < 0)
             return -1;
         bool is_directory = tree_entry_is_directory(&found);
         if (plain->deletes && make_way(parent, names.items[i], is_directory, err) < 0)
@@ -243,7 +245,8 @@ static int finish_directory(struct plain *plain, const char *path, struct error 
 {
     AUTO(tree_entry_release) struct tree_entry found = { 0 };
     AUTO(close) int fd = open_directory(plain, path, err);
-    if (fd < 0 || tree_lookup(plain->tree, path, TREE_NO_LINKS, &found, err) < 0)
+    if (fd < 0 || cancel_check(err) < 0 ||
+        tree_lookup(plain->tree, path, TREE_NO_LINKS, &found, err) < 0)
         return -1;
     const struct entry unnamed = { .type = ENTRY_DIRECTORY, .mode = 0755 };
     if (attributes_set_directory(fd, found.entry ? found.entry : &unnamed, &plain->rights, err) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layers/apply.h"
 
+#include "base/cancel.h"
 #include "layers/tar_read.h"
 #include "tests/unit/overlay_fixture.h"
 
@@ -450,6 +451,32 @@ static void lowers_are_made_on_a_pool(void **state)
     assert_memory_equal(fds, again, n * sizeof(*fds));
 }
 
+static void a_stop_ends_the_unpacking(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    AUTO(tree_unref) struct tree *tree = tree_of_words(fixture->store, "f a=1");
+    AUTO(tree_unref) struct tree *made = tree_of_words(fixture->store, "f b=1");
+    AUTO(close) int form = open_form(made, &err);
+    AUTO(form_writer_free) struct form_writer *writer = form_writer_new(fixture->store, NULL, &err);
+    AUTO(form_writer_free) struct form_writer *full = form_writer_new(fixture->store, NULL, &err);
+    AUTO(free) char *plain = xasprintf("%s/plain", fixture->dir);
+    assert_int_equal(mkdir(plain, 0755), 0);
+    AUTO(close) int fd = open(plain, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char path[] = "f";
+    const struct entry file = { .type = ENTRY_FILE, .path = path, .mode = 0644, .size = 1 };
+    assert_ok_ptr(writer, err);
+    assert_ok_ptr(full, err);
+    assert_ok(form_writer_entry(full, &file, &err), err);
+    cancel_trigger(0); /* for good: the last test */
+    assert_fails(open_form(tree, &err), err, ERR_CANCELLED, "interrupted");
+    assert_fails(form_writer_entry(writer, &file, &err), err, ERR_CANCELLED, "interrupted");
+    assert_fails(form_writer_finish(writer, &err), err, ERR_CANCELLED, "interrupted");
+    assert_fails(form_writer_data(full, "x", 1, &err), err, ERR_CANCELLED, "interrupted");
+    assert_fails(apply_tree(made, fd, &err), err, ERR_CANCELLED, "interrupted");
+    assert_int_equal(faccessat(fd, "b", F_OK, 0), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +494,7 @@ int main(void)
         fixture_test(an_opaque_root_hides_all_below),
         fixture_test(equal_layers_are_mounted_once),
         fixture_test(lowers_are_made_on_a_pool),
+        fixture_test(a_stop_ends_the_unpacking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

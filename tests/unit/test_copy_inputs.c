@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cancel.h"
 #include "tests/unit/copy_case.h"
+#include "tests/unit/layers_fixture.h"
 
 static char *key_of(struct setting *setting)
 {
@@ -99,12 +101,33 @@ static void many_files_are_hashed_by_several_threads(void **state)
     assert_string_equal(dump, expected.data);
 }
 
+static void a_stop_ends_the_hashing_of_an_image(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    const struct copy_case what = { .from = "d d - - -\nf d/a - - - 1\nf d/b - - - 2\n",
+                                    .words = "d /x" };
+    AUTO(setting_release) struct setting setting;
+    setting_init(&setting, fixture, &what);
+    tree_unref(setting.from); /* as pulled: nobody has read its files */
+    setting.spec.from = setting.from = tree_of_words(fixture->store, "d d; f d/a=1; f d/b=2");
+    AUTO(copy_free) struct copy *copy = copy_new(&setting.spec, &err);
+    assert_ok_ptr(copy, err);
+    AUTO(free) int *fds = NULL;
+    size_t n = 0;
+    assert_ok(tree_lowers(setting.from, NULL, &fds, &n, &err), err); /* its forms are there */
+    cancel_trigger(0);                                               /* for good: the last test */
+    AUTO(inputs_release) struct inputs inputs = { 0 };
+    assert_fails(copy_add_tree_contents(copy, &inputs, &err), err, ERR_CANCELLED, "interrupted");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(the_key_knows_content_and_mode_but_no_time),
         fixture_test(the_key_knows_where_links_lead_and_names_of_one_file),
         fixture_test(many_files_are_hashed_by_several_threads),
+        fixture_test(a_stop_ends_the_hashing_of_an_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
