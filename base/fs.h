@@ -41,6 +41,13 @@ int fs_mkdirs(int dir_fd, const char *path, mode_t mode, struct error **err) WAR
 int fs_mkdirs_following(int dir_fd, const char *path, mode_t mode, struct error **err) WARN_UNUSED;
 /* rm -rf: no error where it is absent; never follows links nor crosses into mounts (EBUSY). */
 int fs_remove_tree(int dir_fd, const char *path, struct error **err) WARN_UNUSED;
+/*
+ * As fs_remove_tree(), for what a sweep would find as well: who sends a signal doesn't wait for it.
+ * ERR_CANCELLED where more than FS_DISCARD_MOST names were left when it came; the rest stays. A
+ * number and not a time: what is small goes on the slowest machine too.
+ */
+#define FS_DISCARD_MOST ((size_t)2000)
+int fs_discard_tree(int dir_fd, const char *path, struct error **err) WARN_UNUSED;
 /* unlink; no error where it is absent */
 int fs_unlink(int dir_fd, const char *path, struct error **err) WARN_UNUSED;
 

@@ -7,6 +7,7 @@
  * to where we came from is checked by device and inode. Names of directories wait on a stack.
  */
 #include "base/array.h"
+#include "base/cancel.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
@@ -28,6 +29,8 @@ struct level {
 struct removal {
     int fd; /* of the innermost level */
     bool is_root;
+    bool may_stop;  /* on a signal, for a sweep goes on */
+    size_t n_since; /* names removed since the signal */
     struct level *levels;
     size_t n_levels, levels_capacity;
 };
@@ -100,9 +103,17 @@ static int descend(struct removal *removal, int dir_fd, const char *name, struct
     return 0;
 }
 
+/* Before each name. */
+static int go_on(struct removal *removal, struct error **err)
+{
+    if (!removal->may_stop || !cancel_signal() || removal->n_since++ < FS_DISCARD_MOST)
+        return 0;
+    return error_set(err, ERR_CANCELLED, "interrupted");
+}
+
 /* Unlinking what stands in a level. */
 struct unlinking {
-    int fd;
+    struct removal *removal;
     struct strvec *dirs;
     struct error **err; /* the first */
 };
@@ -110,8 +121,9 @@ struct unlinking {
 static void unlink_name(void *data, const char *name, unsigned char type)
 {
     struct unlinking *unlinking = data;
-    if (*unlinking->err ||
-        (type != DT_DIR && (unlinkat(unlinking->fd, name, 0) == 0 || errno == ENOENT)))
+    struct removal *removal = unlinking->removal;
+    if (*unlinking->err || go_on(removal, unlinking->err) < 0 ||
+        (type != DT_DIR && (unlinkat(removal->fd, name, 0) == 0 || errno == ENOENT)))
         return;
     if (type == DT_DIR || errno == EISDIR)
         strvec_push(unlinking->dirs, name);
@@ -124,7 +136,7 @@ static int unlink_files(struct removal *removal, struct error **err)
 {
     struct level *level = innermost(removal);
     AUTO(error_free) struct error *failure = NULL;
-    struct unlinking unlinking = { .fd = removal->fd, .dirs = &level->dirs, .err = &failure };
+    struct unlinking unlinking = { .removal = removal, .dirs = &level->dirs, .err = &failure };
     if (fs_each_name(removal->fd, unlink_name, &unlinking, level->name, err) < 0)
         return -1;
     if (!failure)
@@ -175,16 +187,27 @@ static int empty_tree(struct removal *removal, struct error **err)
     }
 }
 
-int fs_remove_tree(int dir_fd, const char *path, struct error **err)
+static int remove_tree(int dir_fd, const char *path, bool may_stop, struct error **err)
 {
     if (unlinkat(dir_fd, path, 0) == 0 || errno == ENOENT)
         return 0;
     if (errno != EISDIR && errno != EPERM) /* POSIX says EPERM for a directory, Linux EISDIR */
         return error_errno(err, "removing %s", path);
-    AUTO(removal_release) struct removal removal = { .fd = -1, .is_root = geteuid() == 0 };
+    AUTO(removal_release)
+    struct removal removal = { .fd = -1, .is_root = geteuid() == 0, .may_stop = may_stop };
     if (descend(&removal, dir_fd, path, err) < 0 || empty_tree(&removal, err) < 0)
         return error_wrap(err, "removing %s", path);
     if (unlinkat(dir_fd, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
         return error_errno(err, "removing %s", path);
     return 0;
+}
+
+int fs_remove_tree(int dir_fd, const char *path, struct error **err)
+{
+    return remove_tree(dir_fd, path, false, err);
+}
+
+int fs_discard_tree(int dir_fd, const char *path, struct error **err)
+{
+    return remove_tree(dir_fd, path, true, err);
 }

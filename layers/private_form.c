@@ -178,10 +178,18 @@ void private_form_keep(struct private_form *form)
     form->is_kept = true;
 }
 
-/* What can't be removed now is collected later. */
+/*
+ * What can't be removed now is collected later. What a signal cuts short goes to tmp/, which the
+ * next process sweeps: half of a form must not stand under a name that a record may hold.
+ */
 static void remove_quietly(struct private_form *form, const char *name)
 {
     AUTO(error_free) struct error *ignored = NULL;
+    if (fs_discard_tree(form->folder_fd, name, &ignored) == 0 ||
+        !error_is(ignored, ERR_CANCELLED) ||
+        renameat(form->folder_fd, name, store_dir_fd(form->store, STORE_TMP), name) == 0)
+        return;
+    error_clear(&ignored);
     if (fs_remove_tree(form->folder_fd, name, &ignored) < 0)
         return;
 }

@@ -246,7 +246,7 @@ static int remove_gone(struct gc *gc, int fd, const char *name, struct error **e
     if (strncmp(name, GONE, strlen(GONE)) != 0)
         return 0;
     uint64_t size = store_tree_size(fd, name);
-    if (fs_remove_tree(fd, name, err) == 0) {
+    if (fs_discard_tree(fd, name, err) == 0) {
         gc->result.size += size;
         return 0;
     }

@@ -96,7 +96,7 @@ void store_process_unregister(struct store *store)
     if (!store->process)
         return;
     AUTO(error_free) struct error *ignored = NULL; /* what stays is swept by the next process */
-    if (fs_remove_tree(store->tmp_fd, store->process, &ignored) == 0)
+    if (fs_discard_tree(store->tmp_fd, store->process, &ignored) == 0)
         (void)unlinkat(store->dir_fds[STORE_LEASES], store->process, 0); /* likewise */
     close_auto(&store->lease_fd);
     store->lease_fd = -1;
@@ -155,7 +155,7 @@ static int sweep_lease(struct store *store, const char *name, struct error **err
     AUTO(close) int fd = lock_dead_lease(store, name, err);
     if (fd < 0)
         return *err ? -1 : 0;
-    if (fs_remove_tree(store->tmp_fd, name, err) < 0)
+    if (fs_discard_tree(store->tmp_fd, name, err) < 0)
         return error_wrap(err, "sweeping tmp/%s", name);
     return fs_unlink(store->dir_fds[STORE_LEASES], name, err);
 }
@@ -172,7 +172,7 @@ static int sweep_tmp(struct store *store, const char *name, struct error **err)
         return there;
     if (!S_ISDIR(st.st_mode) && st.st_mtime + FLAT_TMP_MAX_AGE > time(NULL))
         return 0;
-    return fs_remove_tree(store->tmp_fd, name, err);
+    return fs_discard_tree(store->tmp_fd, name, err);
 }
 
 /* Trees that other users' ids left can't always be removed: that must not keep the store from

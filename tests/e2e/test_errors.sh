@@ -119,6 +119,25 @@ test_ctrl_c_in_run_leaves_nothing() {
     equal "$(find "$CBUILD_ROOT/tmp" -mindepth 1 | wc -l)" 0 "files in tmp/"
 }
 
+test_ctrl_c_leaves_a_large_tree_to_the_next_command() {
+    need_run
+    import_busybox
+    printf 'FROM busybox\nRUN mkdir /d && cd /d && i=0; while [ $i -lt 4500 ]; do : >$i; i=$((i+1)); done; echo ready; sleep %s\n' $LONG >Dockerfile
+    env --default-signal=INT "$CBUILD" -t x . >out 2>err &
+    pid=$!
+    await_text ' ready$' err
+    kill -INT $pid
+    status=0; wait $pid || status=$?
+    equal "$status" 130
+    equal "$(find "$CBUILD_ROOT/layers" -mindepth 2 -maxdepth 2 -name 'p-*' | wc -l)" 0 "private forms"
+    equal "$(find "$CBUILD_ROOT/tmp" -mindepth 1 -maxdepth 1 | wc -l)" 1 "folders in tmp/"
+    printf 'FROM busybox\nRUN true\n' >Dockerfile
+    ok cbuild -t x .
+    equal "$(find "$CBUILD_ROOT/tmp" "$CBUILD_ROOT/leases" -mindepth 1 | wc -l)" 0 "left behind"
+    equal "$(cbuild df | sed -n 's/^Work in progress *//p')" '0       0B'
+    store_verifies
+}
+
 test_kill_at_any_time_costs_no_repair() {
     need_run
     import_busybox

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cancel.h"
 #include "tests/unit/temp_dir.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -134,6 +136,16 @@ static void many_files_are_removed(void **state)
     assert_false(is_there(dir->fd, "t"));
 }
 
+static void fill(const struct temp_dir *dir, const char *path, size_t n)
+{
+    struct error *err = NULL;
+    assert_ok(fs_mkdirs(dir->fd, path, 0755, &err), err);
+    for (size_t i = 0; i < n; i++) {
+        AUTO(free) char *name = xasprintf("%s/%zu", path, i);
+        assert_int_equal(mknodat(dir->fd, name, S_IFREG | 0644, 0), 0);
+    }
+}
+
 /* Runs in a child, so that neither the user nor the mount namespace of the test changes. */
 static void in_child(const struct temp_dir *dir, int (*run)(const struct temp_dir *dir))
 {
@@ -196,6 +208,46 @@ static void mounts_are_not_entered(void **state)
     in_child(*state, remove_with_mount);
 }
 
+static int discard_when_stopped(const struct temp_dir *dir)
+{
+    struct error *err = NULL;
+    cancel_trigger(SIGTERM);
+    fill(dir, "few", FS_DISCARD_MOST - 1);
+    if (fs_discard_tree(dir->fd, "few", &err) < 0 || is_there(dir->fd, "few"))
+        return 1;
+    fill(dir, "flat", FS_DISCARD_MOST + 1);
+    if (fs_discard_tree(dir->fd, "flat", &err) == 0 || !error_is(err, ERR_CANCELLED))
+        return 2;
+    error_clear(&err);
+    fill(dir, "deep/a", FS_DISCARD_MOST / 2);
+    fill(dir, "deep/b", FS_DISCARD_MOST / 2);
+    if (fs_discard_tree(dir->fd, "deep", &err) == 0 || !error_is(err, ERR_CANCELLED))
+        return 3;
+    error_clear(&err);
+    /* who can't leave it removes it whole, and so does who comes again */
+    if (fs_remove_tree(dir->fd, "deep", &err) < 0 || is_there(dir->fd, "deep"))
+        return 4;
+    return fs_discard_tree(dir->fd, "flat", &err) < 0 || is_there(dir->fd, "flat") ? 5 : 0;
+}
+
+static void a_signal_cuts_the_discarding_of_much_short(void **state)
+{
+    in_child(*state, discard_when_stopped);
+}
+
+static int discard_after_a_failure(const struct temp_dir *dir)
+{
+    struct error *err = NULL;
+    fill(dir, "t", FS_DISCARD_MOST + 1);
+    cancel_trigger(0);
+    return fs_discard_tree(dir->fd, "t", &err) < 0 || is_there(dir->fd, "t") ? 1 : 0;
+}
+
+static void without_a_signal_much_is_discarded_whole(void **state)
+{
+    in_child(*state, discard_after_a_failure);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +259,8 @@ int main(void)
         TEMP_DIR_TEST(many_files_are_removed),
         TEMP_DIR_TEST(own_directories_without_permissions_are_removed),
         TEMP_DIR_TEST(mounts_are_not_entered),
+        TEMP_DIR_TEST(a_signal_cuts_the_discarding_of_much_short),
+        TEMP_DIR_TEST(without_a_signal_much_is_discarded_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

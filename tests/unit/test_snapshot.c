@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layers/snapshot.h"
 
+#include "base/cancel.h"
 #include "tests/unit/layers_fixture.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 
 static const char *folder(void)
@@ -174,6 +176,49 @@ static void collecting_takes_what_a_killed_process_left(void **state)
     assert_int_equal(count(fixture, ""), 0);
 }
 
+/* Ends the process as a signal does, with a form of so many files. */
+static void child_that_is_stopped(const char *path, size_t n_files)
+{
+    struct error *err = NULL;
+    struct store *store = store_open(path, &err);
+    struct snapshot *snapshot = store ? snapshot_new(store, &err) : NULL;
+    for (size_t i = 0; snapshot && i < n_files; i++) {
+        AUTO(free) char *name = xasprintf("%zu", i);
+        if (mknodat(snapshot_upper_fd(snapshot), name, S_IFREG | 0600, 0) < 0)
+            _exit(1);
+    }
+    cancel_trigger(SIGTERM);
+    snapshot_free(snapshot);
+    store_close(store);
+    _exit(snapshot ? 0 : 2);
+}
+
+static void a_large_form_of_a_stopped_process_is_swept_by_the_next(void **state)
+{
+    static const struct {
+        size_t n_files, n_left; /* folders in tmp/ and leases besides ours */
+    } cases[] = {
+        { FS_DISCARD_MOST / 2, 0 },
+        { 2 * FS_DISCARD_MOST + 100, 1 },
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+            child_that_is_stopped(fixture->path, cases[i].n_files);
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        assert_int_equal(count(fixture, ""), 0);
+        assert_int_equal(fixture_count(fixture, "tmp"), 1 + cases[i].n_left);
+        assert_int_equal(fixture_count(fixture, "leases"), 1 + cases[i].n_left);
+        fixture_reopen(fixture);
+        assert_int_equal(fixture_count(fixture, "tmp"), 1);
+        assert_int_equal(fixture_count(fixture, "leases"), 1);
+    }
+}
+
 static void the_root_looks_as_below(void **state)
 {
     SKIP_UNLESS_ROOT();
@@ -199,6 +244,7 @@ int main(void)
         fixture_test(collecting_spares_forms_in_use),
         fixture_test(collecting_takes_what_a_killed_process_left),
         fixture_test(a_kept_form_is_taken_up_once_by_its_name),
+        fixture_test(a_large_form_of_a_stopped_process_is_swept_by_the_next),
         fixture_test(the_root_looks_as_below),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
