@@ -7,8 +7,11 @@
 #include "base/tempfile.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define MAX_LINKS 40
 
 struct output {
     int (*write)(void *data, struct sink *to, struct error **err);
@@ -39,16 +42,80 @@ static int write_file(const struct output *output, const char *path, struct erro
     return tempfile_commit(file, dir_fd, path_base(path), err);
 }
 
+static bool is_own_descriptors(const char *directory)
+{
+    struct stat st, own;
+    return stat(directory, &st) == 0 && stat("/proc/self/fd", &own) == 0 &&
+           st.st_dev == own.st_dev && st.st_ino == own.st_ino;
+}
+
+/* An open file of ours by its number, as /dev/stdout is: that again, with its offset; else -1. */
+static int open_again(const char *path)
+{
+    AUTO(free) char *here = xstrdup(path);
+    for (unsigned i = 0; i < MAX_LINKS; i++) {
+        AUTO(error_free) struct error *ignored = NULL; /* no link: what it names is a file */
+        AUTO(free) char *directory = path_dir(here);
+        const char *base = path_base(here);
+        if (is_own_descriptors(directory) && *base && strspn(base, "0123456789") == strlen(base))
+            return fcntl((int)strtol(base, NULL, 10), F_DUPFD_CLOEXEC, 3);
+        AUTO(free) char *target = fs_read_link(AT_FDCWD, here, &ignored);
+        if (!target)
+            return -1;
+        free(here);
+        here = *target == '/' ? TAKE(target) : path_join(directory, target);
+    }
+    return -1;
+}
+
+/* A link to a file stays one: what it leads to is written. free() it. */
+static char *file_behind(const char *path)
+{
+    struct stat st;
+    char *real = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : NULL;
+    return real ? real : xstrdup(path);
+}
+
+static int write_path(const struct output *output, const char *path, struct error **err)
+{
+    struct stat st;
+    AUTO(close) int again = open_again(path);
+    if (again >= 0)
+        return write_to(output, again, path, err);
+    if (stat(path, &st) < 0 || S_ISREG(st.st_mode)) {
+        AUTO(free) char *file = file_behind(path);
+        return write_file(output, file, err);
+    }
+    AUTO(close) int fd = fs_open(AT_FDCWD, path, O_WRONLY, 0, err);
+    return fd < 0 ? -1 : write_to(output, fd, path, err);
+}
+
 int output_file_write(const char *path,
                       int (*write)(void *data, struct sink *to, struct error **err), void *data,
                       struct error **err)
 {
     const struct output output = { write, data };
-    struct stat st;
     if (!path || strcmp(path, "-") == 0)
         return write_to(&output, STDOUT_FILENO, "standard output", err);
-    if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
-        return write_file(&output, path, err);
-    AUTO(close) int fd = fs_open(AT_FDCWD, path, O_WRONLY, 0, err);
-    return fd < 0 ? -1 : write_to(&output, fd, path, err);
+    return write_path(&output, path, err);
+}
+
+struct text {
+    const char *data;
+    size_t size;
+};
+
+static int write_text(void *data, struct sink *to, struct error **err)
+{
+    const struct text *text = data;
+    return sink_write(to, text->data, text->size, err);
+}
+
+int output_file_put(const char *path, const char *data, size_t size, struct error **err)
+{
+    struct text text = { data, size };
+    const struct output output = { write_text, &text };
+    if (write_path(&output, path, err) < 0)
+        return error_wrap(err, "writing %s", path);
+    return 0;
 }

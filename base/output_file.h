@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a command's -o leads: a file that appears under its name only complete, a pipe or device
- * that is written as it is, or standard output. */
+/* Where a command's -o leads: a file that appears under its name only complete, a pipe, a device or
+ * an open file (/dev/stdout) that is written as it is, or standard output. Links stay. */
 #ifndef CBUILD_BASE_OUTPUT_FILE_H
 #define CBUILD_BASE_OUTPUT_FILE_H
 
@@ -14,5 +14,9 @@
 int output_file_write(const char *path,
                       int (*write)(void *data, struct sink *to, struct error **err), void *data,
                       struct error **err) WARN_UNUSED;
+
+/* The same for a short text; "-" is a file's name. */
+int output_file_put(const char *path, const char *data, size_t size,
+                    struct error **err) WARN_UNUSED;
 
 #endif

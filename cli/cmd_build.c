@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/output_file.h"
 #include "builder/values.h"
 #include "cli/build_command.h"
 #include "cli/build_outputs.h"
@@ -81,7 +81,7 @@ static int write_metadata(const struct build_command *command, const struct buil
     AUTO(strbuf_release) struct strbuf json = STRBUF_INIT;
     json_format_pretty(root, &json);
     strbuf_addc(&json, '\n');
-    if (fs_write_file(AT_FDCWD, command->metadata_file, json.data, json.size, 0644, err) < 0)
+    if (output_file_put(command->metadata_file, json.data, json.size, err) < 0)
         return error_wrap(err, "--metadata-file");
     return 0;
 }
@@ -91,8 +91,7 @@ static int write_results(struct app *app, const struct build_command *command,
 {
     char id[DIGEST_TEXT_SIZE];
     digest_format(&result->image.digest, id);
-    if (command->iidfile &&
-        fs_write_file(AT_FDCWD, command->iidfile, id, strlen(id), 0644, err) < 0)
+    if (command->iidfile && output_file_put(command->iidfile, id, strlen(id), err) < 0)
         return error_wrap(err, "--iidfile");
     if (command->metadata_file && write_metadata(command, result, err) < 0)
         return -1;

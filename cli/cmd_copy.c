@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cancel.h"
-#include "base/fs.h"
 #include "base/mem.h"
+#include "base/output_file.h"
 #include "cli/remote.h"
 #include "registry/image_copy.h"
 
@@ -130,7 +130,7 @@ static int tell(const struct copy_options *options, const struct image_copy_resu
     printf("%s\n", digest);
     if (!options->digest_file)
         return 0;
-    return fs_write_file(AT_FDCWD, options->digest_file, digest, strlen(digest), 0644, err);
+    return output_file_put(options->digest_file, digest, strlen(digest), err);
 }
 
 static int copy(struct app *app, const struct copy_options *options,
