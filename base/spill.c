@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/spill.h"
 
+#include "base/cancel.h"
 #include "base/io.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdint.h>
@@ -22,6 +24,12 @@ struct part {
     _Alignas(max_align_t) size_t size; /* with this */
     bool in_file;
 };
+
+/* Of what holds `size` bytes; SIZE_MAX, which xmalloc() refuses, where there is no such number. */
+static size_t part_size(size_t size)
+{
+    return __builtin_add_overflow(size, sizeof(struct part), &size) ? SIZE_MAX : size;
+}
 
 static struct part *part_of(void *p)
 {
@@ -48,10 +56,20 @@ static bool keeps_promises(int fd, size_t size)
     return (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= FREE_LEAST + size;
 }
 
+/* A signal cuts it short; one that ends us needs no file any more. */
+static int allocate(int fd, size_t size)
+{
+    int result;
+    do
+        result = fallocate(fd, 0, 0, (off_t)size);
+    while (result < 0 && errno == EINTR && !cancel_requested());
+    return result;
+}
+
 static void *map_file(int dir_fd, size_t size)
 {
     AUTO(close) int fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0 || !keeps_promises(fd, size) || fallocate(fd, 0, 0, (off_t)size) < 0)
+    if (fd < 0 || !keeps_promises(fd, size) || allocate(fd, size) < 0)
         return NULL;
     void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     return map == MAP_FAILED ? NULL : map;
@@ -82,8 +100,7 @@ static void *in_memory(struct spill *spill, struct part *part, size_t size)
 
 void *spill_alloc(struct spill *spill, size_t size)
 {
-    if (__builtin_add_overflow(size, sizeof(struct part), &size))
-        size = SIZE_MAX; /* xmalloc() says so */
+    size = part_size(size);
     struct part *part = part_in_file(spill, size, size);
     return part ? part + 1 : in_memory(spill, xmalloc(size), size);
 }
@@ -101,8 +118,7 @@ void *spill_resize(struct spill *spill, void *p, size_t size)
     if (!p)
         return spill_alloc(spill, size);
     struct part *old = part_of(p);
-    if (__builtin_add_overflow(size, sizeof(*old), &size))
-        size = SIZE_MAX;
+    size = part_size(size);
     if (old->in_file && size <= old->size)
         return p;
     struct part *part = NULL;

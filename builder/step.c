@@ -170,15 +170,21 @@ static int advance(struct stage_run *run, struct layer_step *step, const struct 
     return 0;
 }
 
+/* In memory; else they are told again whenever somebody asks. */
+static bool are_kept(const struct inputs *inputs)
+{
+    return !inputs->more.each;
+}
+
 /* Many inputs wait for the layer on disk. */
 static int stage_inputs(struct stage_run *run, struct layer_step *step, struct error **err)
 {
-    bool are_kept = !step->inputs.more.each;
+    const bool frees = are_kept(&step->inputs); /* staging takes them out of memory */
     if (step->inputs_file || inputs_count(&step->inputs) < INPUTS_MANY)
         return 0;
     if (cache_stage_inputs(run->build->store, &step->inputs, &step->inputs_file, err) < 0)
         return -1;
-    if (are_kept)
+    if (frees)
         mem_trim();
     return 0;
 }
@@ -261,8 +267,8 @@ static int make_new(struct stage_run *run, struct layer_step *step, const struct
     AUTO(layer_unref) struct layer *layer = NULL;
     explain_tell_miss(run, step);
     /* those that take no memory can be written while the layer is on its way */
-    bool are_kept = !step->inputs.more.each;
-    if ((are_kept && stage_inputs(run, step, err) < 0) || step->make(run, step, &layer, err) < 0)
+    if ((are_kept(&step->inputs) && stage_inputs(run, step, err) < 0) ||
+        step->make(run, step, &layer, err) < 0)
         return -1;
     return use_new(run, step, keys, layer, NULL, lock, err);
 }

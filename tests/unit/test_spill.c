@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/spill.h"
 
+#include "base/cancel.h"
 #include "tests/unit/memory_growth.h"
 #include "tests/unit/temp_dir.h"
 #include "tests/unit/test.h"
@@ -14,9 +15,14 @@
 
 /* In place of the C library's: the disk is full. */
 static bool disk_is_full;
+static unsigned n_interrupted; /* calls that a signal cuts short, before one that it doesn't */
 
 int fallocate(int fd, int mode, off_t offset, off_t size)
 {
+    if (n_interrupted && n_interrupted--) {
+        errno = EINTR;
+        return -1;
+    }
     if (!disk_is_full)
         return (int)syscall(SYS_fallocate, fd, mode, offset, size);
     errno = ENOSPC;
@@ -153,6 +159,32 @@ static void a_full_disk_means_memory(void **state)
     assert_int_equal(spill.in_memory, 0);
 }
 
+static void a_signal_is_no_full_disk(void **state)
+{
+    const struct temp_dir *dir = *state;
+    struct spill spill = SPILL_INIT(dir->fd, 0);
+    const bool has_files = memory_has_files(dir->fd, 64 * MIB);
+    n_interrupted = 2;
+    void *p = spill_alloc(&spill, MIB);
+    assert_int_equal(spill.in_files != 0, has_files);
+    assert_int_equal(spill.is_refused, !has_files);
+    n_interrupted = 0;
+    spill_free(&spill, p);
+}
+
+/* Nobody is to wait for a file then. */
+static void who_is_to_stop_tries_no_more(void **state)
+{
+    const struct temp_dir *dir = *state;
+    struct spill spill = SPILL_INIT(dir->fd, 0);
+    cancel_trigger(0); /* for good: the last test */
+    n_interrupted = 2;
+    void *p = spill_alloc(&spill, MIB);
+    assert_int_equal(spill.in_files, 0);
+    spill_free(&spill, p);
+    n_interrupted = 0;
+}
+
 static void a_gibibyte_of_the_disk_is_left_to_others(void **state)
 {
     const struct temp_dir *dir = *state;
@@ -197,6 +229,8 @@ int main(void)
         TEMP_DIR_TEST(a_full_disk_means_memory),
         TEMP_DIR_TEST(a_gibibyte_of_the_disk_is_left_to_others),
         TEMP_DIR_TEST(where_no_file_can_be_had_it_is_memory),
+        TEMP_DIR_TEST(a_signal_is_no_full_disk),
+        TEMP_DIR_TEST(who_is_to_stop_tries_no_more),
     };
     return cmocka_run_group_tests_name("spill", tests, NULL, NULL);
 }
