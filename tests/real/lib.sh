@@ -36,10 +36,11 @@ import_debian() {
     SOURCE_DATE_EPOCH=1700000000 cbuild import "$CACHE/debian12.tar" debian:12 >/dev/null
 }
 
-# build/cache/node-SUM: an npm project with its dependencies as of one day, made anew when package.json changes.
+# build/cache/node-SUM: an npm project with its dependencies, made anew when they change. What package-lock.json names
+# isn't looked for, which is most of what `npm install` does.
 node_tree() {
-    local sum before=2025-01-01T00:00:00Z
-    sum=$({ cat "$TOP/testdata/real/node/package.json" && echo $before; } | sha256sum | cut -c1-12)
+    local sum
+    sum=$(cat "$TOP"/testdata/real/node/package*.json | sha256sum | cut -c1-12)
     NODE_TREE=$CACHE/node-$sum
     (
         flock 9
@@ -49,7 +50,7 @@ node_tree() {
         rm -rf "$CACHE/node-tmp"
         cp -r "$TOP/testdata/real/node" "$CACHE/node-tmp"
         cd "$CACHE/node-tmp" || exit 1
-        npm install --before=$before --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+        npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
         mv "$CACHE/node-tmp" "$NODE_TREE"
     ) 9>"$CACHE/node.lock"
     [ ! -s "${TEST_SKIP:-}" ] || exit 0
