@@ -121,10 +121,11 @@ test_env = CBUILD=$(abspath $(O)/cbuild) FAULT_SO=$(abspath $(O)/tests/fault.so)
     FAULT_PROBE=$(abspath $(O)/tests/fault-probe) ESCAPE_PROBE=$(abspath $(O)/tests/escape-probe) FAULT_NO_MALLOC=$(filter asan tsan,$(MODE)) MODE=$(MODE) CBUILD_NETWORK=pasta,slirp4netns
 
 # In a make of its own, since pkg-config finds what deps installs.
-.PHONY: check check-run check-real check-real-run
+.PHONY: check check-run check-real check-real-run test-programs
 check: deps
 	@$(MAKE) --no-print-directory check-run
-check-run: check-arrows $(O)/cbuild unit-tests $(O)/tests/fault.so $(O)/tests/fault-probe $(O)/tests/escape-probe $(addprefix $(O)/fuzz/,$(FUZZ))
+test-programs: $(O)/cbuild unit-tests $(O)/tests/fault.so $(O)/tests/fault-probe $(O)/tests/escape-probe $(addprefix $(O)/fuzz/,$(FUZZ))
+check-run: check-arrows test-programs
 	@$(test_env) tests/run --jobs $(TEST_JOBS) --slow $(SLOW) --setting '$(SETTING)' $(TESTS) \
 	    tests/fault/test_fault.sh $(addprefix $(O)/fuzz/,$(FUZZ))
 
@@ -148,10 +149,12 @@ check-builds:
 	@tests/run --setting '$(SETTING)' tests/test_builds.sh
 
 # Real inputs: Debian and npm packages from their mirrors, kept in build/cache. Needs deps-peers.
+LONG_REAL := $(patsubst %,tests/real/test_%.sh,node dockerfiles same_digest c_program)
 check-real: deps-peers
 	@$(MAKE) --no-print-directory check-real-run
 check-real-run: $(O)/cbuild
-	@$(test_env) tests/run --jobs $(TEST_JOBS) --slow $(SLOW) --setting '$(SETTING)' $(wildcard tests/real/test_*.sh)
+	@$(test_env) tests/run --jobs $(TEST_JOBS) --slow $(SLOW) --setting '$(SETTING)' \
+	    $(LONG_REAL) $(filter-out $(LONG_REAL),$(wildcard tests/real/test_*.sh))
 
 .PHONY: demo demo-run
 demo: deps
