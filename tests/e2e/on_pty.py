@@ -38,6 +38,8 @@ class Terminal:
             for fd in range(3):
                 os.dup2(self.slave, fd)
             os.closerange(3, 256)
+            for number in (signal.SIGINT, signal.SIGQUIT): # ignored where a shell started us in the background
+                signal.signal(number, signal.SIG_DFL)
             os.execvp(command[0], command)
 
     def read(self, seconds):
