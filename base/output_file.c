@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "base/tempfile.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,5 +118,18 @@ int output_file_put(const char *path, const char *data, size_t size, struct erro
     const struct output output = { write_text, &text };
     if (write_path(&output, path, err) < 0)
         return error_wrap(err, "writing %s", path);
+    return 0;
+}
+
+int output_file_clear(const char *path, struct error **err)
+{
+    struct stat st;
+    AUTO(close) int again = open_again(path);
+    if (again >= 0 || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        return 0;
+    bool is_link = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+    int result = is_link ? truncate(path, 0) : unlink(path);
+    if (result < 0 && errno != ENOENT)
+        return error_errno(err, "removing what an earlier run wrote to %s", path);
     return 0;
 }

@@ -19,4 +19,10 @@ int output_file_write(const char *path,
 int output_file_put(const char *path, const char *data, size_t size,
                     struct error **err) WARN_UNUSED;
 
+/*
+ * A file that an earlier run wrote there goes, so that nobody takes it for the answer of a run that
+ * fails; behind a link it becomes empty. Pipes, devices and open files stay as they are.
+ */
+int output_file_clear(const char *path, struct error **err) WARN_UNUSED;
+
 #endif

@@ -86,6 +86,16 @@ static int write_metadata(const struct build_command *command, const struct buil
     return 0;
 }
 
+/* Before the build: a script that doesn't look at its status mustn't find an older image's. */
+static int clear_results(const struct build_command *command, struct error **err)
+{
+    if (command->iidfile && output_file_clear(command->iidfile, err) < 0)
+        return error_wrap(err, "--iidfile");
+    if (command->metadata_file && output_file_clear(command->metadata_file, err) < 0)
+        return error_wrap(err, "--metadata-file");
+    return 0;
+}
+
 static int write_results(struct app *app, const struct build_command *command,
                          const struct build_result *result, struct error **err)
 {
@@ -123,7 +133,8 @@ int cmd_build(struct app *app, char *const *argv, struct error **err)
         return -1;
     if (call.kind != CALL_BUILD)
         return call_run(app, &call, &command.options, err);
-    if (build_outputs_check(&command, err) < 0 || !app_store(app, err) ||
+    if (build_outputs_check(&command, err) < 0 || clear_results(&command, err) < 0 ||
+        !app_store(app, err) ||
         registry_config_proxies(app_session(app), &command.proxies, err) < 0)
         return -1;
     AUTO(build_result_release) struct build_result result = { 0 };

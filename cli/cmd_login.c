@@ -147,10 +147,17 @@ int cmd_logout(struct app *app, char *const *argv, struct error **err)
     if (app_set_progress(app, "plain", err) < 0)
         return -1;
     const char *registry = operands.n ? operands.items[0] : NULL;
+    const char *name = registry ? registry : "docker.io";
     AUTO(free) char *where = NULL;
-    if (registry_logout(app_session(app), registry, &where, err) < 0)
-        return -1;
-    printf("Removed login credentials for %s\n", registry ? registry : "docker.io");
+    if (registry_logout(app_session(app), registry, &where, err) < 0) {
+        if (!error_is(*err, ERR_NOT_FOUND))
+            return -1;
+        /* what was asked for is so: scripts clean up without knowing */
+        error_clear(err);
+        printf("Not logged in to %s\n", name);
+        return 0;
+    }
+    printf("Removed login credentials for %s\n", name);
     progress_note(app->progress, 0, "from %s", where);
     return 0;
 }

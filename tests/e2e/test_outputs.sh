@@ -216,4 +216,22 @@ test_links_stay_links() {
     equal "$(cat file)" "$id"
 }
 
+test_no_answer_of_an_earlier_build_stays_where_one_fails() {
+    printf 'FROM scratch\nCOPY missing /\n' >Dockerfile
+    echo sha256:old | tee iid meta.json >behind
+    ln -s behind link
+    fails 3 cbuild -q --iidfile iid --metadata-file meta.json .
+    is_absent iid
+    is_absent meta.json
+    fails 3 cbuild -q --iidfile link .
+    [ -L link ] || fail "link was removed"
+    equal "$(cat behind)" ""
+    mkfifo pipe
+    fails 3 cbuild -q --iidfile pipe --metadata-file /dev/null .
+    [ -p pipe ] || fail "pipe was removed"
+    echo kept >log
+    fails 3 sh -c '"$CBUILD" -q --iidfile /dev/stdout . >>log'
+    equal "$(cat log)" kept
+}
+
 run_tests "$@"

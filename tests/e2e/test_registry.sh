@@ -50,7 +50,8 @@ test_password_over_tls() {
     ok cbuild push --authfile auth.json "$REGISTRY_HOST/a/b:1"
     fails 3 cbuild pull --authfile none.json "$REGISTRY_HOST/a/b:1"
     err_has 'file of credentials none.json: No such file or directory'
-    fails 3 cbuild logout "$REGISTRY_HOST"
+    ok cbuild logout "$REGISTRY_HOST"
+    out_has "Not logged in to $REGISTRY_HOST"
 }
 
 test_login_keeps_what_it_does_not_know() {
