@@ -69,7 +69,7 @@ static int enter(struct build *build, struct error **err)
         return 0;
     if (userns_enter(&build->single_id, &refused) == 0) {
         build->own_userns = true;
-        return 0;
+        return store_sweep_rest(build->store, err);
     }
     if (error_is(refused, ERR_CANCELLED)) {
         error_move(err, TAKE(refused));

@@ -54,6 +54,9 @@ char *store_default_path(struct error **err);
  * way out.
  */
 struct store *store_open(const char *path, struct error **err);
+/* The left-overs that store_open() had no right to remove: once we are in the user namespace whose
+ * ids they have. Where it removed all of them nothing is done. */
+int store_sweep_rest(struct store *store, struct error **err) WARN_UNUSED;
 void store_close(struct store *store);
 DEFINE_AUTO(struct store, store_close)
 

@@ -38,6 +38,7 @@ struct store {
     char *process; /* name of our file in leases/ and our folder in tmp/; NULL: neither could be
                       made */
     int lease_fd;
+    bool has_rest;               /* of a dead process, which we weren't allowed to remove */
     pthread_mutex_t lease_mutex; /* guards leased and writes to lease_fd */
     struct hashmap leased;       /* hex names in our lease file */
 

@@ -177,12 +177,13 @@ static int sweep_tmp(struct store *store, const char *name, struct error **err)
 
 /* Trees that other users' ids left can't always be removed: that must not keep the store from
  * opening. */
-static int tolerate(struct error **err)
+static int tolerate(struct store *store, struct error **err)
 {
     int value = error_errno_value(*err);
     if (value != EPERM && value != EACCES && value != EROFS && value != EBUSY)
         return -1;
     error_clear(err);
+    store->has_rest = true;
     return 0;
 }
 
@@ -190,18 +191,26 @@ int store_sweep_processes(struct store *store, struct error **err)
 {
     AUTO(strvec_release) struct strvec folders = STRVEC_INIT;
     AUTO(strvec_release) struct strvec leases = STRVEC_INIT;
+    store->has_rest = false;
     /* folders first: one that is made meanwhile has a lease in the second list, or isn't in the
      * first */
     if (fs_list_fd(store->tmp_fd, &folders, "tmp", err) < 0 ||
         fs_list_fd(store->dir_fds[STORE_LEASES], &leases, "leases", err) < 0)
         return -1;
     for (size_t i = 0; i < leases.n; i++)
-        if (sweep_lease(store, leases.items[i], err) < 0 && tolerate(err) < 0)
+        if (sweep_lease(store, leases.items[i], err) < 0 && tolerate(store, err) < 0)
             return -1;
     for (size_t i = 0; i < folders.n; i++)
-        if (sweep_tmp(store, folders.items[i], err) < 0 && tolerate(err) < 0)
+        if (sweep_tmp(store, folders.items[i], err) < 0 && tolerate(store, err) < 0)
             return -1;
     return 0;
+}
+
+int store_sweep_rest(struct store *store, struct error **err)
+{
+    if (!store->has_rest || store_sweep_processes(store, err) == 0)
+        return 0;
+    return error_wrap(err, "store %s", store->path);
 }
 
 int store_leased_names(struct store *store, struct strvec *names, struct error **err)

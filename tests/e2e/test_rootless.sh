@@ -191,6 +191,25 @@ test_ctrl_c_ends_a_step() {
     store_verifies
 }
 
+test_what_ctrl_c_left_with_other_ids_goes_with_the_next_build() {
+    need_user
+    import_busybox
+    printf 'FROM busybox\nRUN i=0; while [ $i -lt 4500 ]; do : >/tmp/$i; i=$((i+1)); done; mkdir -m 700 /tmp/m; : >/tmp/m/f; chown 5:5 /tmp/m; echo ready; sleep %s\n' $LONG >Dockerfile
+    env --default-signal=INT "$CBUILD" -t x . >out 2>&1 &
+    pid=$!
+    await_text ' ready$' out
+    kill -INT $pid
+    status=0
+    wait $pid || status=$?
+    equal "$status" 130
+    ok cbuild images # may not remove it, and works
+    equal "$(in_namespace find "$CBUILD_ROOT/tmp" -name m | wc -l)" 1
+    printf 'FROM busybox\nRUN true\n' >Dockerfile
+    ok cbuild -t x .
+    equal "$(find "$CBUILD_ROOT/tmp" "$CBUILD_ROOT/leases" -mindepth 1 | wc -l)" 0 "left behind"
+    store_verifies
+}
+
 test_rmi_df_and_prune_reach_everything() {
     need_user
     import_busybox
