@@ -219,22 +219,25 @@ static int forget(struct registry_session *session, const char *domain, char **w
         return -1;
     AUTO(free) char *helper = helper_of(&file, domain);
     AUTO(free) char *erased = NULL;
+    AUTO(error_free) struct error *trouble = NULL;
     if (helper) {
         /* erasing what isn't there succeeds with most helpers: so ask first */
         const char *server = endpoint_server_key(domain);
         AUTO(free) char *answer = NULL;
-        if (credentials_run_helper(helper, "get", server, &answer, err) == 0) {
+        if (credentials_run_helper(helper, "get", server, &answer, &trouble) == 0) {
             if (credentials_run_helper(helper, "erase", server, NULL, err) < 0)
                 return -1;
             erased = xasprintf("docker-credential-%s", helper);
-        } else if (!error_is(*err, ERR_NOT_FOUND)) {
+        } else if (!error_is(trouble, ERR_NOT_FOUND)) {
+            error_move(err, TAKE(trouble));
             return -1;
         }
-        error_clear(err);
     }
     bool removed = remove_entries(&file, domain);
     if (removed && config_write(&file, err) < 0)
         return -1;
+    if (!removed && !erased && error_errno_value(trouble)) /* nobody could ask the helper */
+        return error_set(err, ERR_FAILED, "%s", error_message(trouble));
     if (!removed && !erased)
         return error_set(err, ERR_NOT_FOUND, "not logged in, as far as %s says", file.name);
     if (where)

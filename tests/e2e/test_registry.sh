@@ -107,6 +107,9 @@ test_a_missing_helper_is_warned_of_and_passed_over() {
     # without warnings, the message has it
     fails 4 cbuild push -q "$REGISTRY_HOST/a/b:1"
     err_has '(anonymous: credential helper docker-credential-nowhere: '
+    # who can't be asked hasn't said that nobody is logged in
+    fails 1 cbuild logout "$REGISTRY_HOST"
+    err_has "logging out of $REGISTRY_HOST: credential helper docker-credential-nowhere: "
     echo '{"credsStore":' >"$DOCKER_CONFIG/config.json"
     fails 4 cbuild push -q "$REGISTRY_HOST/a/b:1"
     err_has "(anonymous: $DOCKER_CONFIG/config.json: JSON, line "
