@@ -175,20 +175,29 @@ static int take_global_options(struct app *app, char *const **argv, struct error
     return 0;
 }
 
+/* `argv[0]` is --help or the like; a command, or a group with one, may come after it. */
+static int help(struct app *app, char *const *argv, struct error **err)
+{
+    const struct app_command *asked = argv[0] && argv[1] ? find_command(argv[1]) : NULL;
+    if (!asked && argv[0])
+        asked = find_grouped(argv);
+    if (asked)
+        return asked->run(app, (char *const[]){ argv[1], (char[]){ "--help" }, NULL }, err);
+    bool is_word = argv[0] && !strcmp(argv[0], "help") && argv[1] && argv[1][0] != '-' &&
+                   strcmp(argv[1], "help") != 0;
+    if (is_word && !is_group(argv[1]))
+        return unknown_command(argv[1], err);
+    print_help();
+    return 0;
+}
+
 static int dispatch(struct app *app, char *const *argv, struct error **err)
 {
     if (take_global_options(app, &argv, err) < 0)
         return -1;
     const char *word = argv[1];
-    if (!word || !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
-        const struct app_command *asked = word && argv[2] ? find_command(argv[2]) : NULL;
-        if (asked)
-            return asked->run(app, (char *const[]){ argv[2], (char[]){ "--help" }, NULL }, err);
-        if (word && !strcmp(word, "help") && argv[2])
-            return unknown_command(argv[2], err);
-        print_help();
-        return 0;
-    }
+    if (!word || !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help"))
+        return help(app, argv + 1, err);
     if (!strcmp(word, "--version") || !strcmp(word, "-v"))
         return cmd_version(app, (char *const[]){ argv[1], NULL }, err);
     const struct app_command *command = find_command(word);

@@ -291,9 +291,18 @@ test_words_that_are_no_commands_are_named() {
     err_has '"buildx create" is no command'
     fails 2 cbuild help psuh
     err_has 'did you mean "cbuild push"?'
+    for words in help -h image 'image psuh'; do
+        # shellcheck disable=SC2086
+        ok cbuild help $words
+        out_has 'cbuild COMMAND --help'
+    done
+    ok cbuild help builder prune
+    out_has 'Usage: cbuild prune'
     # what may be a context is one
     fails 3 cbuild nowhere -t x
     err_has 'build context nowhere'
+    fails 3 cbuild nowhere:x
+    err_has 'build context nowhere:x'
     mkdir image && printf 'FROM scratch\nLABEL a=b\n' >image/Dockerfile
     ok cbuild image -t x
     fails 2 cbuild image second
