@@ -69,12 +69,18 @@ static int open_again(const char *path)
     return -1;
 }
 
-/* A link to a file stays one: what it leads to is written. free() it. */
-static char *file_behind(const char *path)
+/* A link stays one: the file that it leads to is written, and made where it isn't there. free() */
+static char *file_behind(const char *path, struct error **err)
 {
     struct stat st;
-    char *real = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : NULL;
-    return real ? real : xstrdup(path);
+    if (lstat(path, &st) < 0 || !S_ISLNK(st.st_mode))
+        return xstrdup(path);
+    char *real = realpath(path, NULL);
+    if (real)
+        return real;
+    AUTO(close) int made = fs_open(AT_FDCWD, path, O_WRONLY | O_CREAT, 0666, err);
+    real = made < 0 ? NULL : realpath(path, NULL);
+    return real || made < 0 ? real : error_errno_null(err, "%s", path);
 }
 
 static int write_path(const struct output *output, const char *path, struct error **err)
@@ -84,8 +90,8 @@ static int write_path(const struct output *output, const char *path, struct erro
     if (again >= 0)
         return write_to(output, again, path, err);
     if (stat(path, &st) < 0 || S_ISREG(st.st_mode)) {
-        AUTO(free) char *file = file_behind(path);
-        return write_file(output, file, err);
+        AUTO(free) char *file = file_behind(path, err);
+        return file ? write_file(output, file, err) : -1;
     }
     AUTO(close) int fd = fs_open(AT_FDCWD, path, O_WRONLY, 0, err);
     return fd < 0 ? -1 : write_to(output, fd, path, err);

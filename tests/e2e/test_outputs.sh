@@ -214,6 +214,10 @@ test_links_stay_links() {
     ok cbuild -q -t x --iidfile link .
     [ -L link ] || fail "link was replaced"
     equal "$(cat file)" "$id"
+    rm file
+    ok cbuild -q -t x --iidfile link .
+    [ -L link ] || fail "link was replaced"
+    equal "$(cat file)" "$id"
 }
 
 test_no_answer_of_an_earlier_build_stays_where_one_fails() {
