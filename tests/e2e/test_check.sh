@@ -166,19 +166,6 @@ test_mistakes_of_words_come_before_everything_else() {
     err_lacks 'pulling'
 }
 
-# The same findings as --check: what the store knows of bases counts
-test_error_true_knows_the_base_of_the_store() {
-    printf 'FROM scratch\nSHELL ["/bin/sh","-c"]\nENV FROM_BASE=1\n' >Dockerfile
-    ok cbuild -t base .
-    printf '# check=error=true\nFROM base\nLABEL a=$FROM_BASE\nCMD run it\n' >Dockerfile
-    ok cbuild build --check .
-    ok cbuild -t x .
-    printf '# check=error=true\nFROM base\nLABEL a=$NOT_OF_BASE\nRUN none\n' >Dockerfile
-    fails 6 cbuild -t x .
-    err_has "'\$NOT_OF_BASE'"
-    err_lacks 'DONE' # nothing was begun
-}
-
 outline_dockerfile() {
     cat >Dockerfile <<'EOT'
 # VERSION of the base
@@ -283,6 +270,12 @@ test_error_true_knows_the_base_of_the_store() {
     fails 6 cbuild -t x .
     err_has "'\$NOT_OF_BASE'"
     err_lacks 'DONE' # nothing was begun
+    # a build that is done knows those, too, that aren't the store's
+    ok cbuild copy store:base oci:lay:1
+    ok cbuild rmi base
+    printf 'FROM base\nCMD run it\n' >Dockerfile
+    ok cbuild -t x --build-context base=oci-layout://lay:1 .
+    err_lacks 'JSONArgsRecommended'
 }
 
 test_quotes_in_a_heredoc_are_ordinary() {
