@@ -48,6 +48,18 @@ static inline void fixture_reopen(struct fixture *fixture)
     assert_ok_ptr(fixture->store, err);
 }
 
+/* A folder of the store with more files than who was sent a signal removes. */
+static inline void fixture_put_much(const struct fixture *fixture, const char *folder)
+{
+    struct error *err = NULL;
+    int root = store_dir_fd(fixture->store, STORE_ROOT);
+    assert_ok(fs_mkdirs(root, folder, 0755, &err), err);
+    for (size_t i = 0; i <= FS_DISCARD_MOST; i++) {
+        AUTO(free) char *name = xasprintf("%s/%zu", folder, i);
+        assert_int_equal(mknodat(root, name, S_IFREG | 0600, 0), 0);
+    }
+}
+
 static inline int fixture_teardown(void **state)
 {
     struct fixture *fixture = *state;

@@ -457,6 +457,7 @@ static void a_stop_ends_the_unpacking(void **state)
     struct error *err = NULL;
     AUTO(tree_unref) struct tree *tree = tree_of_words(fixture->store, "f a=1");
     AUTO(tree_unref) struct tree *made = tree_of_words(fixture->store, "f b=1");
+    AUTO(tree_unref) struct tree *empty = tree_new(fixture->store);
     AUTO(close) int form = open_form(made, &err);
     AUTO(form_writer_free) struct form_writer *writer = form_writer_new(fixture->store, NULL, &err);
     AUTO(form_writer_free) struct form_writer *full = form_writer_new(fixture->store, NULL, &err);
@@ -475,6 +476,8 @@ static void a_stop_ends_the_unpacking(void **state)
     assert_fails(form_writer_data(full, "x", 1, &err), err, ERR_CANCELLED, "interrupted");
     assert_fails(apply_tree(made, fd, &err), err, ERR_CANCELLED, "interrupted");
     assert_int_equal(faccessat(fd, "b", F_OK, 0), -1);
+    /* with nothing to write, before the attributes of its directories */
+    assert_fails(apply_tree(empty, fd, &err), err, ERR_CANCELLED, "interrupted");
 }
 
 int main(void)

@@ -206,6 +206,38 @@ static void helper_is_asked_once_per_registry(void **state)
     setenv("PATH", old, 1);
 }
 
+/* For who is refused: the first broken file, and of helpers that of the registry. */
+static void what_was_passed_over_is_remembered(void **state)
+{
+    static const struct {
+        const char *domain, *trouble;
+    } cases[] = {
+        { "a.example", "docker-credential-nowhere-a" },
+        { "b.example", "docker-credential-nowhere-b" },
+        { "c.example", "run/containers/auth.json: " },
+    };
+    const struct temp_dir *dir = *state;
+    struct error *err = NULL;
+    clean_environment(dir);
+    put(dir, ".docker/config.json",
+        "{\"credHelpers\":{\"a.example\":\"nowhere-a\",\"b.example\":\"nowhere-b\"}}");
+    AUTO(credentials_free) struct credentials *good = credentials_new(NULL, NULL, NULL);
+    AUTO(credential_release) struct credential found = { 0 };
+    assert_ok(credentials_look_up(good, "a.example", "x", &found, &err), err);
+    assert_null(credentials_trouble(good, "c.example"));
+    put(dir, "run/containers/auth.json", "{\"auths\":");
+    put(dir, ".config/containers/auth.json", "{\"auths\":");
+    AUTO(credentials_free) struct credentials *credentials = credentials_new(NULL, NULL, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_ok(credentials_look_up(credentials, cases[i].domain, "x", &found, &err), err);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        AUTO(free) char *trouble = credentials_trouble(credentials, cases[i].domain);
+        assert_non_null(trouble);
+        if (!strstr(trouble, cases[i].trouble))
+            fail_msg("%s: %s", cases[i].domain, trouble);
+    }
+}
+
 int main(void)
 {
     setenv("CBUILD_FORCE", "fast-timeout", 1); /* a helper that never answers */
@@ -215,6 +247,7 @@ int main(void)
         TEMP_DIR_TEST(broken_files_are_warned_of_and_passed_over),
         TEMP_DIR_TEST(helpers_answer_for_their_registries),
         TEMP_DIR_TEST(helper_is_asked_once_per_registry),
+        TEMP_DIR_TEST(what_was_passed_over_is_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

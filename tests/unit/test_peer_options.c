@@ -50,6 +50,7 @@ static void what_is_not_so_is_refused_by_name(void **state UNUSED)
         { "--attest", "type=sbom", "--attest=type=sbom: builds make no", "attach" },
         { "--attest=type=sbom,disabled=trueish", NULL,
           "--attest=type=sbom,disabled=trueish: ", "" },
+        { "--attest=type=sbom,,disabled", NULL, "--attest=type=sbom,,disabled: ", "" },
         { "--squash", NULL, "--squash: layers aren't put together", "stage" },
         { "--layers=false", NULL, "--layers=false: each step makes a layer", "" },
         { "--format=docker", NULL, "--format=docker: images are made as oci", "--format v2s2" },

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/store_gc.h"
 
+#include "base/cancel.h"
 #include "oci/store_internal.h"
 #include "oci/store_records.h"
 #include "tests/unit/store_fixture.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 
 static struct store_gc_result collect(const struct fixture *fixture, unsigned flags)
@@ -116,6 +118,32 @@ static void private_form_stays_while_its_lock_is_held(void **state)
     AUTO(strvec_release) struct strvec names = STRVEC_INIT;
     assert_ok(fs_list_fd(fixture->store->locks_fd, &names, "locks", &err), err);
     assert_false(strvec_has(&names, "p-1"));
+}
+
+/* In a child, since a signal is for good. */
+static void child_that_collects_when_stopped(const char *path)
+{
+    struct error *err = NULL;
+    struct store_gc_result result;
+    struct store *store = store_open(path, &err);
+    cancel_trigger(SIGTERM);
+    _exit(store && store_gc(store, 0, &result, &err) < 0 && error_is(err, ERR_CANCELLED) ? 0 : 1);
+}
+
+static void a_signal_cuts_the_collecting_of_much_short(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_put_much(fixture, "layers/u-root/p-1");
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        child_that_collects_when_stopped(fixture->path);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(fixture_count(fixture, "layers/u-root"), 1);
+    collect(fixture, 0);
+    assert_int_equal(fixture_count(fixture, "layers/u-root"), 0);
 }
 
 static void put_ran(const struct fixture *fixture, const struct digest *key, const char *boot,
@@ -330,6 +358,7 @@ int main(void)
         fixture_test(what_is_leased_stays),
         fixture_test(forms_and_entries_follow_their_layers),
         fixture_test(private_form_stays_while_its_lock_is_held),
+        fixture_test(a_signal_cuts_the_collecting_of_much_short),
         fixture_test(records_keep_what_they_name),
         fixture_test(a_record_keeps_its_private_form_in_the_boot_that_wrote_it),
         fixture_test(a_private_form_counts_in_what_records_may_keep),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cancel.h"
 #include "oci/store_internal.h"
 #include "tests/unit/store_fixture.h"
 
@@ -90,6 +91,37 @@ static void what_no_lease_owns_is_swept(void **state)
     assert_int_equal(fixture_count(fixture, "tmp"), 2); /* ours, and new */
 }
 
+/* In a child, since a signal is for good. */
+static void child_that_sweeps_when_stopped(const char *path)
+{
+    struct error *err = NULL;
+    cancel_trigger(SIGTERM);
+    _exit(!store_open(path, &err) && error_is(err, ERR_CANCELLED) ? 0 : 1);
+}
+
+static void a_signal_cuts_the_sweep_of_much_short(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error *err = NULL;
+    for (int leased = 0; leased < 2; leased++) {
+        fixture_put_much(fixture, "tmp/9-9");
+        if (leased)
+            assert_ok(
+                fs_write_file(store_dir_fd(fixture->store, STORE_LEASES), "9-9", "", 0, 0600, &err),
+                err);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+            child_that_sweeps_when_stopped(fixture->path);
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        fixture_reopen(fixture);
+        assert_int_equal(fixture_count(fixture, "leases"), 1);
+        assert_int_equal(fixture_count(fixture, "tmp"), 1);
+    }
+}
+
 static void tmp_is_the_process_own(void **state)
 {
     struct fixture *fixture = *state;
@@ -108,6 +140,7 @@ int main(void)
         fixture_test(lease_lasts_until_close),
         fixture_test(death_ends_a_lease),
         fixture_test(what_no_lease_owns_is_swept),
+        fixture_test(a_signal_cuts_the_sweep_of_much_short),
         fixture_test(tmp_is_the_process_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
