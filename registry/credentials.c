@@ -132,8 +132,7 @@ char *credentials_login_file(const char *docker_config, struct error **err)
     return name;
 }
 
-/* With the mutex. What is passed over is remembered for who is refused later on; server "": a file.
- */
+/* With the mutex. It is remembered for who is refused later on. server "": a file. */
 static void pass_over(struct credentials *credentials, const char *server, const char *what,
                       const char *then)
 {

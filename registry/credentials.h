@@ -53,9 +53,7 @@ int credentials_find(struct credentials *credentials, const char *domain, const 
 int credentials_look_up(struct credentials *credentials, const char *domain, const char *path,
                         struct credential *ret, struct error **err) WARN_UNUSED;
 
-/* The helper of this registry, or the first file, that was passed over so far; NULL: none. free()
- * it.
- */
+/* Why this registry's helper, or the first file, was passed over so far; NULL: none. free() it. */
 char *credentials_trouble(struct credentials *credentials, const char *domain);
 
 /* Appends the HttpHeaders of the files, "Name: value". */
