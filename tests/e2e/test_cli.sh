@@ -289,9 +289,9 @@ test_words_that_are_no_commands_are_named() {
     err_has 'did you mean "cbuild image history"?'
     fails 2 cbuild buildx create
     err_has '"buildx create" is no command'
-    fails 2 cbuild help psuh
+    fails 2 cbuild help pusj
     err_has 'did you mean "cbuild push"?'
-    for words in help -h image 'image psuh'; do
+    for words in help -h image 'image nothing'; do
         # shellcheck disable=SC2086
         ok cbuild help $words
         out_has 'cbuild COMMAND --help'
