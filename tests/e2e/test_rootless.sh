@@ -33,7 +33,7 @@ as_test_user() {
     mkdir "$there/tmp" "$there/dir"
     layers=$(
         set -eu
-        export TEST_TMP=$there/tmp CBUILD_ROOT=$there/store HOME=$there
+        export TEST_TMP=$there/tmp FILE_TMP=$there CBUILD_ROOT=$there/store HOME=$there
         cd "$there/dir"
         layers_of_deterministic_build
     )
