@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/output_file.h"
 
+#include "base/cancel.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define MAX_LINKS 40
+#define PIPE_WAIT_MS 20
 
 struct output {
     int (*write)(void *data, struct sink *to, struct error **err);
@@ -83,6 +85,20 @@ static char *file_behind(const char *path, struct error **err)
     return real || made < 0 ? real : error_errno_null(err, "%s", path);
 }
 
+/* open() of a pipe that nobody reads yet would wait where no signal ends it. */
+static int open_pipe(const char *path, struct error **err)
+{
+    AUTO(close) int fd = -1;
+    while ((fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0) {
+        if (errno != ENXIO)
+            return error_errno(err, "%s", path);
+        if (cancel_sleep_ms(PIPE_WAIT_MS, err) < 0)
+            return -1;
+    }
+    /* what its reader is slow to take is waited for again */
+    return fcntl(fd, F_SETFL, O_WRONLY) < 0 ? error_errno(err, "%s", path) : take_fd(&fd);
+}
+
 static int write_path(const struct output *output, const char *path, struct error **err)
 {
     struct stat st;
@@ -93,7 +109,9 @@ static int write_path(const struct output *output, const char *path, struct erro
         AUTO(free) char *file = file_behind(path, err);
         return file ? write_file(output, file, err) : -1;
     }
-    AUTO(close) int fd = fs_open(AT_FDCWD, path, O_WRONLY, 0, err);
+    AUTO(close)
+    int fd =
+        S_ISFIFO(st.st_mode) ? open_pipe(path, err) : fs_open(AT_FDCWD, path, O_WRONLY, 0, err);
     return fd < 0 ? -1 : write_to(output, fd, path, err);
 }
 

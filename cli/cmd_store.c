@@ -2,6 +2,7 @@
 /* prune, df, fsck: care of the store as a whole. */
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/path.h"
 #include "builder/values.h"
 #include "cli/app.h"
 #include "cli/image_info.h"
@@ -139,6 +140,22 @@ static int add_tree_size(int dir_fd, const char *path, int depth, uint64_t *size
     return 0;
 }
 
+/* What other processes have in the works: all of tmp/ but our own folder. */
+static int add_work_size(struct store *store, uint64_t *size, uint64_t *n, struct error **err)
+{
+    struct stat own, all;
+    AUTO(free) char *tmp = path_join(store_path(store), "tmp");
+    if (add_tree_size(AT_FDCWD, tmp, 0, size, n, err) < 0)
+        return -1;
+    if (stat(tmp, &all) < 0 || fstat(store_dir_fd(store, STORE_TMP), &own) < 0)
+        return error_errno(err, "%s", tmp);
+    if (own.st_ino != all.st_ino) { /* where none could be made it's tmp/ itself */
+        *size -= (uint64_t)own.st_blocks * 512;
+        (*n)--;
+    }
+    return 0;
+}
+
 static int print_mounts(struct store *store, struct error **err)
 {
     AUTO(store_mounts_release) struct store_mounts mounts = { .items = NULL };
@@ -199,7 +216,10 @@ int cmd_df(struct app *app, char *const *argv, struct error **err)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         uint64_t size = 0, n = 0;
         char text[32];
-        if (add_tree_size(store_dir_fd(app->store, rows[i].dir), ".", 0, &size, &n, err) < 0)
+        int added = rows[i].dir == STORE_TMP ? add_work_size(app->store, &size, &n, err)
+                                             : add_tree_size(store_dir_fd(app->store, rows[i].dir),
+                                                             ".", 0, &size, &n, err);
+        if (added < 0)
             return -1;
         format_size(size, text);
         strvec_push(&table.cells, rows[i].name);

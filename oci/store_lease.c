@@ -175,12 +175,12 @@ static int sweep_tmp(struct store *store, const char *name, struct error **err)
     return fs_discard_tree(store->tmp_fd, name, err);
 }
 
-/* Trees that other users' ids left can't always be removed: that must not keep the store from
- * opening. */
+/* Trees that other users' ids left can't always be removed, and another process may sweep the same
+ * one: that must not keep the store from opening. */
 static int tolerate(struct store *store, struct error **err)
 {
     int value = error_errno_value(*err);
-    if (value != EPERM && value != EACCES && value != EROFS && value != EBUSY)
+    if (value != EPERM && value != EACCES && value != EROFS && value != EBUSY && value != ENOENT)
         return -1;
     error_clear(err);
     store->has_rest = true;

@@ -126,6 +126,8 @@ test_ctrl_c_leaves_a_large_tree_to_the_next_command() {
     env --default-signal=INT "$CBUILD" -t x . >out 2>err &
     pid=$!
     await_text ' ready$' err
+    ok cbuild df
+    ! grep -q '^Work in progress *0 ' "$TEST_TMP/out" || { show; fail "df knows nothing of the build"; }
     kill -INT $pid
     status=0; wait $pid || status=$?
     equal "$status" 130

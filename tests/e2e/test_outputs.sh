@@ -220,6 +220,23 @@ test_links_stay_links() {
     equal "$(cat file)" "$id"
 }
 
+test_a_pipe_waits_for_its_reader() {
+    printf 'FROM scratch\nLABEL a=b\n' >Dockerfile
+    has_ended() { ! grep -qs '^State:[[:space:]]*[^Z]' "/proc/$1/status"; }
+    mkfifo pipe
+    "$CBUILD" -q -t x --iidfile pipe . >out &
+    await "$CBUILD" inspect x 2>/dev/null
+    equal "$(cat pipe)" "$(image_id x)"
+    ok wait $!
+    "$CBUILD" -q -t y --iidfile pipe . >out &
+    pid=$!
+    await "$CBUILD" inspect y 2>/dev/null
+    kill -TERM $pid
+    await has_ended $pid
+    status=0; wait $pid || status=$?
+    equal "$status" 143
+}
+
 test_no_answer_of_an_earlier_build_stays_where_one_fails() {
     printf 'FROM scratch\nCOPY missing /\n' >Dockerfile
     echo sha256:old | tee iid meta.json >behind
