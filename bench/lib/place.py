@@ -72,9 +72,12 @@ class Place:
         os.close(folder)
 
     def give_back(self):
-        """The image's file keeps the blocks of what was removed: several rounds would fill the disk below it."""
+        """The image's file keeps the blocks of what was removed: several rounds would fill the disk below it. They can
+        be told once the journal has their removal."""
         if self.work != self.outer:
-            subprocess.run(["fstrim", self.work], stderr=subprocess.DEVNULL)
+            self.settle()
+            if subprocess.run(["fstrim", self.work]).returncode != 0:
+                print("what a round removed still takes place on %s" % self.below, file=sys.stderr)
 
     def __exit__(self, *_):
         if self.work != self.outer:
