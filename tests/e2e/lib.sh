@@ -101,6 +101,19 @@ await() { # COMMAND...
 await_text() { await grep -qs -- "$@"; } # PATTERN FILE...
 await_gone() { await lacks "$@"; }      # COMMAND..., until it fails
 lacks() { ! "$@"; }
+# A build of what is here, until a step has said WORD, with its messages in `err`; then Ctrl-C.
+build_until() { # WORD
+    # the shell starts background commands with SIGINT ignored, which a program inherits
+    env --default-signal=INT "$CBUILD" -t x . >out 2>err &
+    building=$!
+    await_text " $1\$" err
+}
+interrupt_build() {
+    local status=0
+    kill -INT "$building"
+    wait "$building" || status=$?
+    equal "$status" 130
+}
 # Until COMMAND prints EXPECTED.
 becomes() { # EXPECTED COMMAND...
     local expected=$1 now end=$((SECONDS + 120))

@@ -106,13 +106,8 @@ test_ctrl_c_in_run_leaves_nothing() {
     need_run
     import_busybox
     printf 'FROM busybox\nRUN echo ready; sleep %s\n' $LONG >Dockerfile
-    # the shell starts background commands with SIGINT ignored, which a program inherits
-    env --default-signal=INT "$CBUILD" -t x . >out 2>err &
-    pid=$!
-    await_text ' ready$' err
-    kill -INT $pid
-    status=0; wait $pid || status=$?
-    equal "$status" 130
+    build_until ready
+    interrupt_build
     ! pgrep -f "^sleep $LONG\$" || fail "the step lives on"
     fails 3 cbuild inspect x
     store_verifies
@@ -123,14 +118,10 @@ test_ctrl_c_leaves_a_large_tree_to_the_next_command() {
     need_run
     import_busybox
     printf 'FROM busybox\nRUN mkdir /d && cd /d && i=0; while [ $i -lt 4500 ]; do : >$i; i=$((i+1)); done; echo ready; sleep %s\n' $LONG >Dockerfile
-    env --default-signal=INT "$CBUILD" -t x . >out 2>err &
-    pid=$!
-    await_text ' ready$' err
+    build_until ready
     ok cbuild df
     ! grep -q '^Work in progress *0 ' "$TEST_TMP/out" || { show; fail "df knows nothing of the build"; }
-    kill -INT $pid
-    status=0; wait $pid || status=$?
-    equal "$status" 130
+    interrupt_build
     equal "$(find "$CBUILD_ROOT/layers" -mindepth 2 -maxdepth 2 -name 'p-*' | wc -l)" 0 "private forms"
     equal "$(find "$CBUILD_ROOT/tmp" -mindepth 1 -maxdepth 1 | wc -l)" 1 "folders in tmp/"
     printf 'FROM busybox\nRUN true\n' >Dockerfile

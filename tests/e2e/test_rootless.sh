@@ -178,14 +178,8 @@ test_ctrl_c_ends_a_step() {
     need_user
     import_busybox
     printf 'FROM busybox\nRUN echo begun; sleep %s\n' $LONG >Dockerfile
-    # the shell starts background commands with SIGINT ignored, which a program inherits
-    env --default-signal=INT "$CBUILD" -t x . >out 2>&1 &
-    pid=$!
-    await_text ' begun$' out
-    kill -INT $pid
-    status=0
-    wait $pid || status=$?
-    equal "$status" 130
+    build_until begun
+    interrupt_build
     ! pgrep -u "$(id -u)" -f "sleep $LONG\$" || fail "the step lives on"
     equal "$(find "$CBUILD_ROOT/leases" -type f | wc -l)" 0
     store_verifies
@@ -195,13 +189,8 @@ test_what_ctrl_c_left_with_other_ids_goes_with_the_next_build() {
     need_user
     import_busybox
     printf 'FROM busybox\nRUN i=0; while [ $i -lt 4500 ]; do : >/tmp/$i; i=$((i+1)); done; mkdir -m 700 /tmp/m; : >/tmp/m/f; chown 5:5 /tmp/m; echo ready; sleep %s\n' $LONG >Dockerfile
-    env --default-signal=INT "$CBUILD" -t x . >out 2>&1 &
-    pid=$!
-    await_text ' ready$' out
-    kill -INT $pid
-    status=0
-    wait $pid || status=$?
-    equal "$status" 130
+    build_until ready
+    interrupt_build
     ok cbuild images # may not remove it, and works
     equal "$(in_namespace find "$CBUILD_ROOT/tmp" -name m | wc -l)" 1
     printf 'FROM busybox\nRUN true\n' >Dockerfile
